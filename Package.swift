@@ -1,0 +1,61 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Modules depend downwards only (ARCHITECTURE.md draws them); a C library is imported by exactly one module.
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault")]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+let package = Package(
+    name: "hearth",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "hearth", targets: ["hearth"])
+    ],
+    targets: [
+        .systemLibrary(name: "CHiredis"),
+        .systemLibrary(name: "CUV"),
+        .systemLibrary(name: "CYAML"),
+        .systemLibrary(name: "CMicrohttpd"),
+        .systemLibrary(name: "CXXHash"),
+
+        room("Primitives", ["CXXHash"]),
+        room("Metrics"),
+        room("RESP"),
+        room("EventLoop", ["CUV"]),
+        room("LocalTier", ["Primitives"]),
+        room("RedisTier", ["CHiredis", "EventLoop", "Primitives"]),
+        room("SegmentLog", ["Primitives"]),
+        room("WarmTier", ["SegmentLog", "Primitives"]),
+        room("Resilience"),
+        room("State", ["Primitives"]),
+        room("Tiers", ["LocalTier", "RedisTier", "WarmTier", "Resilience", "State", "Metrics", "Primitives"]),
+        room("Server", ["RESP", "Tiers", "EventLoop", "Metrics", "Primitives"]),
+        room("Admin", ["CMicrohttpd", "Metrics"]),
+        room("Configuration", ["CYAML", "Server", "Tiers", "Admin"]),
+        .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration"], swiftSettings: strict),
+
+        room("TestSupport", ["Primitives"]),
+        tests("LocalTierTests", ["LocalTier", "Primitives"]),
+        tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
+        tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),
+        tests("ResilienceTests", ["Resilience"]),
+        tests("MetricsTests", ["Metrics"]),
+        tests("AdminTests", ["Admin", "Metrics"]),
+        tests("RESPTests", ["RESP"]),
+        tests("EventLoopTests", ["EventLoop"]),
+        tests("RedisTierTests", ["RedisTier", "EventLoop"]),
+        tests("StateTests", ["State", "Primitives"]),
+        tests("TiersTests", ["Tiers", "Primitives"]),
+        tests("ConfigurationTests", ["Configuration"]),
+        tests("ServerTests", ["Server"]),
+        tests("IntegrationTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)
