@@ -1,0 +1,33 @@
+// What the Redis tier may be told: where Redis is, who we are to it, and how long it may take.
+
+/// Where Redis is and how long it may take, with the defaults of the `redis` key.
+public struct RedisConfiguration: Sendable, Equatable {
+    /// Where Redis listens.
+    public enum Endpoint: Sendable, Equatable {
+        case tcp(host: String, port: Int)
+        case unix(path: String)
+    }
+
+    public var endpoint = Endpoint.tcp(host: "127.0.0.1", port: 6379)
+    public var database = 0
+    /// The ACL user; nil is Redis's default user.
+    public var username: String?
+    public var password: String?
+    /// A file whose content, less one trailing newline, is the password; read at each connect, so that it can rotate.
+    public var passwordFile: String?
+    /// The longest that a request waits for Redis.
+    public var timeout = Duration.milliseconds(100)
+    /// The longest that a request waits for Redis where a stale copy could answer it.
+    public var softTimeout = Duration.milliseconds(20)
+    /// The longest wait for a connection with its handshake; also the resolver's.
+    public var connectTimeout = Duration.seconds(1)
+    /// The bounds of the full-jitter wait between attempts to connect.
+    public var reconnectMin = Duration.milliseconds(50)
+    public var reconnectMax = Duration.seconds(1)
+    /// Requests that may wait for a reply on one connection; one more is refused as a failure.
+    public var pipelineMax = 16_384
+    /// Bytes of requests not yet taken by the kernel on one connection; a request that would pass it is refused.
+    public var unsentBytesMax = 64 << 20
+
+    public init() {}
+}
