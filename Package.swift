@@ -24,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CYAML"),
         .systemLibrary(name: "CMicrohttpd"),
         .systemLibrary(name: "CXXHash"),
+        .systemLibrary(name: "CLongDouble"),
 
         room("Primitives", ["CXXHash"]),
         room("Metrics"),
@@ -34,7 +35,7 @@ let package = Package(
         room("SegmentLog", ["Primitives"]),
         room("WarmTier", ["SegmentLog", "Primitives"]),
         room("Resilience"),
-        room("State", ["Primitives"]),
+        room("State", ["CLongDouble", "Primitives"]),
         room("Tiers", ["LocalTier", "RedisTier", "WarmTier", "Resilience", "State", "Metrics", "Primitives"]),
         room("Server", ["RESP", "Tiers", "EventLoop", "Metrics", "Primitives"]),
         room("Admin", ["CMicrohttpd", "Metrics"]),
