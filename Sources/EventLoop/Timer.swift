@@ -15,7 +15,7 @@ public final class Timer {
     deinit { handle.close() }
 
     /// Runs the action once, `milliseconds` from now, or again and again; replaces what was set before.
-    public func start(afterMilliseconds milliseconds: Int64, repeatMilliseconds: Int64 = 0) {
+    public func start(afterMilliseconds milliseconds: Int64, repeatMilliseconds: Int64) {
         guard handle.isOpen else { return }
         uv_update_time(handle.raw.pointee.loop)
         uv_timer_start(

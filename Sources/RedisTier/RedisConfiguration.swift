@@ -13,7 +13,8 @@ public struct RedisConfiguration: Sendable, Equatable {
     /// The ACL user; nil is Redis's default user.
     public var username: String?
     public var password: String?
-    /// A file whose content, less one trailing newline, is the password; read at each connect, so that it can rotate.
+    /// A file whose content, less one trailing newline, is the password; the executable reads it into
+    /// `password` at start, at each reload and when Redis refuses the old one, since a loop reads no file.
     public var passwordFile: String?
     /// The longest that a request waits for Redis.
     public var timeout = Duration.milliseconds(100)

@@ -64,19 +64,3 @@ public struct Policy: Sendable, Equatable {
 
     public init() {}
 }
-
-extension Duration {
-    /// Whole milliseconds, rounded towards zero; saturates.
-    public var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? (seconds > 0 ? .max : .min) : product &+ attoseconds / 1_000_000_000_000_000
-    }
-
-    /// Whole nanoseconds, rounded towards zero; saturates after 292 years.
-    public var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds > 0 ? .max : .min) : product &+ attoseconds / 1_000_000_000
-    }
-}

@@ -1,0 +1,28 @@
+// An answer in Redis's terms, whoever gives it: Redis itself, or Hearth in its place.
+
+/// What a command is answered with, before it is bytes.
+public indirect enum Reply: Sendable, Equatable {
+    case string([UInt8])
+    case status([UInt8])
+    /// The whole text, which begins with the error's code, as `ERR syntax error`.
+    case error([UInt8])
+    case integer(Int64)
+    case null
+    case array([Reply])
+
+    public static func error(_ text: String) -> Reply { .error(Array(text.utf8)) }
+    public static func status(_ text: StaticString) -> Reply {
+        .status(Array(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
+    }
+    public static var ok: Reply { .status("OK") }
+
+    /// Whether this is a status of exactly this text, as `OK`.
+    public func isStatus(_ text: StaticString) -> Bool {
+        guard case .status(let bytes) = self else { return false }
+        return bytes.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    public var isError: Bool {
+        if case .error = self { true } else { false }
+    }
+}

@@ -1,0 +1,337 @@
+// One pipelined connection to Redis that keeps itself: requests with deadlines in, replies or failures out.
+//
+// DESIGN: replies come in the order of requests, so a request is a place in a queue. When its deadline passes, its
+// completion hears so and its place stays, without an owner, to swallow the reply that may still come: a late reply is
+// never matched to another request. Each connection attempt has its own transport, reader and queue; what an earlier one
+// still says is not heard (generations). A connection whose oldest place has waited too long is taken for hung, ended
+// and made anew, one attempt at a time, with full jitter between them.
+
+public import Primitives
+internal import Resilience
+
+/// Who hears of a connection's life, on its thread.
+public protocol RedisConnectionDelegate: AnyObject {
+    /// The handshake is done: requests flow.
+    func redisDidConnect(_ connection: RedisConnection)
+    /// The connection ended, or an attempt failed; another is made by itself.
+    func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure)
+}
+
+/// A connection to Redis; belongs to one thread.
+public final class RedisConnection {
+    /// Where the connection is in its life.
+    public enum State: String, Sendable {
+        case idle, connecting, handshaking, ready, waiting, closed
+    }
+
+    typealias Completion = (RedisResult) -> Void
+
+    /// A place in the pipeline.
+    struct Place {
+        var remaining: Int
+        var replies: [Reply] = []
+        /// Nil once the deadline has passed: the reply is then swallowed.
+        var completion: Completion?
+        let deadline: Int64
+        let sentAt: Int64
+        /// How many bytes this connection had been given before this request's.
+        let offset: Int
+    }
+
+    public private(set) var state = State.idle
+    public weak var delegate: (any RedisConnectionDelegate)?
+    public private(set) var configuration: RedisConfiguration
+    /// Redis's id of this connection (CLIENT ID), by which it can be ended for certain; nil when Redis would not say.
+    public internal(set) var clientID: Int64?
+
+    private let scheduler: any Scheduler
+    private let makeTransport: (RedisConfiguration.Endpoint) -> any RedisTransport
+    private var transport: (any RedisTransport)?
+    private var receiver: Receiver?
+    private var reader: ReplyReader?
+    private var places: [Place] = []
+    private var head = 0
+    /// Requests made while an attempt to connect is under way.
+    private var queued: [(bytes: [UInt8], place: Place)] = []
+    private var queuedBytes = 0
+    private var givenBytes = 0
+    private var deadlineTimer: (any ScheduledTimer)?
+    private var armedDeadline = Int64.max
+    private var attemptTimer: (any ScheduledTimer)?
+    private var backoff: FullJitterBackoff
+    private var random: @Sendable () -> Double
+
+    /// Makes a connection that begins to connect with `start`.
+    ///
+    /// `random` gives numbers in 0..<1 for the jitter: seeded in tests and simulation.
+    public init(
+        _ configuration: RedisConfiguration, scheduler: any Scheduler,
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        makeTransport: @escaping (RedisConfiguration.Endpoint) -> any RedisTransport
+    ) {
+        self.configuration = configuration
+        self.scheduler = scheduler
+        self.makeTransport = makeTransport
+        self.random = random
+        backoff = FullJitterBackoff(base: configuration.reconnectMin, cap: configuration.reconnectMax)
+        deadlineTimer = scheduler.makeTimer { [unowned self] in self.expireDeadlines() }
+        attemptTimer = scheduler.makeTimer { [unowned self] in self.attemptTimerFired() }
+    }
+
+    /// Requests that wait for replies, abandoned places included.
+    public var pipelineDepth: Int { places.count - head + queued.count }
+
+    public func start() { if state == .idle { connect() } }
+
+    /// Ends the connection for good: what waits fails, nothing is tried again.
+    public func close() {
+        guard state != .closed else { return }
+        end(RedisFailure(.notConnected, mayHaveBeenSent: false, detail: "this connection was closed"), then: .closed)
+        deadlineTimer?.stop()
+    }
+
+    /// Takes new time limits at once, and a new address, user or database with the next connection.
+    public func reconfigure(_ new: RedisConfiguration) {
+        let mustReconnect =
+            new.endpoint != configuration.endpoint || new.database != configuration.database
+            || new.username != configuration.username || new.password != configuration.password
+        configuration = new
+        backoff = FullJitterBackoff(base: new.reconnectMin, cap: new.reconnectMax)
+        if mustReconnect && state != .closed && state != .idle {
+            lose(RedisFailure(.connectionLost, mayHaveBeenSent: true, detail: "the configuration changed"))
+        }
+    }
+
+    /// Sends commands as one; `completion` hears once: as many replies as commands, or why there are none.
+    ///
+    /// Fails at once when there is no connection and none is being made, or when the pipeline is full.
+    public func send(
+        _ request: RequestEncoder, timeoutNanoseconds: Int64, completion: @escaping (RedisResult) -> Void
+    ) {
+        precondition(request.commands > 0, "BUG: a request without a command")
+        let now = scheduler.monotonicNanoseconds
+        var place = Place(
+            remaining: request.commands, completion: completion, deadline: now + timeoutNanoseconds, sentAt: now,
+            offset: givenBytes)
+        switch state {
+        case .ready, .handshaking, .connecting:
+            let unsent = queuedBytes + givenBytes - (transport?.takenBytes ?? givenBytes)
+            guard pipelineDepth < configuration.pipelineMax, unsent + request.bytes.count <= configuration.unsentBytesMax
+            else {
+                return completion(.failure(RedisFailure(.overloaded, mayHaveBeenSent: false)))
+            }
+            if state == .ready {
+                transmit(request.bytes, &place)
+            } else {
+                queued.append((request.bytes, place))
+                queuedBytes += request.bytes.count
+            }
+            arm(place.deadline)
+        case .idle, .waiting, .closed:
+            completion(.failure(RedisFailure(.notConnected, mayHaveBeenSent: false, detail: lastFailure)))
+        }
+    }
+
+    /// Why the last connection ended, for the text of an error.
+    private var lastFailure = ""
+
+    private func transmit(_ bytes: [UInt8], _ place: inout Place) {
+        place = Place(
+            remaining: place.remaining, completion: place.completion, deadline: place.deadline, sentAt: place.sentAt,
+            offset: givenBytes)
+        places.append(place)
+        givenBytes += bytes.count
+        transport?.send(bytes)
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        state = .connecting
+        let receiver = Receiver(self)
+        let transport = makeTransport(configuration.endpoint)
+        self.receiver = receiver
+        self.transport = transport
+        reader = ReplyReader()
+        givenBytes = 0
+        attemptTimer?.start(afterMilliseconds: configuration.connectTimeout.nanoseconds / 1_000_000)
+        transport.open(receiver)
+    }
+
+    private func attemptTimerFired() {
+        switch state {
+        case .waiting: connect()
+        case .connecting, .handshaking:
+            lose(RedisFailure(.timedOut, mayHaveBeenSent: false, detail: "no connection within \(configuration.connectTimeout)"))
+        case .idle, .ready, .closed: break
+        }
+    }
+
+    fileprivate func didOpen() {
+        state = .handshaking
+        let handshake = Handshake(configuration)
+        var place = Place(
+            remaining: handshake.request.commands, completion: { [unowned self] in self.didShakeHands(handshake, $0) },
+            deadline: .max, sentAt: scheduler.monotonicNanoseconds, offset: 0)
+        transmit(handshake.request.bytes, &place)
+    }
+
+    private func didShakeHands(_ handshake: Handshake, _ result: RedisResult) {
+        guard case .success(let replies) = result else { return }
+        do {
+            clientID = try handshake.check(replies)
+        } catch {
+            return lose(error)
+        }
+        attemptTimer?.stop()
+        backoff.reset()
+        state = .ready
+        let waiting = queued
+        queued = []
+        queuedBytes = 0
+        // Told first: whoever probes a new connection wants its place before the requests that waited.
+        delegate?.redisDidConnect(self)
+        for (bytes, var place) in waiting where place.completion != nil && state == .ready { transmit(bytes, &place) }
+    }
+
+    // MARK: Losing
+
+    fileprivate func didClose(_ reason: String) {
+        lose(RedisFailure(.connectionLost, mayHaveBeenSent: true, detail: reason))
+    }
+
+    /// Ends this connection and, after a while, makes another.
+    private func lose(_ failure: RedisFailure) {
+        lastFailure = failure.detail
+        end(failure, then: .waiting)
+        let delay = backoff.next(random: random())
+        attemptTimer?.start(afterMilliseconds: delay.nanoseconds / 1_000_000)
+        delegate?.redisDidDisconnect(self, failure)
+    }
+
+    /// Fails everything that waits; each request hears whether it may have left this process.
+    private func end(_ failure: RedisFailure, then next: State) {
+        let taken = transport?.takenBytes ?? 0
+        let failed = places[head...] + queued.map(\.place)
+        let sentCount = places.count - head
+        transport?.close()
+        transport = nil
+        receiver = nil
+        reader = nil
+        places = []
+        head = 0
+        queued = []
+        queuedBytes = 0
+        clientID = nil
+        state = next
+        attemptTimer?.stop()
+        for (index, place) in failed.enumerated() {
+            let mayHaveBeenSent = index < sentCount && place.offset < taken
+            place.completion?(
+                .failure(RedisFailure(failure.cause, mayHaveBeenSent: mayHaveBeenSent, detail: failure.detail)))
+        }
+    }
+
+    // MARK: Replies
+
+    fileprivate func didReceive(_ bytes: UnsafeRawBufferPointer, from source: Receiver) {
+        do {
+            try reader?.feed(bytes)
+            // A completion may end this connection: the receiver tells whether it is still the one that is read.
+            while receiver === source, let reply = try reader?.next() { deliver(reply) }
+        } catch {
+            lose(error)
+        }
+        compact()
+    }
+
+    private func deliver(_ reply: Reply) {
+        guard head < places.count else {
+            return lose(
+                RedisFailure(.protocolError, mayHaveBeenSent: true, detail: "Redis sent a reply that nobody asked for"))
+        }
+        places[head].remaining -= 1
+        if places[head].completion != nil { places[head].replies.append(reply) }
+        guard places[head].remaining == 0 else { return }
+        let place = places[head]
+        places[head].completion = nil
+        places[head].replies = []
+        head += 1
+        place.completion?(.success(place.replies))
+    }
+
+    /// Gives the storage of answered places back, at a cost that is constant per request over time.
+    private func compact() {
+        if head == places.count {
+            places.removeAll(keepingCapacity: places.count <= 1024)
+            head = 0
+        } else if head > 256 && head * 2 > places.count {
+            places.removeSubrange(..<head)
+            head = 0
+        }
+    }
+
+    // MARK: Deadlines
+
+    private func arm(_ deadline: Int64) {
+        guard deadline < armedDeadline else { return }
+        armedDeadline = deadline
+        // Rounded up: a timer that fired early would have to be set again.
+        let wait = (deadline - scheduler.monotonicNanoseconds + 999_999) / 1_000_000
+        deadlineTimer?.start(afterMilliseconds: max(0, wait))
+    }
+
+    private func expireDeadlines() {
+        let now = scheduler.monotonicNanoseconds
+        armedDeadline = .max
+        var expired: [(Completion, mayHaveBeenSent: Bool)] = []
+        var next = Int64.max
+        let taken = transport?.takenBytes ?? 0
+        for index in places.indices[head...] {
+            guard let completion = places[index].completion else { continue }
+            if places[index].deadline <= now {
+                places[index].completion = nil
+                places[index].replies = []
+                expired.append((completion, places[index].offset < taken))
+            } else {
+                next = min(next, places[index].deadline)
+            }
+        }
+        for index in queued.indices {
+            guard let completion = queued[index].place.completion else { continue }
+            if queued[index].place.deadline <= now {
+                queued[index].place.completion = nil
+                expired.append((completion, false))
+            } else {
+                next = min(next, queued[index].place.deadline)
+            }
+        }
+        if next < .max { arm(next) }
+        let mustEnd = isHung(now) || expired.contains { !$0.mayHaveBeenSent } && state == .ready
+        let detail = "no reply within \(configuration.timeout)"
+        for (completion, mayHaveBeenSent) in expired {
+            completion(.failure(RedisFailure(.timedOut, mayHaveBeenSent: mayHaveBeenSent, detail: detail)))
+        }
+        // A request that is told «not sent» must never leave: what still waits to leave goes with the connection.
+        if mustEnd, state == .ready {
+            lose(RedisFailure(.timedOut, mayHaveBeenSent: true, detail: "Redis does not answer"))
+        }
+    }
+
+    /// Whether the oldest reply is overdue by so much that a new connection is the better hope.
+    private func isHung(_ now: Int64) -> Bool {
+        guard head < places.count, state == .ready else { return false }
+        return now - places[head].sentAt > max(4 * configuration.timeout.nanoseconds, 1_000_000_000)
+    }
+}
+
+/// What one transport talks to: forwards while it is the connection's current one, and is deaf after.
+private final class Receiver: RedisTransportDelegate {
+    private weak var connection: RedisConnection?
+
+    init(_ connection: RedisConnection) { self.connection = connection }
+
+    func transportDidOpen() { connection?.didOpen() }
+    func transportDidReceive(_ bytes: UnsafeRawBufferPointer) { connection?.didReceive(bytes, from: self) }
+    func transportDidClose(_ reason: String) { connection?.didClose(reason) }
+}

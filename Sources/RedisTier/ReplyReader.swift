@@ -1,0 +1,68 @@
+// Bytes of Redis to replies, by hiredis' own reader.
+
+internal import CHiredis
+internal import Primitives
+
+/// The incremental reply reader of hiredis; belongs to one connection's thread.
+///
+/// Errors are final: after a malformed reply nothing that follows can be trusted, and the connection must end.
+struct ReplyReader: ~Copyable {
+    private let reader: UnsafeMutablePointer<redisReader>
+
+    init() {
+        guard let reader = redisReaderCreate() else { preconditionFailure("no memory for a reply reader") }
+        self.reader = reader
+    }
+
+    deinit { redisReaderFree(reader) }
+
+    /// Takes bytes that came from Redis.
+    func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisFailure) {
+        guard bytes.count > 0 else { return }
+        let code = redisReaderFeed(reader, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+        guard code == REDIS_OK else { throw failure }
+    }
+
+    /// The next whole reply; nil when more bytes are needed.
+    func next() throws(RedisFailure) -> Reply? {
+        var raw: UnsafeMutableRawPointer?
+        guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure }
+        guard let raw else { return nil }
+        defer { freeReplyObject(raw) }
+        return Self.reply(raw.assumingMemoryBound(to: redisReply.self))
+    }
+
+    private var failure: RedisFailure {
+        let text = withUnsafeBytes(of: &reader.pointee.errstr) { raw in
+            String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return RedisFailure(.protocolError, mayHaveBeenSent: true, detail: text)
+    }
+
+    private static func reply(_ raw: UnsafePointer<redisReply>) -> Reply {
+        let reply = raw.pointee
+        switch reply.type {
+        case REDIS_REPLY_STRING: return .string(bytes(reply))
+        case REDIS_REPLY_STATUS: return .status(bytes(reply))
+        case REDIS_REPLY_ERROR: return .error(bytes(reply))
+        case REDIS_REPLY_INTEGER: return .integer(reply.integer)
+        case REDIS_REPLY_ARRAY:
+            return .array(
+                (0..<Int(reply.elements)).map { index in
+                    guard let element = reply.element[index] else { return .null }
+                    return Self.reply(element)
+                })
+        default: return .null
+        }
+    }
+
+    private static func bytes(_ reply: redisReply) -> [UInt8] {
+        // `len` is int in hiredis 0.14 and size_t in 1.x.
+        let count = Int(reply.len)
+        guard let text = reply.str, count > 0 else { return [] }
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            UnsafeMutableRawPointer(buffer.baseAddress)?.copyMemory(from: text, byteCount: count)
+            initialized = count
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// Commands on plain strings, over one key or several, performed as one.
+
+public import Primitives
+
+/// A native command on plain strings, checked and ready to be performed, whoever performs it.
+public enum StringCommand: Sendable, Equatable {
+    case read(StringRead, key: [UInt8])
+    /// EXISTS and TOUCH over several keys, which may repeat: the sum.
+    case count([[UInt8]])
+    /// MGET.
+    case getMany([[UInt8]])
+    case write(StringWrite, key: [UInt8])
+    /// DEL and UNLINK over several keys: how many there were.
+    case deleteMany([[UInt8]])
+    /// MSET, or MSETNX with `onlyIfNone`: all of them or none.
+    case setMany([[UInt8]], values: [[UInt8]], onlyIfNone: Bool)
+    /// RENAME, or RENAMENX with `onlyIfNone`.
+    case rename([UInt8], to: [UInt8], onlyIfNone: Bool)
+    /// DBSIZE.
+    case countAll
+    /// FLUSHDB.
+    case removeAll
+
+    /// The keys that it names, in order, repeated ones included.
+    public var keys: [[UInt8]] {
+        switch self {
+        case .read(_, let key), .write(_, let key): [key]
+        case .count(let keys), .getMany(let keys), .deleteMany(let keys), .setMany(let keys, _, _): keys
+        case .rename(let from, let to, _): [from, to]
+        case .countAll, .removeAll: []
+        }
+    }
+
+    public var isWrite: Bool {
+        switch self {
+        case .read, .count, .getMany, .countAll: false
+        case .write, .deleteMany, .setMany, .rename, .removeAll: true
+        }
+    }
+
+    /// Performs the command; `rules` gives the expiry that a key's policy adds and the size that it allows.
+    public func perform(in space: inout some KeySpace, now: Timestamp, rules: (_ key: [UInt8]) -> WriteRules) -> Reply {
+        switch self {
+        case .read(let read, let key): return read.reply(for: space.read(key), now: now)
+        case .count(let keys): return .integer(keys.reduce(0) { $0 + (space.read($1) == nil ? 0 : 1) })
+        case .getMany(let keys): return .array(keys.map { StringRead.get.reply(for: space.read($0), now: now) })
+        case .write(let write, let key):
+            let rules = rules(key)
+            let (change, reply) = write.perform(on: space.read(key), now: now, maxValue: rules.maxValue)
+            space.apply(rules.givingLife(to: change, by: write, now: now), to: key)
+            return reply
+        case .deleteMany(let keys):
+            return .integer(
+                keys.reduce(0) { sum, key in
+                    guard space.read(key) != nil else { return sum }
+                    space.apply(.remove, to: key)
+                    return sum + 1
+                })
+        case .setMany(let keys, let values, let onlyIfNone):
+            if onlyIfNone, keys.contains(where: { space.read($0) != nil }) { return .integer(0) }
+            for (key, value) in zip(keys, values) {
+                let write = StringWrite.set(value, expiry: .clear, condition: .always, reply: .ok)
+                space.apply(rules(key).givingLife(to: .put(HeldValue(value)), by: write, now: now), to: key)
+            }
+            return onlyIfNone ? .integer(1) : .ok
+        case .rename(let from, let to, let onlyIfNone):
+            guard let held = space.read(from) else { return .error("ERR no such key") }
+            if onlyIfNone, space.read(to) != nil { return .integer(0) }
+            if from != to {
+                space.apply(.remove, to: from)
+                space.apply(.put(held), to: to)
+            }
+            return onlyIfNone ? .integer(1) : .ok
+        case .countAll: return .integer(Int64(space.countKeys()))
+        case .removeAll:
+            space.removeAll()
+            return .ok
+        }
+    }
+}
+
+/// What a key's policy adds to a write.
+public struct WriteRules: Sendable, Equatable {
+    /// The largest value, in bytes.
+    public var maxValue: Int
+    /// The life, in milliseconds, that a SET gets where the writer gives none; nil leaves it without expiry.
+    public var life: Int64?
+
+    public init(maxValue: Int, life: Int64?) {
+        self.maxValue = maxValue
+        self.life = life
+    }
+
+    /// The same change, with the policy's expiry where a write that sets a value gave none.
+    func givingLife(to change: Change, by write: StringWrite, now: Timestamp) -> Change {
+        guard let life, case .put(var held) = change, held.expiresAt == .never, write.takesPolicyLife else { return change }
+        held.expiresAt = now.advanced(byMilliseconds: life)
+        return .put(held)
+    }
+}
+
+extension StringWrite {
+    /// Whether it is a SET without an expiry, to which the policy's `ttl` applies. INCR and the like keep what the key has.
+    public var takesPolicyLife: Bool {
+        if case .set(_, .clear, _, _) = self { true } else { false }
+    }
+}
