@@ -1,0 +1,89 @@
+// What a policy makes of an entry's times: pure decisions, for reads and for fills alike.
+
+internal import LocalTier
+public import Primitives
+
+extension Policy {
+    /// The end of the contract for a copy: until then it is fresh, and from then on stale.
+    func contractEnd(verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority) -> Timestamp {
+        switch (authority, consistency) {
+        case (.redis, .bounded): min(expiresAt, verifiedAt.advanced(byMilliseconds: maxStaleness.milliseconds))
+        case (.redis, .strong): min(expiresAt, verifiedAt)
+        case (.redis, .eventual), (.warm, _), (.local, _): expiresAt
+        }
+    }
+
+    /// Whether a copy may be served in an outage at `now`.
+    func mayServeStale(verifiedAt: Timestamp, expiresAt: Timestamp, now: Timestamp, authority: Authority) -> Bool {
+        guard consistency != .strong && !strict else { return false }
+        // A copy verified in the future tells that the clock was set back: its age is unknown, its expiry is not.
+        let verified = verifiedAt > now ? .distantPast : verifiedAt
+        let end = contractEnd(verifiedAt: verified, expiresAt: expiresAt, authority: authority)
+        return now < end.advanced(byMilliseconds: staleIfError.milliseconds)
+    }
+
+    /// How long after verification reads are answered without any thought, in milliseconds.
+    func quietFor(verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority) -> UInt32 {
+        let end = contractEnd(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority)
+        guard end > verifiedAt else { return 0 }
+        var quiet = end == .never ? Int64(UInt32.max) : end.milliseconds(since: verifiedAt)
+        if authority == .redis {
+            if let share = refreshAhead, end != .never { quiet = Int64(Double(quiet) * share) }
+            // A sliding key is looked at again after a tenth of its life, so that Redis hears of the extension.
+            if let life = slidingLife { quiet = min(quiet, life / 10) }
+        }
+        return UInt32(clamping: quiet)
+    }
+
+    /// The moment from which a read of a fresh copy refreshes it in the background.
+    func refreshAt(verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority) -> Timestamp {
+        guard authority == .redis else { return .never }
+        let end = contractEnd(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority)
+        var moment = Timestamp.never
+        if let share = refreshAhead, end != .never, end > verifiedAt {
+            moment = verifiedAt.advanced(byMilliseconds: Int64(Double(end.milliseconds(since: verifiedAt)) * share))
+        }
+        if let life = slidingLife { moment = min(moment, verifiedAt.advanced(byMilliseconds: life / 10)) }
+        return moment
+    }
+
+    /// The life that each read gives again, in milliseconds; nil where reads don't extend.
+    var slidingLife: Int64? { sliding ? ttl?.milliseconds : nil }
+
+    /// The life that a SET gets in Redis where the writer gives none: a tenth longer than the local one where reads
+    /// extend it, so that Redis does not expire first.
+    var lifeInRedis: Int64? {
+        guard let life = ttl?.milliseconds else { return nil }
+        let longer = sliding ? life + life / 10 : life
+        return retention.map { min(longer, $0.milliseconds) } ?? longer
+    }
+
+    /// The times with which local memory holds a value.
+    func metadata(
+        verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority, epoch: UInt16 = 0, mark: UInt8 = 0
+    ) -> EntryMetadata {
+        let slides = expiresAt != .never ? slidingLife.map { UInt32(clamping: $0) } ?? 0 : 0
+        return EntryMetadata(
+            expiresAt: expiresAt, verifiedAt: verifiedAt,
+            quietFor: quietFor(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority),
+            staleFor: authority == .redis ? UInt32(clamping: staleIfError.milliseconds / 1000) : 0,
+            slidingFor: slides,
+            hardEnd: slides > 0 ? retention.map { verifiedAt.advanced(byMilliseconds: $0.milliseconds) } ?? .never : .never,
+            kind: .string, epoch: epoch, mark: mark)
+    }
+
+    /// The times with which local memory remembers that there is no such key.
+    func absentMetadata(verifiedAt: Timestamp, epoch: UInt16 = 0) -> EntryMetadata {
+        EntryMetadata(
+            expiresAt: verifiedAt.advanced(byMilliseconds: negativeTTL.milliseconds), verifiedAt: verifiedAt,
+            quietFor: consistency == .strong ? 0 : UInt32(clamping: negativeTTL.milliseconds), staleFor: 0,
+            kind: .absent, epoch: 0)
+    }
+}
+
+/// Whoever decides what is true of a key.
+public enum Authority: String, Sendable {
+    case redis, warm
+    /// Neither Redis nor disk may hold the key: local memory is all there is, and eviction is the end.
+    case local
+}

@@ -1,0 +1,54 @@
+// What the tiers of one worker count.
+
+public import Metrics
+
+/// Counters and latencies of one worker's tiers; written by its thread, read by any.
+public final class TierCounters: Sendable {
+    /// What a look-up in a tier came to.
+    public enum LookupResult: Int, Sendable, CaseIterable {
+        case fresh, stale, absent, contextual, error
+
+        /// The word of the metric's label.
+        public var label: String {
+            switch self {
+            case .fresh: "fresh"
+            case .stale: "stale"
+            case .absent: "absent"
+            case .contextual: "default"
+            case .error: "error"
+            }
+        }
+    }
+
+    public let localFresh = Counter()
+    public let localStale = Counter()
+    public let localAbsent = Counter()
+    public let redisFresh = Counter()
+    public let redisAbsent = Counter()
+    public let redisError = Counter()
+    public let warmFresh = Counter()
+    public let warmStale = Counter()
+    public let warmAbsent = Counter()
+    public let warmError = Counter()
+    public let defaults = Counter()
+    public let unknowns = Counter()
+    public let unavailable = Counter()
+    public let coalesced = Counter()
+    public let softTimeouts = Counter()
+    public let retries = Counter()
+    public let refreshes = Counter()
+    public let extensions = Counter()
+    public let promoted = Counter()
+    public let writes = Counter()
+    public let writesFailed = Counter()
+    /// Nanoseconds from sending a request to Redis to its reply.
+    public let redisLatency = Histogram()
+    /// Nanoseconds from asking the warm tier to its answer.
+    public let warmLatency = Histogram()
+    /// Nanoseconds that a batch of requests took which local memory answered, counted once per request.
+    public let localLatency = Histogram()
+    /// Bytes of the values that were read from Redis or written.
+    public let valueBytes = Histogram()
+
+    public init() {}
+}

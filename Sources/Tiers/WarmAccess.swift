@@ -1,0 +1,55 @@
+// The warm tier as the tiers of one worker reach it: requests that are answered later, on the worker's own thread.
+
+public import Primitives
+public import State
+
+/// A copy of a key that the warm tier holds.
+public struct WarmCopy: Sendable, Equatable {
+    public var value: HeldValue
+    public var verifiedAt: Timestamp
+
+    public init(_ value: HeldValue, verifiedAt: Timestamp) {
+        self.value = value
+        self.verifiedAt = verifiedAt
+    }
+}
+
+/// What the warm tier knows of a key.
+public enum WarmAnswer: Sendable, Equatable {
+    /// A copy, whose life may be over.
+    case copy(WarmCopy)
+    case absent
+    /// It could not be read (an I/O error, a damaged record, too many requests waiting): nothing is known.
+    case failed(String)
+}
+
+/// A change that the warm tier takes behind the answer.
+public enum WarmChange: Sendable, Equatable {
+    /// Keep this copy, and for so many seconds past its expiry.
+    case put(WarmCopy, staleFor: UInt32)
+    case remove
+}
+
+/// What became of commands that the warm tier performed as the authority.
+public enum WarmOutcome: Sendable {
+    /// Committed at the strength of `warm.sync`; one reply per command.
+    case done([Reply])
+    /// Nothing of it was done.
+    case refused(String)
+}
+
+/// The warm tier's service to one worker; belongs to the worker's thread, and so do the completions.
+///
+/// Requests of one worker are carried out in the order they were made. What may wait is bounded by the implementation,
+/// which answers `.failed` or `.refused` beyond it.
+public protocol WarmAccess: AnyObject {
+    func read(_ key: [UInt8], completion: @escaping (WarmAnswer) -> Void)
+    /// Takes changes behind the answer; a change that finds no room removes the copy, so that no old value stays.
+    func change(_ key: [UInt8], _ change: WarmChange)
+    /// Performs commands as one, committed before the completion hears of it, and tells local memory in that order.
+    func perform(_ commands: [StringCommand], policies: PolicyTable, completion: @escaping (WarmOutcome) -> Void)
+    /// Removes every copy.
+    func removeAll(completion: @escaping (WarmOutcome) -> Void)
+    /// A step of an iteration over the live keys, from cursor 0 until the cursor returned is 0 again (Redis's SCAN).
+    func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void)
+}
