@@ -59,21 +59,22 @@ public final class RedisConnection {
     private var armedDeadline = Int64.max
     private var attemptTimer: (any ScheduledTimer)?
     private var backoff: FullJitterBackoff
-    private var random: @Sendable () -> Double
+    private var random: SplitMix64
+    /// When the handshake of the present connection was done.
+    private var readySince: Int64?
 
     /// Makes a connection that begins to connect with `start`.
     ///
-    /// `random` gives numbers in 0..<1 for the jitter: seeded in tests and simulation.
+    /// `seed` makes the jitter between attempts repeatable; it must differ between sidecars.
     public init(
-        _ configuration: RedisConfiguration, scheduler: any Scheduler,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        _ configuration: RedisConfiguration, scheduler: any Scheduler, seed: UInt64,
         makeTransport: @escaping (RedisConfiguration.Endpoint) -> any RedisTransport
     ) {
         self.configuration = configuration
         self.scheduler = scheduler
         self.makeTransport = makeTransport
-        self.random = random
-        backoff = FullJitterBackoff(base: configuration.reconnectMin, cap: configuration.reconnectMax)
+        random = SplitMix64(seed: seed)
+        backoff = FullJitterBackoff(first: configuration.reconnectMin, max: configuration.reconnectMax)
         deadlineTimer = scheduler.makeTimer { [unowned self] in self.expireDeadlines() }
         attemptTimer = scheduler.makeTimer { [unowned self] in self.attemptTimerFired() }
     }
@@ -96,7 +97,7 @@ public final class RedisConnection {
             new.endpoint != configuration.endpoint || new.database != configuration.database
             || new.username != configuration.username || new.password != configuration.password
         configuration = new
-        backoff = FullJitterBackoff(base: new.reconnectMin, cap: new.reconnectMax)
+        backoff = FullJitterBackoff(first: new.reconnectMin, max: new.reconnectMax)
         if mustReconnect && state != .closed && state != .idle {
             lose(RedisFailure(.connectionLost, mayHaveBeenSent: true, detail: "the configuration changed"))
         }
@@ -185,6 +186,7 @@ public final class RedisConnection {
         }
         attemptTimer?.stop()
         backoff.reset()
+        readySince = scheduler.monotonicNanoseconds
         state = .ready
         let waiting = queued
         queued = []
@@ -203,9 +205,14 @@ public final class RedisConnection {
     /// Ends this connection and, after a while, makes another.
     private func lose(_ failure: RedisFailure) {
         lastFailure = failure.detail
+        let livedLong = readySince.map { scheduler.monotonicNanoseconds - $0 > 1_000_000_000 } ?? false
         end(failure, then: .waiting)
-        let delay = backoff.next(random: random())
-        attemptTimer?.start(afterMilliseconds: delay.nanoseconds / 1_000_000)
+        // A connection that worked is made anew at once; attempts that fail are spread.
+        if livedLong {
+            connect()
+        } else {
+            attemptTimer?.start(afterMilliseconds: backoff.next(using: &random).nanoseconds / 1_000_000)
+        }
         delegate?.redisDidDisconnect(self, failure)
     }
 
@@ -223,6 +230,7 @@ public final class RedisConnection {
         queued = []
         queuedBytes = 0
         clientID = nil
+        readySince = nil
         state = next
         attemptTimer?.stop()
         for (index, place) in failed.enumerated() {

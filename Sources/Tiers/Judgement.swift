@@ -1,7 +1,7 @@
 // What a policy makes of an entry's times: pure decisions, for reads and for fills alike.
 
 internal import LocalTier
-public import Primitives
+internal import Primitives
 
 extension Policy {
     /// The end of the contract for a copy: until then it is fresh, and from then on stale.
@@ -29,8 +29,6 @@ extension Policy {
         var quiet = end == .never ? Int64(UInt32.max) : end.milliseconds(since: verifiedAt)
         if authority == .redis {
             if let share = refreshAhead, end != .never { quiet = Int64(Double(quiet) * share) }
-            // A sliding key is looked at again after a tenth of its life, so that Redis hears of the extension.
-            if let life = slidingLife { quiet = min(quiet, life / 10) }
         }
         return UInt32(clamping: quiet)
     }
@@ -39,12 +37,8 @@ extension Policy {
     func refreshAt(verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority) -> Timestamp {
         guard authority == .redis else { return .never }
         let end = contractEnd(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority)
-        var moment = Timestamp.never
-        if let share = refreshAhead, end != .never, end > verifiedAt {
-            moment = verifiedAt.advanced(byMilliseconds: Int64(Double(end.milliseconds(since: verifiedAt)) * share))
-        }
-        if let life = slidingLife { moment = min(moment, verifiedAt.advanced(byMilliseconds: life / 10)) }
-        return moment
+        guard let share = refreshAhead, end != .never, end > verifiedAt else { return .never }
+        return verifiedAt.advanced(byMilliseconds: Int64(Double(end.milliseconds(since: verifiedAt)) * share))
     }
 
     /// The life that each read gives again, in milliseconds; nil where reads don't extend.

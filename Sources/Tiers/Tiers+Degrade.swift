@@ -1,0 +1,113 @@
+// Answers without the authority: what is held, marked for what it is, or the policy's default.
+
+internal import LocalTier
+internal import Primitives
+internal import State
+
+extension Tiers {
+    /// Answers a read that Redis can't: local within `stale_if_error`, warm within it, the default, nil.
+    func degrade(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, reason: String, isStrong: Bool,
+        _ completion: @escaping (Reading) -> Void
+    ) {
+        if isStrong || policy.strict {
+            counters.unavailable.add()
+            return completion(.unavailable(reason))
+        }
+        if let reading = staleLocal(key, hash, policy, reason: reason) { return completion(reading) }
+        guard let warm, policy.tiers.contains(.warm) else { return completion(ignorance(key, policy, reason)) }
+        let token = TokenBox(local.beginFill(hash))
+        let askedAt = scheduler.monotonicNanoseconds
+        warm.read(key) { [self] answer in
+            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            switch answer {
+            case .copy(let copy): completion(staleWarm(key, hash, policy, copy, token, reason))
+            case .absent:
+                counters.warmAbsent.add()
+                completion(ignorance(key, policy, reason))
+            case .failed:
+                counters.warmError.add()
+                completion(ignorance(key, policy, reason))
+            }
+        }
+    }
+
+    /// The local copy as a stale reading, where the policy still allows it.
+    func staleLocal(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy, reason: String) -> Reading? {
+        let now = scheduler.now
+        guard let copy = localCopy(key, hash, now), !copy.isAbsent,
+            policy.mayServeStale(
+                verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, now: now, authority: .redis)
+        else { return nil }
+        let isFresh = isFresh(copy, policy, .redis, now)
+        if isFresh { counters.localFresh.add() } else { counters.localStale.add() }
+        return Reading(
+            content: .value(bytes: copy.bytes, expiresAt: copy.metadata.expiresAt), source: .local,
+            freshness: isFresh ? .fresh : .stale, verifiedAt: copy.metadata.verifiedAt, reason: reason)
+    }
+
+    private func staleWarm(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ copy: WarmCopy, _ token: TokenBox, _ reason: String
+    ) -> Reading {
+        let now = scheduler.now
+        let expiresAt = copy.value.expiresAt
+        guard policy.mayServeStale(verifiedAt: copy.verifiedAt, expiresAt: expiresAt, now: now, authority: .redis) else {
+            counters.warmAbsent.add()
+            return ignorance(key, policy, reason)
+        }
+        counters.warmStale.add()
+        // Held locally as what it is, so that the next read of it costs what a local hit costs.
+        var metadata = policy.metadata(
+            verifiedAt: copy.verifiedAt, expiresAt: expiresAt, authority: .redis, mark: EntryMark.inWarm)
+        metadata.slidingFor = 0
+        fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
+        return Reading(
+            content: .value(bytes: copy.value.bytes, expiresAt: expiresAt), source: .warm, freshness: .stale,
+            verifiedAt: copy.verifiedAt, reason: reason)
+    }
+
+    /// Nobody holds the key, and nobody who knows could be asked.
+    private func ignorance(_ key: [UInt8], _ policy: Policy, _ reason: String) -> Reading {
+        guard let context = policy.defaultContext else {
+            counters.unknowns.add()
+            return Reading(content: .unknown, source: .none, freshness: .unknown, reason: reason)
+        }
+        counters.defaults.add()
+        let bytes = context.value(forKey: key, prefixLength: policy.prefix.count)
+        return Reading(content: .defaultContext(bytes), source: .policy, freshness: .contextual, reason: reason)
+    }
+
+    // MARK: The warm tier as the authority
+
+    func readWarmAuthority(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ completion: @escaping (Reading) -> Void
+    ) {
+        guard let warm else { preconditionFailure("BUG: the warm tier decides on a key and there is none") }
+        let token = TokenBox(local.beginFill(hash))
+        let sentAt = scheduler.now
+        let askedAt = scheduler.monotonicNanoseconds
+        warm.read(key) { [self] answer in
+            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            switch answer {
+            case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
+                counters.warmFresh.add()
+                counters.valueBytes.record(UInt64(copy.value.bytes.count))
+                let metadata = policy.metadata(
+                    verifiedAt: sentAt, expiresAt: copy.value.expiresAt, authority: .warm)
+                fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
+                completion(
+                    Reading(
+                        content: .value(bytes: copy.value.bytes, expiresAt: copy.value.expiresAt), source: .warm,
+                        freshness: .fresh, verifiedAt: sentAt))
+            case .copy, .absent:
+                counters.warmAbsent.add()
+                rememberAbsent(key, hash, policy, sentAt: sentAt, token: token)
+                completion(.absent(.warm))
+            case .failed(let reason):
+                counters.warmError.add()
+                completion(.unavailable(reason))
+            }
+        }
+    }
+
+}

@@ -1,0 +1,329 @@
+// Asking Redis: flights that reached the same iteration travel as one transaction, and their answers fill the tiers.
+
+internal import LocalTier
+internal import Primitives
+internal import RedisTier
+internal import Resilience
+internal import State
+
+extension Tiers {
+    /// The most keys in one transaction: Redis serves nobody else meanwhile.
+    static let batchMax = 64
+
+    /// Sends what has gathered; to be called once per iteration of the worker's loop.
+    public func flush() {
+        if !extensions.isEmpty { sendExtensions() }
+        while !outgoing.isEmpty {
+            let batch = Array(outgoing.prefix(Self.batchMax))
+            outgoing.removeFirst(batch.count)
+            send(batch)
+        }
+    }
+
+    /// Value and life are read as one, since a value with another moment's life would live too long.
+    private func send(_ batch: [Flight]) {
+        guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
+        let now = scheduler.monotonicNanoseconds
+        guard let permit = breaker.admit(.read, now: now) else {
+            for flight in batch { fail(flight, breaker.reasonForReads) }
+            return
+        }
+        var request = RequestEncoder()
+        let sentAt = scheduler.now
+        request.append("MULTI")
+        for flight in batch {
+            flight.isOnWire = true
+            flight.sentAt = sentAt
+            flight.token = TokenBox(local.beginFill(flight.hash))
+            request.append("GET", flight.key)
+            request.append("PTTL", flight.key)
+        }
+        request.append("EXEC")
+        let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
+        redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self] result in
+            didFetch(batch, permit, sentAt: now, result)
+        }
+    }
+
+    private func didFetch(_ batch: [Flight], _ permit: Permit, sentAt: Int64, _ result: RedisResult) {
+        let now = scheduler.monotonicNanoseconds
+        let elapsed = now - sentAt
+        switch result {
+        case .failure(let failure):
+            breaker.failed(permit, failure, now: now, elapsed: elapsed)
+            counters.redisError.add(UInt64(batch.count))
+            for flight in batch where !retry(flight, after: failure, now) { fail(flight, failure.text) }
+        case .success(let replies):
+            counters.redisLatency.record(UInt64(max(0, elapsed)), count: UInt64(batch.count))
+            guard case .array(let pairs) = replies[replies.count - 1], pairs.count == batch.count * 2 else {
+                return didRefuse(batch, permit, replies, now: now, elapsed: elapsed)
+            }
+            breaker.succeeded(permit, now: now, elapsed: elapsed)
+            for (index, flight) in batch.enumerated() { land(flight, pairs[index * 2], pairs[index * 2 + 1]) }
+        }
+    }
+
+    /// Redis did not carry the transaction out: the first error says why.
+    private func didRefuse(_ batch: [Flight], _ permit: Permit, _ replies: [Reply], now: Int64, elapsed: Int64) {
+        var text = Array("ERR Redis answered a read with something else than was asked".utf8)
+        if case .error(let error)? = replies.first(where: \.isError) { text = error }
+        let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
+        counters.redisError.add(UInt64(batch.count))
+        for flight in batch {
+            if isOwn {
+                take(flight)
+                flight.answer(Reading(content: .refused(text), source: .redis, freshness: .unknown))
+            } else {
+                fail(flight, "Redis answered: \(String(decoding: text, as: UTF8.self))")
+            }
+        }
+    }
+
+    /// One more try of a read whose connection broke, within its own deadline and the budget.
+    private func retry(_ flight: Flight, after failure: RedisFailure, _ now: Int64) -> Bool {
+        guard failure.cause == .connectionLost, !flight.wasRetried, flight.hasWaiters, flight.deadline > now,
+            retryBudget.takeRetry(now: MonotonicTime(nanoseconds: now))
+        else { return false }
+        counters.retries.add()
+        flight.wasRetried = true
+        outgoing.append(flight)
+        return true
+    }
+
+    /// The flight is over: nobody joins it from now on.
+    private func take(_ flight: Flight) {
+        if flights[flight.key] === flight { flights[flight.key] = nil }
+    }
+
+    private func fail(_ flight: Flight, _ reason: String) {
+        take(flight)
+        guard flight.hasWaiters else { return }
+        let isStrong = flight.policy.consistency == .strong
+        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: isStrong) { flight.answer($0) }
+    }
+
+    // MARK: Answers
+
+    private func land(_ flight: Flight, _ value: Reply, _ life: Reply) {
+        switch (value, life) {
+        case (.string(let bytes), .integer(let milliseconds)):
+            take(flight)
+            counters.redisFresh.add()
+            counters.valueBytes.record(UInt64(bytes.count))
+            flight.answer(fill(flight, bytes, lifeMilliseconds: milliseconds))
+        case (.null, _): landAbsent(flight)
+        case (.error(let text), _):
+            take(flight)
+            let isOther = text.starts(with: "WRONGTYPE".utf8)
+            if isOther { forget(flight.key, flight.hash, flight.policy) }
+            counters.redisFresh.add()
+            flight.answer(
+                Reading(content: isOther ? .otherType : .refused(text), source: .redis, freshness: .fresh))
+        default:
+            fail(flight, "Redis answered a read with something else than was asked")
+        }
+    }
+
+    /// Fills local memory and the warm tier with what Redis said; the reading for those who wait.
+    private func fill(_ flight: Flight, _ bytes: [UInt8], lifeMilliseconds: Int64) -> Reading {
+        let policy = flight.policy
+        var expiresAt = lifeMilliseconds < 0 ? .never : flight.sentAt.advanced(byMilliseconds: lifeMilliseconds)
+        if let life = policy.slidingLife, expiresAt != .never {
+            // This read extends the life; Redis hears of it when a tenth has gone since it last did.
+            if lifeMilliseconds <= life { extendInRedis(flight.key, policy) }
+            expiresAt = flight.sentAt.advanced(byMilliseconds: life)
+        }
+        keep(flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token)
+        return Reading(
+            content: .value(bytes: bytes, expiresAt: expiresAt), source: .redis, freshness: .fresh,
+            verifiedAt: flight.sentAt)
+    }
+
+    /// Holds what Redis said in the tiers that the policy allows, unless a write or an invalidation came between.
+    func keep(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, sentAt: Timestamp,
+        _ token: TokenBox?
+    ) {
+        let now = scheduler.now
+        var mark: UInt8 = 0
+        if policy.tiers.contains(.warm), warm != nil {
+            mark = EntryMark.inWarm
+            if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
+                changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+            }
+        }
+        guard let token else { return }
+        let metadata = policy.metadata(
+            verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis, epoch: token.epoch, mark: mark)
+        fillLocal(key, hash, policy, value.bytes, metadata, token)
+    }
+
+    /// Stores the answer to a question in local memory, unless its token says that it came too late.
+    func fillLocal(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
+        _ token: TokenBox
+    ) {
+        guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue else { return }
+        let now = scheduler.now
+        key.withUnsafeBytes { key in
+            bytes.withUnsafeBytes { bytes in
+                guard let token = token.take() else { return }
+                _ = local.fill(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
+            }
+        }
+    }
+
+    /// Whether the warm tier was already given this value with times that are near enough: a key that is read again
+    /// and again must not be written again and again.
+    private func warmHolds(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, verifiedAt: Timestamp, now: Timestamp
+    ) -> Bool {
+        guard let copy = key.withUnsafeBytes({ local.peek($0, hash: hash, now: now) { Self.copy($0) } }),
+            copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes
+        else { return false }
+        let isRecent = verifiedAt.milliseconds(since: copy.metadata.verifiedAt) < policy.staleIfError.milliseconds / 10
+        let held = copy.metadata.expiresAt
+        let drift = held == value.expiresAt ? 0 : abs(value.expiresAt.milliseconds(since: held))
+        let life = value.expiresAt == .never ? .max : value.expiresAt.milliseconds(since: verifiedAt)
+        return isRecent && drift <= max(50, life / 10) && (held == .never) == (value.expiresAt == .never)
+    }
+
+    func changeWarm(_ key: [UInt8], _ policy: Policy, _ change: WarmChange) {
+        guard policy.tiers.contains(.warm) else { return }
+        warm?.change(key, change)
+    }
+
+    /// Redis has something that only Redis can read: what is held here is no longer true.
+    func forget(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy) {
+        key.withUnsafeBytes { _ = local.remove($0, hash: hash) }
+        changeWarm(key, policy, .remove)
+    }
+
+    // MARK: Absent
+
+    /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is final.
+    private func landAbsent(_ flight: Flight) {
+        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
+            return rememberAbsent(flight)
+        }
+        let askedAt = scheduler.monotonicNanoseconds
+        warm.read(flight.key) { [self] answer in
+            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            switch answer {
+            case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
+                counters.warmFresh.add()
+                promote(flight, copy)
+            case .copy, .absent:
+                counters.warmAbsent.add()
+                rememberAbsent(flight)
+            case .failed:
+                counters.warmError.add()
+                rememberAbsent(flight)
+            }
+        }
+    }
+
+    private func rememberAbsent(_ flight: Flight) {
+        take(flight)
+        counters.redisAbsent.add()
+        rememberAbsent(flight.key, flight.hash, flight.policy, sentAt: flight.sentAt, token: flight.token)
+        flight.answer(.absent(.redis))
+    }
+
+    func rememberAbsent(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, sentAt: Timestamp, token: TokenBox?
+    ) {
+        guard policy.negativeTTL > .zero, let token else { return }
+        fillLocal(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token)
+    }
+
+    /// Gives a copy that outlived Redis's back to Redis, where there is still none, and to local memory.
+    private func promote(_ flight: Flight, _ copy: WarmCopy) {
+        let sentAt = scheduler.now
+        let now = scheduler.monotonicNanoseconds
+        guard let redis, let permit = breaker.admit(.write, now: now) else {
+            return fail(flight, breaker.reasonForWrites)
+        }
+        var request = RequestEncoder()
+        var arguments: [[UInt8]] = [Array("SET".utf8), flight.key, copy.value.bytes, Array("NX".utf8)]
+        if copy.value.expiresAt != .never {
+            let life = max(1, copy.value.expiresAt.milliseconds(since: sentAt))
+            arguments += [Array("PX".utf8), Array(String(life).utf8)]
+        }
+        request.append(arguments)
+        redis.send(request, timeoutNanoseconds: max(1, flight.deadline - now)) { [self] result in
+            let ended = scheduler.monotonicNanoseconds
+            switch result {
+            case .success(let replies) where replies[0].isStatus("OK"):
+                breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                counters.promoted.add()
+                take(flight)
+                keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token)
+                flight.answer(
+                    Reading(
+                        content: .value(bytes: copy.value.bytes, expiresAt: copy.value.expiresAt), source: .warm,
+                        freshness: .fresh, verifiedAt: sentAt))
+            case .success(let replies):
+                if case .error(let text) = replies[0] {
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                    fail(flight, "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
+                } else {
+                    // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
+                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                    guard flight.deadline > ended else { return fail(flight, "Redis changed while it was asked") }
+                    flight.isOnWire = false
+                    outgoing.append(flight)
+                }
+            case .failure(let failure):
+                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                fail(flight, failure.text)
+            }
+        }
+    }
+
+    // MARK: Extensions
+
+    /// Lengthens a life, never shortens one, and gives none to a key without. (PEXPIRE … GT would do, from Redis 7 on.)
+    private static let extensionScript = Array(
+        """
+        local life = redis.call('PTTL', KEYS[1])
+        if life > 0 and life < tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        return 0
+        """.utf8)
+
+    private func sendExtensions() {
+        let batch = extensions.prefix(512)
+        extensions.removeFirst(batch.count)
+        let now = scheduler.monotonicNanoseconds
+        guard let redis, let permit = breaker.admit(.write, now: now) else { return }
+        var request = RequestEncoder()
+        for (key, life) in batch {
+            request.append("EVAL", Self.extensionScript, [UInt8(ascii: "1")], key, Array(String(life).utf8))
+        }
+        counters.extensions.add(UInt64(batch.count))
+        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
+            let ended = scheduler.monotonicNanoseconds
+            switch result {
+            case .failure(let failure): breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+            case .success(let replies):
+                if case .error(let text)? = replies.first(where: \.isError) {
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                } else {
+                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                }
+            }
+        }
+    }
+}
+
+extension Policy {
+    /// How long a copy is kept past its expiry, in whole seconds.
+    var staleSeconds: UInt32 { UInt32(clamping: staleIfError.milliseconds / 1000) }
+}
+
+extension RedisFailure {
+    /// What happened, for an error text: `Redis did not answer (timed out: no reply within 0.1 seconds)`.
+    var text: String {
+        detail.isEmpty ? "Redis did not answer (\(cause.rawValue))" : "Redis did not answer (\(cause.rawValue): \(detail))"
+    }
+}

@@ -1,0 +1,165 @@
+// Reading a key: from local memory where its policy allows it, else by a flight that many may join.
+
+internal import LocalTier
+public import Primitives
+
+extension Tiers {
+    /// What local memory holds of a key, copied out from under the lock.
+    struct LocalCopy {
+        let bytes: [UInt8]
+        let metadata: EntryMetadata
+        let isLive: Bool
+        let isExpired: Bool
+        let isExtensionDue: Bool
+        var isAbsent: Bool { metadata.kind == .absent }
+    }
+
+    func localCopy(_ key: [UInt8], _ hash: KeyHash, _ now: Timestamp) -> LocalCopy? {
+        key.withUnsafeBytes { key in
+            local.read(key, hash: hash, now: now) { entry in Self.copy(entry) }
+        }
+    }
+
+    static func copy(_ entry: borrowing LocalEntry) -> LocalCopy {
+        let count = entry.valueLength
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let base = buffer.baseAddress { entry.copyValue(to: base) }
+            initialized = count
+        }
+        return LocalCopy(
+            bytes: bytes, metadata: entry.metadata, isLive: entry.freshness == .live,
+            isExpired: entry.freshness == .expired, isExtensionDue: entry.isExtensionDue)
+    }
+
+    /// Whether the policy lets local memory answer with this copy.
+    func isFresh(_ copy: LocalCopy, _ policy: Policy, _ authority: Authority, _ now: Timestamp) -> Bool {
+        let metadata = copy.metadata
+        if copy.isExpired || metadata.mark & EntryMark.suspect != 0 { return false }
+        if authority != .redis { return true }
+        if policy.consistency == .strong || metadata.verifiedAt > now { return false }
+        if copy.isLive || copy.isAbsent { return true }
+        return now < policy.contractEnd(
+            verifiedAt: metadata.verifiedAt, expiresAt: metadata.expiresAt, authority: authority)
+    }
+
+    /// Reads a key; the completion may run before this returns, when local memory answers.
+    public func read(_ key: [UInt8], hash: KeyHash, strong: Bool = false, completion: @escaping (Reading) -> Void) {
+        let policy = policies.policy(for: key)
+        let authority = authority(policy)
+        let isStrong = strong || policy.consistency == .strong
+        let now = scheduler.now
+        var holdsStale = false
+        if !(isStrong && authority == .redis), let copy = localCopy(key, hash, now) {
+            if isFresh(copy, policy, authority, now) {
+                noteUse(of: copy, key: key, hash: hash, policy: policy, authority: authority, now: now)
+                return completion(reading(of: copy))
+            }
+            holdsStale =
+                !copy.isAbsent
+                && policy.mayServeStale(
+                    verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, now: now,
+                    authority: authority)
+        }
+        switch authority {
+        case .local:
+            counters.localAbsent.add()
+            completion(.absent(.local))
+        case .warm: readWarmAuthority(key, hash, policy, completion)
+        case .redis: ask(key, hash, policy, strong: isStrong, holdsStale: holdsStale, completion)
+        }
+    }
+
+    private func reading(of copy: LocalCopy) -> Reading {
+        if copy.isAbsent {
+            counters.localAbsent.add()
+            return .absent(.local)
+        }
+        counters.localFresh.add()
+        return Reading(
+            content: .value(bytes: copy.bytes, expiresAt: copy.metadata.expiresAt), source: .local, freshness: .fresh,
+            verifiedAt: copy.metadata.verifiedAt)
+    }
+
+    /// What a read of a fresh copy sets off behind the answer: a refresh, or the news of a longer life.
+    private func noteUse(
+        of copy: LocalCopy, key: [UInt8], hash: KeyHash, policy: Policy, authority: Authority, now: Timestamp
+    ) {
+        guard authority == .redis, !copy.isAbsent else { return }
+        if copy.isExtensionDue { extendInRedis(key, policy) }
+        let refreshAt = policy.refreshAt(
+            verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, authority: authority)
+        guard now >= refreshAt, !copy.isLive, flights[key] == nil, !breaker.refusesReads else { return }
+        counters.refreshes.add()
+        _ = makeFlight(key, hash, policy)
+    }
+
+    /// Tells Redis of a longer life with the next batch; called by a read that local memory answered.
+    public func extendInRedis(_ key: [UInt8]) { extendInRedis(key, policies.policy(for: key)) }
+
+    func extendInRedis(_ key: [UInt8], _ policy: Policy) {
+        guard let life = policy.slidingLife, authority(policy) == .redis, !breaker.refusesWrites else { return }
+        extensions.append((key, life + life / 10))
+    }
+
+    // MARK: Asking Redis
+
+    func ask(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, strong: Bool, holdsStale: Bool,
+        _ completion: @escaping (Reading) -> Void
+    ) {
+        if breaker.refusesReads {
+            return degrade(key, hash, policy, reason: breaker.reasonForReads, isStrong: strong, completion)
+        }
+        let flight: Flight
+        if let joined = flights[key], !strong || !joined.isOnWire {
+            counters.coalesced.add()
+            flight = joined
+        } else {
+            flight = makeFlight(key, hash, policy)
+        }
+        let waiter = Flight.Waiter(completion: completion)
+        guard holdsStale, !strong else { return flight.waiters.append(waiter) }
+        if flight.impatientWaiters.isEmpty { awaitSoftly(flight) }
+        flight.impatientWaiters.append(waiter)
+    }
+
+    func makeFlight(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy) -> Flight {
+        let flight = Flight(
+            key: key, hash: hash, policy: policy, deadline: scheduler.monotonicNanoseconds + limits.timeout)
+        flights[key] = flight
+        outgoing.append(flight)
+        return flight
+    }
+
+    // MARK: The soft timeout
+
+    private func awaitSoftly(_ flight: Flight) {
+        let at = scheduler.monotonicNanoseconds + limits.softTimeout
+        impatient.append((flight, at))
+        if impatient.count == 1 { armSoftTimer(at) }
+    }
+
+    private func armSoftTimer(_ at: Int64) {
+        let wait = (at - scheduler.monotonicNanoseconds + 999_999) / 1_000_000
+        softTimer?.start(afterMilliseconds: max(0, wait))
+    }
+
+    /// Serves the stale copy to those who waited `softTimeout`; the flight goes on and fills.
+    func losePatience() {
+        let now = scheduler.monotonicNanoseconds
+        let due = impatient.prefix { $0.at <= now }
+        impatient.removeFirst(due.count)
+        for (flight, _) in due where !flight.impatientWaiters.isEmpty {
+            let waiters = flight.impatientWaiters
+            flight.impatientWaiters = []
+            counters.softTimeouts.add(UInt64(waiters.count))
+            guard let reading = staleLocal(flight.key, flight.hash, flight.policy, reason: "Redis is slow") else {
+                // The copy went meanwhile: nothing to serve but what Redis says.
+                flight.waiters += waiters
+                continue
+            }
+            for waiter in waiters { waiter.completion(reading) }
+        }
+        if let next = impatient.first { armSoftTimer(next.at) }
+    }
+}

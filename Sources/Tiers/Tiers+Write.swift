@@ -1,0 +1,221 @@
+// Writing: the authority first, then what is held here; an acknowledgement means what the authority's word means.
+
+internal import LocalTier
+public import Primitives
+internal import RedisTier
+internal import Resilience
+public import State
+
+/// A native command as it was understood, and as it came.
+public struct NativeCommand: Sendable {
+    public let command: StringCommand
+    /// The command's name and arguments, for Redis.
+    public let arguments: [[UInt8]]
+
+    public init(_ command: StringCommand, arguments: [[UInt8]]) {
+        self.command = command
+        self.arguments = arguments
+    }
+}
+
+extension Tiers {
+    /// Performs one command, or several as one transaction, by their authority; one reply for each.
+    ///
+    /// What could not be performed is answered with -UNAVAILABLE, which says whether it may have been.
+    public func perform(_ commands: [NativeCommand], isTransaction: Bool, completion: @escaping ([Reply]) -> Void) {
+        var authorities: Set<Authority> = []
+        for command in commands {
+            for key in command.command.keys { authorities.insert(authority(policies.policy(for: key))) }
+        }
+        guard authorities.count <= 1 else {
+            let error = Reply.error(
+                "ERR these keys belong to policies with different tiers, which can't be changed as one; "
+                    + "use one command for each, or give their policies the same tiers")
+            return completion(commands.map { _ in error })
+        }
+        switch authorities.first ?? authority(policies.policies[0]) {
+        case .redis: performInRedis(commands, isTransaction, completion)
+        case .warm: performInWarm(commands, completion)
+        case .local: performInLocal(commands, completion)
+        }
+    }
+
+    // MARK: Redis
+
+    private func performInRedis(
+        _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
+    ) {
+        let isWrite = commands.contains { $0.command.isWrite }
+        let now = scheduler.monotonicNanoseconds
+        guard let redis, let permit = breaker.admit(isWrite ? .write : .read, now: now) else {
+            let reason = isWrite ? breaker.reasonForWrites : breaker.reasonForReads
+            return completion(unavailable(commands, "not sent: \(reason)"))
+        }
+        let sentAt = scheduler.now
+        var request = RequestEncoder()
+        if isTransaction { request.append("MULTI") }
+        // MSET under a policy with a life becomes several commands, and so a transaction of its own.
+        let sent = commands.map { withPolicyLife($0) }
+        let isWrapped = !isTransaction && sent.contains { $0.count > 1 }
+        if isWrapped { request.append("MULTI") }
+        for arguments in sent.joined() { request.append(arguments) }
+        if isTransaction || isWrapped { request.append("EXEC") }
+        let writes = isWrite ? Writes(commands, self, sentAt: sentAt) : nil
+        counters.writes.add(isWrite ? UInt64(commands.count) : 0)
+        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
+            let ended = scheduler.monotonicNanoseconds
+            switch result {
+            case .failure(let failure):
+                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                counters.writesFailed.add()
+                if failure.mayHaveBeenSent { writes?.suspect(self) }
+                let outcome = failure.mayHaveBeenSent ? "outcome unknown" : "not sent"
+                completion(unavailable(commands, "\(outcome): \(failure.text)"))
+            case .success(let replies):
+                counters.redisLatency.record(UInt64(max(0, ended - now)))
+                var answers = replies
+                if isTransaction || isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
+                conclude(commands, answers, permit, writes, ended, ended - now, completion)
+            }
+        }
+    }
+
+    /// The replies of a transaction's commands; an error for each where Redis did not carry it out.
+    private static func unwrap(_ replies: [Reply], counts: [Int]) -> [Reply] {
+        guard case .array(let inner) = replies[replies.count - 1], inner.count == counts.reduce(0, +) else {
+            let error = replies.first(where: \.isError) ?? .error("ERR Redis did not carry the transaction out")
+            return counts.map { _ in error }
+        }
+        var position = 0
+        return counts.map { count in
+            defer { position += count }
+            let part = inner[position..<position + count]
+            // Several commands stand for one: its reply is theirs where they agree, else the first error.
+            return part.first(where: \.isError) ?? part[part.startIndex]
+        }
+    }
+
+    private func conclude(
+        _ commands: [NativeCommand], _ replies: [Reply], _ permit: Permit, _ writes: Writes?, _ now: Int64,
+        _ elapsed: Int64, _ completion: ([Reply]) -> Void
+    ) {
+        guard case .error(let text)? = replies.first(where: \.isError) else {
+            breaker.succeeded(permit, now: now, elapsed: elapsed)
+            writes?.settle(commands, replies, self)
+            return completion(replies)
+        }
+        if breaker.judge(permit, error: text, now: now, elapsed: elapsed) {
+            writes?.settle(commands, replies, self)
+            return completion(replies)
+        }
+        counters.writesFailed.add()
+        writes?.suspect(self)
+        completion(
+            replies.map { reply in
+                guard case .error(let text) = reply else { return reply }
+                return .error("UNAVAILABLE not done: Redis answered \(String(decoding: text, as: UTF8.self))")
+            })
+    }
+
+    private func unavailable(_ commands: [NativeCommand], _ text: String) -> [Reply] {
+        counters.unavailable.add()
+        let error = Reply.error("UNAVAILABLE \(text)")
+        return commands.map { _ in error }
+    }
+
+    /// The command as it goes to Redis: a SET without an expiry gets its policy's.
+    private func withPolicyLife(_ native: NativeCommand) -> [[[UInt8]]] {
+        func px(_ life: Int64) -> [[UInt8]] { [Array("PX".utf8), Array(String(life).utf8)] }
+        switch native.command {
+        case .write(.set(let value, .clear, let condition, let reply), let key):
+            guard let life = policies.policy(for: key).lifeInRedis else { break }
+            switch (condition, reply) {
+            case (.ifAbsent, .flag):
+                // SETNX answers 1 or 0, which SET … NX does not: the life comes behind, and only to a key without.
+                return [native.arguments, Self.giveLife(key, life)]
+            case (_, .old) where native.arguments.count == 3:
+                return [[Array("SET".utf8), key, value, Array("GET".utf8)] + px(life)]
+            default: return [native.arguments + px(life)]
+            }
+        case .setMany(let keys, _, _):
+            let lives = keys.compactMap { key in
+                policies.policy(for: key).lifeInRedis.map { Self.giveLife(key, $0) }
+            }
+            if !lives.isEmpty { return [native.arguments] + lives }
+        default: break
+        }
+        return [native.arguments]
+    }
+
+    /// Gives a life to a key that has none.
+    private static func giveLife(_ key: [UInt8], _ life: Int64) -> [[UInt8]] {
+        let script = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return 0"
+        return [Array("EVAL".utf8), Array(script.utf8), [UInt8(ascii: "1")], key, Array(String(life).utf8)]
+    }
+
+    /// Sends a command whose reply is Redis's own business; `reads` are judged as reads by the breaker.
+    public func forward(_ arguments: [[UInt8]], isWrite: Bool, completion: @escaping (Reply) -> Void) {
+        let now = scheduler.monotonicNanoseconds
+        let operation: Operation = isWrite ? .write : .read
+        guard let redis else {
+            return completion(.error("UNAVAILABLE no Redis is configured (redis.url: off)"))
+        }
+        guard let permit = breaker.admit(operation, now: now) else {
+            let reason = isWrite ? breaker.reasonForWrites : breaker.reasonForReads
+            return completion(.error("UNAVAILABLE not sent: \(reason)"))
+        }
+        var request = RequestEncoder()
+        request.append(arguments)
+        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
+            let ended = scheduler.monotonicNanoseconds
+            switch result {
+            case .failure(let failure):
+                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                completion(
+                    .error("UNAVAILABLE \(failure.mayHaveBeenSent ? "outcome unknown" : "not sent"): \(failure.text)"))
+            case .success(let replies):
+                if case .error(let text) = replies[0] {
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                } else {
+                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                }
+                completion(replies[0])
+            }
+        }
+    }
+
+    // MARK: Without Redis
+
+    private func performInWarm(_ commands: [NativeCommand], _ completion: @escaping ([Reply]) -> Void) {
+        guard let warm else { preconditionFailure("BUG: the warm tier decides on a key and there is none") }
+        counters.writes.add(UInt64(commands.count))
+        warm.perform(commands.map(\.command), policies: policies) { [self] outcome in
+            switch outcome {
+            case .done(let replies): completion(replies)
+            case .refused(let reason):
+                counters.writesFailed.add()
+                completion(unavailable(commands, "not done: \(reason)"))
+            }
+        }
+    }
+
+    private func performInLocal(_ commands: [NativeCommand], _ completion: @escaping ([Reply]) -> Void) {
+        counters.writes.add(UInt64(commands.count))
+        let now = scheduler.now
+        var space = LocalKeySpace(local: local, policies: policies, now: now)
+        // One at a time in this process: reading and writing are two stays under the shard's lock.
+        let replies = share.localAuthority.withLock { _ in
+            commands.map { $0.command.perform(in: &space, now: now) { [policies] in policies.policy(for: $0).writeRules } }
+        }
+        completion(replies)
+    }
+}
+
+extension Policy {
+    /// What this policy adds to writes that Hearth performs itself.
+    public var writeRules: WriteRules {
+        let life = ttl?.milliseconds
+        return WriteRules(
+            maxValue: maxValue, life: retention.map { min(life ?? .max, $0.milliseconds) } ?? life)
+    }
+}

@@ -1,0 +1,158 @@
+// One worker's walk through the tiers: local, Redis, warm, default. Start reading here.
+//
+// DESIGN: a request that local memory can't answer becomes a small state machine on its worker: a flight per key that is
+// asked for, with everybody who waits for it. What needs a clock or a timer gets it from a Scheduler; Redis is reached
+// through a connection whose bytes are a transport's; the warm tier through WarmAccess. So the whole of it runs in one
+// thread over virtual time as well. The verbs are in Tiers+Read, +Fetch, +Degrade, +Write and +Explain.
+
+public import LocalTier
+public import Primitives
+public import RedisTier
+internal import Resilience
+internal import Synchronization
+
+/// What the workers of a process share; safe from any thread.
+public final class TierShare: Sendable {
+    public let local: LocalTier
+    public let breaker: BreakerGate
+    /// Held while commands are performed on keys that live in local memory alone.
+    let localAuthority = Mutex(())
+
+    public init(local: LocalTier, breaker: BreakerGate) {
+        self.local = local
+        self.breaker = breaker
+    }
+}
+
+/// The tiers as one worker sees them; belongs to the worker's thread, and so do all completions.
+public final class Tiers {
+    public let local: LocalTier
+    public let breaker: BreakerGate
+    let share: TierShare
+    public let counters = TierCounters()
+    /// Replaced at a reload, by the worker's thread.
+    public internal(set) var policies: PolicyTable
+    let scheduler: any Scheduler
+    /// Nil where no Redis is configured.
+    public let redis: RedisConnection?
+    /// Nil where no warm tier is configured.
+    let warm: (any WarmAccess)?
+    var limits: RedisLimits
+
+    /// The flight that reads of a key may join.
+    var flights: [[UInt8]: Flight] = [:]
+    /// Flights that leave with this iteration of the loop.
+    var outgoing: [Flight] = []
+    /// Life extensions that leave with this iteration.
+    var extensions: [(key: [UInt8], life: Int64)] = []
+    /// Waiters with a stale copy in hand, in the order in which their patience ends.
+    var impatient: [(flight: Flight, at: Int64)] = []
+    var softTimer: (any ScheduledTimer)?
+    var retryBudget: RetryBudget
+    /// The next request to Redis is made when the worker's iteration ends.
+    public var hasOutgoing: Bool { !outgoing.isEmpty || !extensions.isEmpty }
+
+    public init(
+        share: TierShare, policies: PolicyTable, redis: RedisConnection?, warm: (any WarmAccess)?,
+        scheduler: any Scheduler
+    ) {
+        self.share = share
+        local = share.local
+        breaker = share.breaker
+        self.policies = policies
+        self.redis = redis
+        self.warm = warm
+        self.scheduler = scheduler
+        limits = RedisLimits(redis?.configuration)
+        retryBudget = RetryBudget()
+        softTimer = scheduler.makeTimer { [unowned self] in self.losePatience() }
+    }
+
+    /// Takes new policies: entries are judged anew at their next read.
+    public func reload(policies: PolicyTable, redis configuration: RedisConfiguration?) {
+        self.policies = policies
+        if let configuration {
+            redis?.reconfigure(configuration)
+            limits = RedisLimits(configuration)
+        }
+    }
+
+    /// Who decides what is true of the keys of `policy`.
+    func authority(_ policy: Policy) -> Authority {
+        if redis != nil && policy.tiers.contains(.redis) { return .redis }
+        return warm != nil && policy.tiers.contains(.warm) ? .warm : .local
+    }
+}
+
+/// The waits for Redis, in nanoseconds.
+struct RedisLimits {
+    let timeout: Int64
+    let softTimeout: Int64
+
+    init(_ configuration: RedisConfiguration?) {
+        timeout = configuration?.timeout.nanoseconds ?? 0
+        softTimeout = configuration?.softTimeout.nanoseconds ?? 0
+    }
+}
+
+/// Marks that the tiers keep with an entry of local memory (four bits are theirs).
+enum EntryMark {
+    /// A write whose outcome is unknown: not fresh before Redis has been asked, whatever its times say.
+    static let suspect: UInt8 = 1
+    /// The warm tier was given this value and these times.
+    static let inWarm: UInt8 = 2
+}
+
+/// A question about one key on its way to its authority, and who waits for the answer.
+final class Flight {
+    struct Waiter {
+        let completion: (Reading) -> Void
+    }
+
+    let key: [UInt8]
+    let hash: KeyHash
+    let policy: Policy
+    var waiters: [Waiter] = []
+    /// Those who would rather have the stale copy than wait longer than `softTimeout`.
+    var impatientWaiters: [Waiter] = []
+    /// No longer to be joined by a strong read.
+    var isOnWire = false
+    let deadline: Int64
+    /// Whether a read whose connection broke has been tried again.
+    var wasRetried = false
+    var token: TokenBox?
+    /// When the question was sent.
+    var sentAt = Timestamp.distantPast
+
+    init(key: [UInt8], hash: KeyHash, policy: Policy, deadline: Int64) {
+        self.key = key
+        self.hash = hash
+        self.policy = policy
+        self.deadline = deadline
+    }
+
+    var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
+
+    /// Answers everybody who still waits.
+    func answer(_ reading: Reading) {
+        let all = waiters + impatientWaiters
+        waiters = []
+        impatientWaiters = []
+        for waiter in all { waiter.completion(reading) }
+    }
+}
+
+/// A fill token on its way through closures, which can't own what can't be copied.
+final class TokenBox {
+    /// The coherence epoch in which the question was asked.
+    let epoch: UInt16
+    private var token: FillToken?
+
+    init(_ token: consuming FillToken) {
+        epoch = token.epoch
+        self.token = consume token
+    }
+
+    /// The token, once.
+    func take() -> FillToken? { token.take() }
+}

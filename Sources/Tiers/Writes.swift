@@ -1,0 +1,150 @@
+// What writes that Redis has taken, or may have taken, mean for what is held here.
+
+internal import LocalTier
+internal import Primitives
+internal import State
+
+/// The keys of writes under way to Redis, each with the token that tells whether somebody else wrote meanwhile.
+final class Writes {
+    private var tokens: [[UInt8]: (hash: KeyHash, token: TokenBox)] = [:]
+    private let sentAt: Timestamp
+
+    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
+        self.sentAt = sentAt
+        for command in commands where command.command.isWrite {
+            for key in command.command.keys where tokens[key] == nil {
+                let hash = key.withUnsafeBytes { KeyHash($0) }
+                tokens[key] = (hash, TokenBox(tiers.local.beginFill(hash)))
+            }
+        }
+    }
+
+    /// The outcome is unknown: copies stay for an outage, and are not fresh before Redis has been asked.
+    func suspect(_ tiers: Tiers) {
+        let now = tiers.scheduler.now
+        for (key, write) in tokens {
+            key.withUnsafeBytes { key in
+                _ = tiers.local.update(key, hash: write.hash, now: now) { metadata in
+                    metadata.mark |= EntryMark.suspect
+                    metadata.quietFor = 0
+                    metadata.epoch = 0
+                }
+            }
+        }
+    }
+
+    /// Redis answered: what is known of each key now is held, what is no longer known is forgotten.
+    func settle(_ commands: [NativeCommand], _ replies: [Reply], _ tiers: Tiers) {
+        for (native, reply) in zip(commands, replies) where native.command.isWrite && !reply.isError {
+            switch native.command {
+            case .write(let write, let key): settle(write, key, reply, tiers)
+            case .deleteMany(let keys): for key in keys { settle(key, .remove, tiers) }
+            case .setMany(let keys, let values, let onlyIfNone):
+                guard !onlyIfNone || reply == .integer(1) else { continue }
+                for (key, value) in zip(keys, values) { settle(key, .put(lived(value, key, tiers)), tiers) }
+            case .rename(let from, let to, let onlyIfNone):
+                guard !onlyIfNone || reply == .integer(1) else { continue }
+                if from != to {
+                    settle(from, .remove, tiers)
+                    forget(to, tiers)
+                }
+            case .removeAll:
+                tiers.local.removeAll()
+                tiers.warm?.removeAll { _ in }
+            case .read, .count, .getMany, .countAll: break
+            }
+        }
+    }
+
+    private func settle(_ write: StringWrite, _ key: [UInt8], _ reply: Reply, _ tiers: Tiers) {
+        switch (write, reply) {
+        case (.set(let bytes, let expiry, let condition, let kind), _):
+            guard Self.isDone(condition, kind, reply) else { return }
+            switch expiry {
+            case .clear: settle(key, .put(lived(bytes, key, tiers)), tiers)
+            case .at(let time): settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
+            case .keep: change(key, tiers) { HeldValue(bytes, expiresAt: $0.expiresAt) }
+            }
+        case (.delete, _), (.getDelete, _), (.getExpire, .null): settle(key, .remove, tiers)
+        case (.getExpire(.at(let time)), .string(let bytes)):
+            settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
+        case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers)
+        case (.expire(let time, _), .integer(1)): change(key, tiers) { HeldValue($0.bytes, expiresAt: time) }
+        case (.persist, .integer(1)): change(key, tiers) { HeldValue($0.bytes) }
+        case (.increment, .integer(let sum)):
+            change(key, tiers) { HeldValue(Array(String(sum).utf8), expiresAt: $0.expiresAt) }
+        case (.incrementFloat, .string(let sum)): change(key, tiers) { HeldValue(sum, expiresAt: $0.expiresAt) }
+        case (.append, _), (.setRange, _): forget(key, tiers)
+        case (.getExpire, _), (.expire, _), (.persist, _), (.increment, _), (.incrementFloat, _): break
+        }
+    }
+
+    private static func isDone(_ condition: SetCondition, _ kind: StringWrite.SetReply, _ reply: Reply) -> Bool {
+        switch (kind, condition) {
+        case (.ok, _): reply.isStatus("OK")
+        case (.flag, _): reply == .integer(1)
+        case (.old, .always): true
+        case (.old, .ifAbsent): reply == .null
+        case (.old, .ifPresent): reply != .null
+        }
+    }
+
+    /// A value without an expiry of its own, with the life that its policy gives.
+    private func lived(_ bytes: [UInt8], _ key: [UInt8], _ tiers: Tiers) -> HeldValue {
+        let life = tiers.policies.policy(for: key).writeRules.life
+        return HeldValue(bytes, expiresAt: life.map { sentAt.advanced(byMilliseconds: $0) } ?? .never)
+    }
+
+    /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.
+    private func change(_ key: [UInt8], _ tiers: Tiers, _ body: (HeldValue) -> HeldValue) {
+        let now = tiers.scheduler.now
+        let policy = tiers.policies.policy(for: key)
+        guard let (hash, _) = tokens[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
+            tiers.isFresh(copy, policy, .redis, now)
+        else { return forget(key, tiers) }
+        settle(key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers)
+    }
+
+    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers) {
+        guard let (hash, token) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
+        let policy = tiers.policies.policy(for: key)
+        var change = change
+        if case .put(let value) = change, value.expiresAt <= tiers.scheduler.now { change = .remove }
+        switch change {
+        case .none: break
+        case .put(let value):
+            tiers.counters.valueBytes.record(UInt64(value.bytes.count))
+            let isWarm = policy.tiers.contains(.warm) && tiers.warm != nil
+            tiers.changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+            let metadata = policy.metadata(
+                verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis,
+                mark: isWarm ? EntryMark.inWarm : 0)
+            hold(key, hash, policy, value.bytes, metadata, token, tiers)
+        case .remove:
+            tiers.changeWarm(key, policy, .remove)
+            hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
+        }
+    }
+
+    private func hold(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
+        _ token: TokenBox, _ tiers: Tiers
+    ) {
+        let now = tiers.scheduler.now
+        key.withUnsafeBytes { key in
+            bytes.withUnsafeBytes { bytes in
+                guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue, let token = token.take() else {
+                    tiers.local.remove(key, hash: hash)
+                    return
+                }
+                tiers.local.settle(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
+            }
+        }
+    }
+
+    /// Redis has something that is not known here: nothing older may stay.
+    private func forget(_ key: [UInt8], _ tiers: Tiers) {
+        guard let (hash, _) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
+        tiers.forget(key, hash, tiers.policies.policy(for: key))
+    }
+}
