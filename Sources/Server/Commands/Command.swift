@@ -1,0 +1,88 @@
+// The command table: every command that Hearth answers itself, by name.
+
+/// What Redis's COMMAND tells of a command, and what the connection must know before it runs.
+struct CommandFlags: OptionSet {
+    let rawValue: UInt16
+    static let readonly = CommandFlags(rawValue: 1)
+    static let write = CommandFlags(rawValue: 2)
+    static let fast = CommandFlags(rawValue: 4)
+    /// May be sent before AUTH.
+    static let beforeAuthentication = CommandFlags(rawValue: 8)
+    /// Waits until everything the connection asked before is answered.
+    static let barrier = CommandFlags(rawValue: 16)
+    /// Runs at once within MULTI instead of being queued.
+    static let notQueued = CommandFlags(rawValue: 32)
+}
+
+/// A command: its name and shape, and how it is carried out.
+struct Command {
+    enum Action {
+        /// A native command on plain strings: understood here, performed by the tiers.
+        case native((Arguments, Moment) throws(CommandError) -> NativeRequest)
+        /// Anything else: answers by itself.
+        case immediate((Connection, Arguments) throws(CommandError) -> Void)
+    }
+
+    let name: String
+    /// The number of words, the name included; negative is a minimum.
+    let arity: Int
+    let flags: CommandFlags
+    /// Positions of the first and last key, and the step between them; 0 for none.
+    let firstKey: Int
+    let lastKey: Int
+    let keyStep: Int
+    let action: Action
+
+    init(
+        _ name: String, arity: Int, _ flags: CommandFlags, keys: (first: Int, last: Int, step: Int) = (0, 0, 0),
+        _ action: Action
+    ) {
+        self.name = name
+        self.arity = arity
+        self.flags = flags
+        (firstKey, lastKey, keyStep) = keys
+        self.action = action
+    }
+
+    func accepts(_ count: Int) -> Bool { arity >= 0 ? count == arity : count >= -arity }
+}
+
+/// Commands by name, whatever its case; names have at most 16 bytes.
+struct CommandTable: Sendable {
+    /// A name in lower case, padded with zeros.
+    private struct Name: Hashable {
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+
+        init?(_ bytes: UnsafeRawBufferPointer) {
+            guard bytes.count > 0, bytes.count <= 16 else { return nil }
+            for (index, byte) in bytes.enumerated() {
+                let shifted = UInt64(Arguments.lowercase(byte)) << (UInt64(index & 7) * 8)
+                if index < 8 { low |= shifted } else { high |= shifted }
+            }
+        }
+    }
+
+    nonisolated(unsafe) static let shared = CommandTable()
+
+    private nonisolated(unsafe) let byName: [Name: Command]
+    /// In the order of their names.
+    nonisolated(unsafe) let all: [Command]
+
+    private init() {
+        let commands =
+            StringCommands.all + KeyCommands.all + ConnectionCommands.all + TransactionCommands.all
+            + InspectionCommands.all + HearthCommands.all
+        all = commands.sorted { $0.name < $1.name }
+        var byName: [Name: Command] = [:]
+        for command in commands {
+            let name = Array(command.name.utf8).withUnsafeBytes { Name($0) }
+            guard let name, byName.updateValue(command, forKey: name) == nil else {
+                preconditionFailure("BUG: the command name \(command.name) is too long or used twice")
+            }
+        }
+        self.byName = byName
+    }
+
+    subscript(_ name: UnsafeRawBufferPointer) -> Command? { Name(name).flatMap { byName[$0] } }
+}

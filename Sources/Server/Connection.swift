@@ -1,0 +1,368 @@
+// A client's connection: bytes to requests, replies in order to bytes, within its limits.
+//
+// DESIGN: bytes are parsed where they were read; only an unfinished request is copied. A request that local memory can
+// answer writes its reply straight behind those before it. One that must wait takes a slot, and whatever is answered
+// after it is kept in slots of its own until it is its turn. Requests overlap unless they touch the same key and one of
+// them writes; then, and when replies pile up unread, the connection stops reading until it may go on.
+
+internal import EventLoop
+internal import Primitives
+internal import RESP
+internal import Tiers
+
+/// A reply that is not there yet, or that waits for one before it; belongs to its connection.
+final class Slot {
+    var isDone = false
+    let reply = OutputBuffer(capacity: 64)
+    /// The keys that the request touches, for the order between requests; empty with `isBarrier`.
+    let keys: [KeyHash]
+    let isWrite: Bool
+
+    init(keys: [KeyHash], isWrite: Bool) {
+        self.keys = keys
+        self.isWrite = isWrite
+    }
+}
+
+/// A client; belongs to its worker's thread.
+final class Connection: StreamDelegate {
+    let id: Int64
+    unowned let worker: Worker
+    let stream: Stream
+    let peer: Peer
+    let openedAt: Int64
+    var activeAt: Int64
+
+    // What the client has told of itself.
+    var version = ProtocolVersion.resp2
+    var name: [UInt8] = []
+    var library: [UInt8] = []
+    var libraryVersion: [UInt8] = []
+    var isAuthenticated: Bool
+    var transaction: Transaction?
+    var lastCommand = ""
+
+    private var parser: RequestParser
+    private let input = InputBuffer()
+    private let output = OutputBuffer()
+    /// What the kernel would not take at once, on its way.
+    private var sending: OutputBuffer?
+    private(set) var slots: [Slot] = []
+    private var firstSlot = 0
+    private var writesInFlight = 0
+    private var isProcessing = false
+    private var isBlocked = false
+    private var hasPeerEnded = false
+    private var isClosingAfterReplies = false
+    private(set) var isClosed = false
+    var isDirty = false
+
+    /// Requests of one connection that may wait for an answer at the same time.
+    static let slotsMax = 256
+    /// Unread bytes beyond which a client's requests are not carried out.
+    static let unreadHigh = 256 << 10
+
+    init(_ stream: Stream, peer: Peer, id: Int64, worker: Worker) {
+        self.stream = stream
+        self.peer = peer
+        self.id = id
+        self.worker = worker
+        openedAt = Loop.monotonicNanoseconds
+        activeAt = openedAt
+        isAuthenticated = worker.configuration.password == nil
+        parser = RequestParser(requestMax: worker.configuration.maxRequest)
+        parser.isAuthenticated = isAuthenticated
+        stream.delegate = self
+    }
+
+    var slotCount: Int { slots.count - firstSlot }
+    var unreadBytes: Int { output.count + (sending?.count ?? 0) }
+
+    // MARK: Reading
+
+    func streamReadBuffer(_ stream: Stream) -> UnsafeMutableRawBufferPointer? { input.place }
+
+    func streamDidRead(_ stream: Stream, _ bytes: UnsafeMutableRawBufferPointer) {
+        worker.beginBatch()
+        activeAt = worker.batchStart
+        if input.isEmpty {
+            process(bytes)
+        } else {
+            input.append(bytes)
+            if input.isReady { process(nil) }
+        }
+        flush()
+        worker.endBatch()
+    }
+
+    /// Carries out the whole requests in `bytes`, or in the input buffer, and keeps the rest.
+    private func process(_ bytes: UnsafeMutableRawBufferPointer?) {
+        isProcessing = true
+        let buffer = bytes ?? input.bytes
+        var offset = 0
+        var needed = 1
+        while offset < buffer.count, mayContinue {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[offset...])
+            do {
+                switch try parser.parse(rest) {
+                case .incomplete(let count):
+                    needed = count
+                    keep(rest, isInInput: bytes == nil, needed: needed)
+                    isProcessing = false
+                    return
+                case .request(let length):
+                    guard execute(rest) else {
+                        isBlocked = true
+                        keep(rest, isInInput: bytes == nil, needed: 1)
+                        isProcessing = false
+                        return updateReading()
+                    }
+                    offset += length
+                }
+            } catch {
+                failProtocol(error)
+                break
+            }
+        }
+        let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[min(offset, buffer.count)...])
+        keep(isClosingAfterReplies ? nil : rest, isInInput: bytes == nil, needed: needed)
+        isProcessing = false
+        updateReading()
+    }
+
+    private var mayContinue: Bool {
+        !isClosed && !isClosingAfterReplies && !isBlocked && unreadBytes <= Self.unreadHigh && slotCount < Self.slotsMax
+    }
+
+    private func keep(_ rest: UnsafeMutableRawBufferPointer?, isInInput: Bool, needed: Int) {
+        guard let rest, rest.count > 0 else { return input.reset() }
+        if isInInput {
+            input.drop(input.count - rest.count)
+        } else {
+            input.append(rest)
+        }
+        input.needed = needed
+    }
+
+    private func failProtocol(_ error: RequestError) {
+        worker.counters.protocolErrors.add()
+        worker.log.clientError("protocol_error", self, error.text)
+        immediate { $0.error(error.text) }
+        isClosingAfterReplies = true
+    }
+
+    /// Reads on when nothing stands against it, after what was kept has been carried out.
+    private func resumeIfPossible() {
+        guard !isProcessing, !isClosed else { return }
+        if isBlocked { isBlocked = false }
+        if !input.isEmpty, input.isReady, mayContinue {
+            worker.beginBatch()
+            process(nil)
+            worker.endBatch()
+        }
+        updateReading()
+        if hasPeerEnded && (input.isEmpty || mayContinue) { isClosingAfterReplies = true }
+    }
+
+    private func updateReading() {
+        guard !isClosed, !hasPeerEnded else { return }
+        if mayContinue { stream.resumeReading() } else { stream.pauseReading() }
+    }
+
+    func streamDidEnd(_ stream: Stream, _ error: EventLoopError?) {
+        // The client may have ended only its own side: it still gets what it asked for.
+        guard error == nil else { return close() }
+        hasPeerEnded = true
+        if !isBlocked && (input.isEmpty || mayContinue) { isClosingAfterReplies = true }
+        flush()
+    }
+
+    // MARK: Replies
+
+    /// Whether a request that touches these keys may start now: no request before it conflicts.
+    func mayStart(_ keys: [KeyHash], isWrite: Bool) -> Bool {
+        guard slotCount > 0, isWrite || writesInFlight > 0 else { return true }
+        for slot in slots[firstSlot...] where !slot.isDone && (slot.isWrite || isWrite) {
+            for key in slot.keys where keys.contains(key) { return false }
+        }
+        return true
+    }
+
+    /// Whether everything asked before has been answered.
+    var isIdle: Bool { slotCount == 0 }
+
+    /// Where a reply that is known now is written: behind those before it.
+    @inline(__always)
+    func immediate(_ write: (OutputBuffer) -> Void) {
+        guard slotCount > 0 else { return write(output) }
+        let slot = Slot(keys: [], isWrite: false)
+        slot.isDone = true
+        slots.append(slot)
+        write(slot.reply)
+    }
+
+    /// The buffer that a reply may be written to at once; nil while others are owed before it.
+    @inline(__always)
+    var directOutput: OutputBuffer? { slots.isEmpty ? output : nil }
+
+    /// A place in the order of replies, to be filled by `complete`.
+    func reserve(keys: [KeyHash], isWrite: Bool) -> Slot {
+        let slot = Slot(keys: keys, isWrite: isWrite)
+        slots.append(slot)
+        if isWrite { writesInFlight += 1 }
+        return slot
+    }
+
+    /// Fills a slot; what is then in order goes out with this iteration of the loop.
+    func complete(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
+        precondition(!slot.isDone, "BUG: a request answered twice")
+        slot.isDone = true
+        if slot.isWrite { writesInFlight -= 1 }
+        guard !isClosed else { return }
+        write(slot.reply)
+        while firstSlot < slots.count, slots[firstSlot].isDone {
+            output.append(slots[firstSlot].reply.bytes)
+            firstSlot += 1
+        }
+        if firstSlot == slots.count {
+            slots.removeAll(keepingCapacity: true)
+            firstSlot = 0
+        } else if firstSlot >= 64 {
+            slots.removeFirst(firstSlot)
+            firstSlot = 0
+        }
+        worker.markDirty(self)
+    }
+
+    /// Whatever can happen after answers came: bytes leave, and reading goes on.
+    func settle() {
+        guard !isClosed else { return }
+        resumeIfPossible()
+        flush()
+    }
+
+    func flush() {
+        guard !isClosed else { return }
+        if !output.isEmpty, sending == nil {
+            let taken = stream.tryWrite(output.bytes)
+            output.consume(taken)
+            worker.counters.bytesOut.add(UInt64(taken))
+            if !output.isEmpty { startWriting() }
+        }
+        if unreadBytes > worker.configuration.maxOutput {
+            worker.counters.droppedSlow.add()
+            worker.log.clientError(
+                "client_dropped", self,
+                "\(unreadBytes) bytes of replies unread, more than limits.max_output (\(worker.configuration.maxOutput))")
+            return close()
+        }
+        if isClosingAfterReplies && slotCount == 0 && unreadBytes == 0 { close() }
+    }
+
+    private func startWriting() {
+        let buffer = OutputBuffer(capacity: output.count)
+        buffer.append(output.bytes)
+        output.reset()
+        sending = buffer
+        stream.write(buffer.bytes)
+    }
+
+    func streamDidWrite(_ stream: Stream, _ error: EventLoopError?) {
+        guard !isClosed else { return }
+        if error != nil { return close() }
+        worker.counters.bytesOut.add(UInt64(sending?.count ?? 0))
+        sending = nil
+        // Not before everything is out that was under way: the kernel's buffer is the measure of a slow reader.
+        flush()
+        worker.markDirty(self)
+    }
+
+    /// Ends the connection when what it was promised is out.
+    func closeAfterReplies() {
+        isClosingAfterReplies = true
+        worker.markDirty(self)
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        stream.close()
+        input.reset()
+        worker.didClose(self)
+    }
+
+    /// May be idle for no longer: nothing owed, nothing half read.
+    func isIdleSince(_ moment: Int64) -> Bool { activeAt < moment && slotCount == 0 && unreadBytes == 0 }
+
+    func didAuthenticate() {
+        isAuthenticated = true
+        parser.isAuthenticated = true
+    }
+
+    private func execute(_ request: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let base = request.baseAddress else { return true }
+        return worker.execute(self, base, parser.arguments)
+    }
+}
+
+/// What is kept of a request that is not whole yet, or may not start yet.
+final class InputBuffer {
+    private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var start = 0
+    private var end = 0
+    /// How many bytes must be there before another look is worth it.
+    var needed = 1
+
+    deinit { storage.deallocate() }
+
+    var count: Int { end - start }
+    var isEmpty: Bool { start == end }
+    var isReady: Bool { count >= needed }
+    var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage[start..<end]) }
+
+    /// Where a large value's next bytes can be read to without a copy; nil when a small buffer serves.
+    var place: UnsafeMutableRawBufferPointer? {
+        guard needed - count > 32 << 10 else { return nil }
+        makeRoom(needed - count)
+        return UnsafeMutableRawBufferPointer(rebasing: storage[end...])
+    }
+
+    func append(_ bytes: UnsafeMutableRawBufferPointer) {
+        guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        if let base = storage.baseAddress, source == base + end {
+            end += bytes.count
+            return
+        }
+        makeRoom(max(bytes.count, min(needed - count, 1 << 20)))
+        guard let base = storage.baseAddress else { return }
+        (base + end).copyMemory(from: source, byteCount: bytes.count)
+        end += bytes.count
+    }
+
+    private func makeRoom(_ more: Int) {
+        guard end + more > storage.count else { return }
+        let count = count
+        let capacity = max(4096, count + more, start == 0 ? storage.count * 2 : storage.count)
+        let fresh = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+        if count > 0 { fresh.copyMemory(from: UnsafeRawBufferPointer(bytes)) }
+        storage.deallocate()
+        storage = fresh
+        start = 0
+        end = count
+    }
+
+    func drop(_ count: Int) {
+        start += count
+        if start == end { reset() }
+    }
+
+    func reset() {
+        start = 0
+        end = 0
+        needed = 1
+        if storage.count > 0 {
+            storage.deallocate()
+            storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
+    }
+}

@@ -1,0 +1,266 @@
+// From a request to its reply: the straight line for what local memory answers, the tiers for everything else.
+
+internal import EventLoop
+internal import LocalTier
+internal import Primitives
+internal import RESP
+internal import State
+internal import Tiers
+
+extension Worker {
+    /// Carries out a request; false when it must wait for requests before it, and nothing was done.
+    func execute(_ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange]) -> Bool {
+        if ranges.count == 2, ranges[0].count == 3, connection.transaction == nil, connection.isAuthenticated,
+            Self.isGet(base + ranges[0].offset), let output = connection.directOutput
+        {
+            let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
+            if answerFromLocal(key, output, connection.version) { return true }
+        }
+        guard !ranges.isEmpty else { return true }
+        return dispatch(connection, Arguments(base: base, ranges: ranges))
+    }
+
+    @inline(__always)
+    private static func isGet(_ name: UnsafeMutableRawPointer) -> Bool {
+        let bytes = name.assumingMemoryBound(to: UInt8.self)
+        return bytes[0] | 0x20 == UInt8(ascii: "g") && bytes[1] | 0x20 == UInt8(ascii: "e")
+            && bytes[2] | 0x20 == UInt8(ascii: "t")
+    }
+
+    private enum LocalHit { case value, extended, absent, other }
+
+    /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
+    private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion) -> Bool {
+        let hit = tiers.local.read(key, hash: KeyHash(key), now: batchNow) { entry -> LocalHit in
+            guard entry.freshness == .quiet || entry.freshness == .live else { return .other }
+            switch entry.kind {
+            case .absent: return .absent
+            case .record: return .other
+            case .string: break
+            }
+            let count = entry.valueLength
+            output.bulkHead(count)
+            let place = output.reserve(count &+ 2)
+            entry.copyValue(to: place)
+            (place + count).storeBytes(of: UInt16(littleEndian: 0x0A0D), as: UInt16.self)
+            output.commit(count &+ 2)
+            return entry.isExtensionDue ? .extended : .value
+        }
+        switch hit {
+        case .value: localHits &+= 1
+        case .extended:
+            localHits &+= 1
+            tiers.extendInRedis(Array(key))
+        case .absent:
+            output.null(version)
+            localAbsents &+= 1
+        case .other, nil: return false
+        }
+        return true
+    }
+
+    private func dispatch(_ connection: Connection, _ arguments: Arguments) -> Bool {
+        guard let command = CommandTable.shared[arguments[0]] else {
+            guard mayAnswer(connection, arguments, .init()) else { return true }
+            counters.commands.add()
+            fail(connection, CommandError(Self.unknown(arguments)))
+            return true
+        }
+        guard mayAnswer(connection, arguments, command.flags) else { return true }
+        guard command.accepts(arguments.count) else {
+            fail(connection, .arity(command.name))
+            return true
+        }
+        if connection.transaction != nil, !command.flags.contains(.notQueued) {
+            TransactionCommands.queue(connection, command, arguments, batchNow)
+            return true
+        }
+        if command.flags.contains(.barrier), !connection.isIdle { return false }
+        connection.lastCommand = command.name
+        do {
+            switch command.action {
+            case .native(let parse):
+                let native = try parse(arguments, batchNow)
+                return perform(native, connection, arguments)
+            case .immediate(let action):
+                counters.commands.add()
+                try action(connection, arguments)
+            }
+        } catch {
+            fail(connection, error)
+        }
+        return true
+    }
+
+    private func mayAnswer(_ connection: Connection, _ arguments: Arguments, _ flags: CommandFlags) -> Bool {
+        guard !connection.isAuthenticated, !flags.contains(.beforeAuthentication) else { return true }
+        connection.immediate { $0.error("NOAUTH Authentication required.") }
+        return false
+    }
+
+    func fail(_ connection: Connection, _ error: CommandError) {
+        counters.commandErrors.add()
+        // A transaction with a malformed command is not carried out.
+        connection.transaction?.isAborted = true
+        connection.immediate { $0.error(error.text) }
+    }
+
+    /// Redis's text for a command that nobody knows, with the beginning of its arguments.
+    private static func unknown(_ arguments: Arguments) -> String {
+        var text = "ERR unknown command '\(arguments.text(0).prefix(128))', with args beginning with: "
+        for index in 1..<max(1, arguments.count) where text.utf8.count < 256 {
+            text += "'\(arguments.text(index).prefix(max(0, 128)))' "
+        }
+        return text
+    }
+
+    // MARK: Native commands
+
+    private func perform(_ native: NativeRequest, _ connection: Connection, _ arguments: Arguments) -> Bool {
+        let command = native.command
+        let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
+        counters.commands.add()
+        let slot = connection.reserve(keys: hashes, isWrite: command.isWrite)
+        switch command {
+        case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
+        case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)
+        default:
+            if let refusal = refusal(of: command) {
+                connection.complete(slot) { $0.error(refusal) }
+            } else {
+                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) { replies in
+                    connection.complete(slot) { $0.reply(replies[0], connection.version) }
+                }
+            }
+        }
+        return true
+    }
+
+    /// Why a write is refused before anybody is asked: a value larger than its policy allows.
+    func refusal(of command: StringCommand) -> String? {
+        func check(_ key: [UInt8], _ count: Int) -> String? {
+            let limit = tiers.policies.policy(for: key).maxValue
+            guard count > limit, case .error(let text) = StringWrite.tooBig(count, limit) else { return nil }
+            counters.tooBig.add()
+            return String(decoding: text, as: UTF8.self)
+        }
+        switch command {
+        case .write(.set(let bytes, _, _, _), let key), .write(.append(let bytes), let key):
+            return check(key, bytes.count)
+        case .write(.setRange(let offset, let bytes), let key):
+            let (end, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
+            return check(key, overflow ? .max : Int(end))
+        case .setMany(let keys, let values, _):
+            return zip(keys, values).lazy.compactMap { check($0, $1.count) }.first
+        default: return nil
+        }
+    }
+
+    private func read(
+        _ read: StringRead, _ key: [UInt8], _ hash: KeyHash, _ slot: Slot, _ connection: Connection,
+        _ arguments: Arguments
+    ) {
+        // Copied before the buffer goes: only Redis can answer for a key of another type.
+        let all = arguments.all
+        tiers.read(key, hash: hash) { [self] reading in
+            if case .otherType = reading.content, !read.needsString {
+                return tiers.forward(all, isWrite: false) { reply in
+                    connection.complete(slot) { $0.reply(reply, connection.version) }
+                }
+            }
+            let reply = read.reply(for: reading, now: Loop.wallClock)
+            connection.complete(slot) { $0.reply(reply, connection.version) }
+        }
+    }
+
+    private func readMany(
+        _ command: StringCommand, _ keys: [[UInt8]], _ hashes: [KeyHash], _ slot: Slot, _ connection: Connection
+    ) {
+        let gathering = Gathering(count: keys.count) { readings in
+            let now = Loop.wallClock
+            connection.complete(slot) { output in
+                output.reply(Self.combine(command, readings, now), connection.version)
+            }
+        }
+        for (index, key) in keys.enumerated() {
+            tiers.read(key, hash: hashes[index]) { gathering.take($0, at: index) }
+        }
+    }
+
+    private static func combine(_ command: StringCommand, _ readings: [Reading], _ now: Timestamp) -> Reply {
+        if let refused = readings.first(where: \.isWithoutAnswer) { return StringRead.get.reply(for: refused, now: now) }
+        if case .count = command {
+            return .integer(Int64(readings.count { $0.value != nil || $0.content == .otherType }))
+        }
+        // MGET answers nil for a key that holds something else.
+        return .array(readings.map { $0.content == .otherType ? .null : StringRead.get.reply(for: $0, now: now) })
+    }
+}
+
+/// Readings of several keys, until all are there.
+private final class Gathering {
+    private var readings: [Reading?]
+    private var missing: Int
+    private let completion: ([Reading]) -> Void
+
+    init(count: Int, completion: @escaping ([Reading]) -> Void) {
+        readings = Array(repeating: nil, count: count)
+        missing = count
+        self.completion = completion
+    }
+
+    func take(_ reading: Reading, at index: Int) {
+        readings[index] = reading
+        missing -= 1
+        if missing == 0 { completion(readings.compactMap { $0 }) }
+    }
+}
+
+extension Reading {
+    /// Whether the policy or the authority refuses an answer.
+    var isWithoutAnswer: Bool {
+        switch content {
+        case .unavailable, .refused: true
+        case .value, .defaultContext, .absent, .unknown, .otherType: false
+        }
+    }
+}
+
+extension StringRead {
+    /// Whether Redis answers -WRONGTYPE where the key holds something else than a string.
+    var needsString: Bool {
+        switch self {
+        case .get, .length, .range: true
+        case .timeToLive, .type, .exists: false
+        }
+    }
+
+    /// The reply for what the tiers found. A default context has a value, and no life of its own: it does not exist.
+    func reply(for reading: Reading, now: Timestamp) -> Reply {
+        switch reading.content {
+        case .value(let bytes, let expiresAt): reply(for: HeldValue(bytes, expiresAt: expiresAt), now: now)
+        case .defaultContext(let bytes): reply(for: needsString ? HeldValue(bytes) : nil, now: now)
+        case .absent, .unknown: reply(for: nil, now: now)
+        case .otherType: .error("WRONGTYPE Operation against a key holding the wrong kind of value")
+        case .unavailable: .error("UNAVAILABLE not answered: \(reading.reason)")
+        case .refused(let text): .error(text)
+        }
+    }
+}
+
+extension OutputBuffer {
+    /// Writes a reply in the protocol that the client speaks.
+    func reply(_ reply: Reply, _ version: ProtocolVersion) {
+        switch reply {
+        case .string(let bytes): bulk(bytes)
+        case .status(let text): simple(bytes: text)
+        case .error(let text): error(bytes: text)
+        case .integer(let value): integer(value)
+        case .null: null(version)
+        case .array(let elements):
+            arrayHead(elements.count)
+            for element in elements { self.reply(element, version) }
+        }
+    }
+}
