@@ -6,7 +6,7 @@ public import Primitives
 ///
 /// The closure copies what it needs and returns: no I/O, no call back into the tier.
 public struct LocalEntry: ~Copyable {
-    @usableFromInline let shard: UnsafePointer<Shard>
+    @usableFromInline let shard: Shard
     @usableFromInline let block: Block
     /// What may be made of it, judged at the `now` of the read.
     public let freshness: Freshness
@@ -14,7 +14,7 @@ public struct LocalEntry: ~Copyable {
     public let isExtensionDue: Bool
 
     @inlinable @inline(__always)
-    init(shard: UnsafePointer<Shard>, block: Block, freshness: Freshness, isExtensionDue: Bool) {
+    init(shard: Shard, block: Block, freshness: Freshness, isExtensionDue: Bool) {
         self.shard = shard
         self.block = block
         self.freshness = freshness
@@ -22,7 +22,7 @@ public struct LocalEntry: ~Copyable {
     }
 
     @inlinable @inline(__always)
-    var header: UnsafeMutablePointer<EntryHeader> { shard.pointee.header(block) }
+    var header: UnsafeMutablePointer<EntryHeader> { shard.header(block) }
 
     /// Bytes of the value.
     @inlinable public var valueLength: Int { Int(header.pointee.valueLength) }
@@ -34,7 +34,7 @@ public struct LocalEntry: ~Copyable {
     @inlinable public var verifiedAt: Timestamp { header.pointee.verifiedAt }
     @inlinable public var mark: UInt8 { header.pointee.flags.mark }
     /// Every field of the entry.
-    @inlinable public var metadata: EntryMetadata { shard.pointee.metadata(of: block) }
+    @inlinable public var metadata: EntryMetadata { shard.metadata(of: block) }
     /// Bytes it occupies in the arena, header included.
     @inlinable public var bytesUsed: Int { header.pointee.blockCount << Block.shift }
     /// Whether its memory is one run.
@@ -67,16 +67,16 @@ public struct LocalEntry: ~Copyable {
     @inlinable
     public func withValueInPlace<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R? {
         guard isContiguous else { return nil }
-        let start = shard.pointee.address(block) + Block.bytes + header.pointee.prefixBytes + keyLength
+        let start = shard.address(block) + Block.bytes + header.pointee.prefixBytes + keyLength
         return body(UnsafeRawBufferPointer(start: start, count: valueLength))
     }
 
     @inlinable @inline(__always)
     func copy(from offset: Int, count: Int, to target: UnsafeMutableRawPointer) {
         guard isContiguous else {
-            shard.pointee.copyInPieces(of: block, from: offset, count: count, to: target)
+            shard.copyInPieces(of: block, from: offset, count: count, to: target)
             return
         }
-        target.copyMemory(from: shard.pointee.address(block) + Block.bytes + offset, byteCount: count)
+        target.copyMemory(from: shard.address(block) + Block.bytes + offset, byteCount: count)
     }
 }

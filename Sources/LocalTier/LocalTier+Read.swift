@@ -13,16 +13,16 @@ extension LocalTier {
         _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> R
     ) -> R? {
         let shard = shard(of: hash)
-        shard.pointee.lock.acquire()
-        defer { shard.pointee.lock.release() }
-        let block = shard.pointee.find(key, tag: shard.pointee.tag(hash))
+        shard.lock.acquire()
+        defer { shard.lock.release() }
+        let block = shard.find(key, tag: shard.tag(hash))
         guard block != .none else { return nil }
-        let header = shard.pointee.header(block)
+        let header = shard.header(block)
         guard let freshness = header.pointee.freshness(now: now, liveEpoch: liveEpoch) else { return nil }
-        shard.pointee.touch(block)
+        shard.touch(block)
         var isExtensionDue = false
         if header.pointee.slidingFor != 0, freshness != .expired {
-            isExtensionDue = shard.pointee.slide(block, now: now)
+            isExtensionDue = shard.slide(block, now: now)
         }
         return body(LocalEntry(shard: shard, block: block, freshness: freshness, isExtensionDue: isExtensionDue))
     }
@@ -33,11 +33,11 @@ extension LocalTier {
         _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> R
     ) -> R? {
         let shard = shard(of: hash)
-        shard.pointee.lock.acquire()
-        defer { shard.pointee.lock.release() }
-        let block = shard.pointee.find(key, tag: shard.pointee.tag(hash))
+        shard.lock.acquire()
+        defer { shard.lock.release() }
+        let block = shard.find(key, tag: shard.tag(hash))
         guard block != .none else { return nil }
-        let header = shard.pointee.header(block)
+        let header = shard.header(block)
         guard let freshness = header.pointee.freshness(now: now, liveEpoch: liveEpoch) else { return nil }
         return body(LocalEntry(shard: shard, block: block, freshness: freshness, isExtensionDue: false))
     }
@@ -63,24 +63,24 @@ extension LocalTier {
     ) -> Bool {
         var left = buckets
         while left > 0, position.shard < configuration.shards {
-            let shard = shards + position.shard
-            let end = min(position.bucket + min(left, 64), shard.pointee.bucketCount)
+            let shard = shard(position.shard)
+            let end = min(position.bucket + min(left, 64), shard.bucketCount)
             left -= end - position.bucket
             locked(shard) { held in
                 for bucket in position.bucket..<end { show(held.buckets[bucket], of: shard, now: now, body) }
             }
             position.bucket = end
-            if end == shard.pointee.bucketCount { (position.shard, position.bucket) = (position.shard + 1, 0) }
+            if end == shard.bucketCount { (position.shard, position.bucket) = (position.shard + 1, 0) }
         }
         return position.shard < configuration.shards
     }
 
     private func show(
-        _ first: Block, of shard: UnsafeMutablePointer<Shard>, now: Timestamp, _ body: (borrowing LocalEntry) -> Void
+        _ first: Block, of shard: Shard, now: Timestamp, _ body: (borrowing LocalEntry) -> Void
     ) {
         var block = first
         while block != .none {
-            let header = shard.pointee.header(block)
+            let header = shard.header(block)
             if let freshness = header.pointee.freshness(now: now, liveEpoch: liveEpoch) {
                 body(LocalEntry(shard: shard, block: block, freshness: freshness, isExtensionDue: false))
             }

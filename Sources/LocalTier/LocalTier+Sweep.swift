@@ -36,7 +36,7 @@ extension LocalTier {
         while budget > 0, !isDone {
             var steps = min(budget, Self.stepsPerHold)
             budget -= steps
-            isDone = locked(shards + index) { shard in
+            isDone = locked(shard(index)) { shard in
                 shard.lock.change { shard.expire(now: now, steps: &steps) }
             }
             budget += steps
@@ -54,7 +54,7 @@ extension LocalTier {
             liveEpochWord.pointee.store(0, ordering: .relaxed)
             if epoch == .max {
                 for index in 0..<configuration.shards {
-                    locked(shards + index) { shard in shard.lock.change { shard.clearEpochs() } }
+                    locked(shard(index)) { shard in shard.lock.change { shard.clearEpochs() } }
                 }
                 epoch = 0
             }

@@ -30,7 +30,7 @@ extension LocalTier {
     public func beginFill(_ hash: KeyHash) -> FillToken {
         let index = shardIndex(of: hash)
         let epoch = liveEpoch
-        return locked(shards + index) { shard in
+        return locked(shard(index)) { shard in
             let slot = shard.fillSlot(hash)
             return FillToken(
                 shard: UInt32(index), slot: UInt32(slot), generation: shard.fills[slot],
@@ -107,7 +107,7 @@ extension LocalTier {
     /// Removes everything and cancels every fill, shard by shard.
     public func removeAll() {
         for index in 0..<configuration.shards {
-            locked(shards + index) { shard in shard.lock.change { shard.removeAll() } }
+            locked(shard(index)) { shard in shard.lock.change { shard.removeAll() } }
         }
     }
 }

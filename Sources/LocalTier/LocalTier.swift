@@ -15,7 +15,7 @@ public import Synchronization
 /// Memory is taken at `init` and used up gradually: pages that were never written cost nothing. Every `now` is the
 /// caller's; it need not be the same for all threads.
 public final class LocalTier: @unchecked Sendable {
-    @usableFromInline let shards: UnsafeMutablePointer<Shard>
+    @usableFromInline let shards: UnsafeMutablePointer<ShardTables>
     @usableFromInline let shardMask: UInt64
     /// In the arena's header: readers in other processes judge by it, too.
     @usableFromInline let liveEpochWord: UnsafeMutablePointer<Atomic<UInt32>>
@@ -34,7 +34,7 @@ public final class LocalTier: @unchecked Sendable {
         shardMask = UInt64(configuration.shards - 1)
         liveEpochWord = (arena.base + ArenaHeader.liveEpochOffset).bindMemory(to: Atomic<UInt32>.self, capacity: 1)
         for index in 0..<configuration.shards {
-            (shards + index).initialize(to: Shard(index, of: arena, rule: configuration.eviction))
+            (shards + index).initialize(to: ShardTables(index, of: arena, rule: configuration.eviction))
         }
     }
 
@@ -48,9 +48,11 @@ public final class LocalTier: @unchecked Sendable {
     public func shardIndex(of hash: KeyHash) -> Int { Int(truncatingIfNeeded: hash.rawValue & shardMask) }
 
     @inlinable @inline(__always)
-    func shard(of hash: KeyHash) -> UnsafeMutablePointer<Shard> {
-        shards + Int(truncatingIfNeeded: hash.rawValue & shardMask)
+    func shard(of hash: KeyHash) -> Shard {
+        Shard(shards + Int(truncatingIfNeeded: hash.rawValue & shardMask))
     }
+
+    func shard(_ index: Int) -> Shard { Shard(shards + index) }
 
     /// The arena's memfd, for handing to a process that maps it read-only; closed with the tier.
     public var arenaDescriptor: Int32 { arena.descriptor }
@@ -63,16 +65,16 @@ public final class LocalTier: @unchecked Sendable {
 
     /// Runs `body` under a shard's lock.
     @inline(__always)
-    func locked<R: ~Copyable>(_ shard: UnsafeMutablePointer<Shard>, _ body: (borrowing Shard) -> R) -> R {
-        shard.pointee.lock.acquire()
-        defer { shard.pointee.lock.release() }
-        return body(shard.pointee)
+    func locked<R: ~Copyable>(_ shard: Shard, _ body: (Shard) -> R) -> R {
+        shard.lock.acquire()
+        defer { shard.lock.release() }
+        return body(shard)
     }
 
     /// The counters of each shard, taken one after the other.
     public func statisticsPerShard() -> [LocalTierStatistics] {
         (0..<configuration.shards).map { index in
-            var statistics = locked(shards + index) { $0.statistics }
+            var statistics = locked(shard(index)) { $0.statistics }
             statistics.bytesArena = arena.layout.arenaBytes / configuration.shards
             return statistics
         }

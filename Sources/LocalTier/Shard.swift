@@ -1,8 +1,9 @@
 // One shard of the local tier: where its tables lie, and what it counts. Its verbs are in the files beside this one.
 //
-// DESIGN: a shard is a value of pointers that never change; all that changes lies in the arena, under the shard's lock.
-// Whoever calls a method holds that lock. `ShardState` is what changes and is small; it fits the 448 bytes which the
-// layout gives it.
+// DESIGN: `ShardTables` are pointers that never change; all that changes lies in the arena, under the shard's lock.
+// Whoever calls a method of `Shard` holds that lock. `Shard` is one pointer to its tables rather than the tables: passed
+// as a value of 200 bytes it was copied on each hit, for the sake of a call that was hardly ever made. `ShardState` is
+// what changes and is small; it fits the 448 bytes which the layout gives it.
 
 public import Primitives
 
@@ -27,18 +28,18 @@ struct ShardState {
     var tooLarge: UInt64
 }
 
-/// One shard, as pointers into the arena.
+/// Where a shard's tables lie: pointers into the arena, and sizes.
 @usableFromInline
-struct Shard {
+struct ShardTables {
     @usableFromInline let lock: ShardGuard
     @usableFromInline let buckets: UnsafeMutablePointer<Block>
     @usableFromInline let bucketMask: UInt32
+    let fillMask: UInt32
     /// Where block 0 would be; blocks are numbered from 1.
     @usableFromInline let blocks: UnsafeMutableRawPointer
     @usableFromInline let nextBlock: UnsafeMutablePointer<Block>
     @usableFromInline let rule: Rule
-    @usableFromInline let fills: UnsafeMutablePointer<UInt32>
-    @usableFromInline let fillMask: UInt32
+    let fills: UnsafeMutablePointer<UInt32>
     let state: UnsafeMutablePointer<ShardState>
     let map: FreeMap
     let wheel: TimingWheel
@@ -82,6 +83,30 @@ struct Shard {
         state.pointee.cursor = 1
         map.reset(blocks: blockCount)
     }
+}
+
+/// One shard: a pointer to its tables, and the verbs.
+@usableFromInline
+struct Shard {
+    @usableFromInline let tables: UnsafePointer<ShardTables>
+
+    @inlinable @inline(__always)
+    init(_ tables: UnsafePointer<ShardTables>) { self.tables = tables }
+
+    @inlinable var lock: ShardGuard { tables.pointee.lock }
+    @inlinable var buckets: UnsafeMutablePointer<Block> { tables.pointee.buckets }
+    @inlinable var bucketMask: UInt32 { tables.pointee.bucketMask }
+    @inlinable var blocks: UnsafeMutableRawPointer { tables.pointee.blocks }
+    @inlinable var nextBlock: UnsafeMutablePointer<Block> { tables.pointee.nextBlock }
+    @inlinable var rule: Rule { tables.pointee.rule }
+    var fills: UnsafeMutablePointer<UInt32> { tables.pointee.fills }
+    var state: UnsafeMutablePointer<ShardState> { tables.pointee.state }
+    var map: FreeMap { tables.pointee.map }
+    var wheel: TimingWheel { tables.pointee.wheel }
+    var stale: EntryList { tables.pointee.stale }
+    var blockCount: Int { tables.pointee.blockCount }
+    var bucketCount: Int { tables.pointee.bucketCount }
+    var entryBlocksMax: Int { tables.pointee.entryBlocksMax }
 
     @inlinable @inline(__always)
     func header(_ block: Block) -> UnsafeMutablePointer<EntryHeader> {
@@ -96,8 +121,9 @@ struct Shard {
     func tag(_ hash: KeyHash) -> UInt32 { UInt32(truncatingIfNeeded: hash.rawValue >> 32) }
 
     /// The fill slot of a hash, from bits that choose neither shard nor bucket.
-    @inlinable @inline(__always)
-    func fillSlot(_ hash: KeyHash) -> Int { Int(UInt32(truncatingIfNeeded: hash.rawValue >> 8) & fillMask) }
+    func fillSlot(_ hash: KeyHash) -> Int {
+        Int(UInt32(truncatingIfNeeded: hash.rawValue >> 8) & tables.pointee.fillMask)
+    }
 
     /// Cancels the fills under way for this hash (and for those few that share its slot).
     func cancelFills(_ hash: KeyHash) { fills[fillSlot(hash)] &+= 1 }

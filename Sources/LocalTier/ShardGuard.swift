@@ -6,8 +6,8 @@
 // Links of the eviction rule change under the lock alone, since such a reader does not follow them.
 //
 // The lock is a word that is compared and set. It is held for tens to hundreds of nanoseconds and never across I/O, so
-// a waiter spins a little and then gives its processor away: measured here, uncontended, 5 ns against 13 ns of
-// Synchronization's Mutex, whose release is a second locked instruction.
+// a waiter spins a little and then gives its processor away: taken and given back uncontended
+// it was measured at 2 ns, Synchronization's Mutex at 31 ns (which keeps the owner's thread for priority inheritance).
 
 #if canImport(Glibc)
 private import Glibc
