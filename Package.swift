@@ -42,7 +42,7 @@ let package = Package(
         room("Configuration", ["CYAML", "Server", "Tiers", "Admin"]),
         .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration"], swiftSettings: strict),
 
-        room("TestSupport", ["Primitives"]),
+        room("TestSupport", ["Primitives", "SegmentLog"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
         tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
         tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),

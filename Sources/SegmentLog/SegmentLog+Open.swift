@@ -1,0 +1,86 @@
+// Opening a log: which files are there, what they say, and what of it may be believed.
+
+/// What was found when a log was opened.
+public struct SegmentRecovery: Sendable {
+    /// The records of each segment, oldest segment first; those below the floor are not here.
+    public var segments: [(sequence: UInt32, summaries: [RecordSummary])] = []
+    /// What was skipped, and why.
+    public var skipped: [SkippedRange] = []
+}
+
+extension SegmentLog {
+    /// Opens the log in `options.directory`, which is created if need be, and takes its lock.
+    ///
+    /// Reads footers of sealed segments, and the records of the one that was being written or lost its footer. Damage is
+    /// reported, not thrown. Nothing needs to be writable: what can't be repaired now is left as it is.
+    public static func open(
+        _ options: Options, fileSystem: any FileSystem
+    ) throws(SegmentLogError) -> (log: SegmentLog, recovery: SegmentRecovery) {
+        let found: [SegmentFileFound]
+        let lock: DirectoryLock
+        do throws(FileError) {
+            try fileSystem.makeDirectories(options.directory)
+        } catch {
+            // A directory on a medium that can't be written to may be there all the same.
+            guard error.code == .readOnlyFileSystem || error.operation == .synchronizeDirectory else { throw .file(error) }
+        }
+        lock = try DirectoryLock(directory: options.directory, fileSystem: fileSystem)
+        found = try SegmentFileFound.all(in: options.directory, purpose: options.purpose, fileSystem: fileSystem)
+
+        var marks = SegmentMarks()
+        for segment in found { marks.merge(segment.opening.marks) }
+        let log = SegmentLog(
+            options: options, storeSeed: found.last?.file.identity.storeSeed ?? fileSystem.randomSeed(),
+            fileSystem: fileSystem, lock: lock, nextSequence: (found.last?.file.identity.sequence ?? 0) + 1, marks: marks)
+        var recovery = SegmentRecovery()
+        for segment in found { log.adopt(segment, isLast: segment.sequence == found.last?.sequence, into: &recovery) }
+        return (log, recovery)
+    }
+
+    private func adopt(_ found: SegmentFileFound, isLast: Bool, into recovery: inout SegmentRecovery) {
+        var segment = Segment(file: found.file, dataEnd: found.size, fileSize: found.size, recordCount: 0)
+        guard found.sequence >= marks.floor else {
+            segment.isVoid = true
+            segments.append(segment)
+            return
+        }
+        // Marks within an unsealed or damaged file are found by its scan; those of a sound one stand at its start.
+        var contents = found.file.contents(fileSize: found.size, refusedFrom: marks.refused[found.sequence])
+        if found.opening.header == nil {
+            contents.skipped.append(
+                SkippedRange(segment: found.sequence, range: 0..<min(found.size, SegmentHeader.size), reason: .header))
+        }
+        segment.dataEnd = contents.end
+        segment.recordCount = contents.summaries.count
+        segment.isSealed = contents.isSealed
+        segment.isSuspect = contents.isDamaged || marks.refused[found.sequence] != nil
+        segment.isUncertain = marks.refused[found.sequence] != nil
+        segments.append(segment)
+        if !contents.isSealed { settle(segments.count - 1, contents, isLast: isLast) }
+        recovery.skipped.append(contentsOf: contents.skipped)
+        recovery.segments.append((found.sequence, contents.summaries))
+    }
+
+    /// Makes durable what was recovered from a segment without a footer, and continues the last one if it is sound.
+    ///
+    /// What a process wrote and never synchronised is readable after its death: it must be on the disk before anybody
+    /// is told of it again. If that fails, the segment is left alone and its records are copied by its owner.
+    private func settle(_ index: Int, _ contents: SegmentContents, isLast: Bool) {
+        let file = segments[index].file
+        do throws(FileError) {
+            let isSound = !segments[index].isSuspect && options.repairsTail
+            if isSound, contents.end < segments[index].fileSize {
+                try fileSystem.truncate(file.file, to: contents.end)
+                segments[index].fileSize = contents.end
+            }
+            try fileSystem.synchronize(file.file)
+            guard isSound else { return }
+            activeSummaries = contents.summaries
+            hasActive = true
+            if !isLast { sealActive() }
+        } catch {
+            segments[index].isSuspect = true
+            failure = error
+        }
+    }
+}
