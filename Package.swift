@@ -39,7 +39,7 @@ let package = Package(
         room("Tiers", ["LocalTier", "RedisTier", "WarmTier", "Resilience", "State", "Metrics", "Primitives"]),
         room("Server", ["RESP", "Tiers", "EventLoop", "Metrics", "Primitives"]),
         room("Admin", ["CMicrohttpd", "Metrics"]),
-        room("Configuration", ["CYAML", "Server", "Tiers", "Admin"]),
+        room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
         .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration"], swiftSettings: strict),
 
         room("TestSupport", ["Primitives", "SegmentLog"]),
@@ -54,7 +54,7 @@ let package = Package(
         tests("RedisTierTests", ["RedisTier", "EventLoop"]),
         tests("StateTests", ["State", "Primitives"]),
         tests("TiersTests", ["Tiers", "Primitives"]),
-        tests("ConfigurationTests", ["Configuration"]),
+        tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server"]),
         tests("IntegrationTests", []),
     ],

@@ -1,0 +1,144 @@
+// The `policies` list: each policy begins as a copy of the one for the empty prefix, wherever that stands.
+
+internal import Server
+internal import Tiers
+
+extension Loader {
+    /// One element of the list, as far as it could be understood.
+    private struct Item {
+        var index: Int
+        var prefix: String
+        var mark: Mark
+        var members: [Member]
+
+        var name: String { "policies[\(index)]" }
+    }
+
+    /// Policies come from the file alone; without any, the empty prefix has every default.
+    mutating func readPolicies() {
+        var base = Policy()
+        base.maxValue = configuration.server.maxValue
+        base.maxLocalValue = min(base.maxLocalValue, configuration.local.shardBytes)
+        var items = policies.map { listItems($0) } ?? []
+        refuseDuplicates(&items)
+        if let item = items.first(where: { $0.prefix.isEmpty }) { base = policy(item, from: base) }
+        var all = [base]
+        for item in items where !item.prefix.isEmpty { all.append(policy(item, from: base)) }
+        configuration.policies = all
+    }
+
+    private mutating func listItems(_ node: Node) -> [Item] {
+        switch node.content {
+        case .refused: return []
+        case .scalar(let scalar) where scalar.kind == .null: return []
+        case .sequence(let nodes):
+            return nodes.enumerated().compactMap { index, node in item(node, index) }
+        case .scalar, .mapping:
+            refuse(place(node.mark), "policies: found \(node.found), expected a list of policies, each with a prefix")
+            return []
+        }
+    }
+
+    private mutating func item(_ node: Node, _ index: Int) -> Item? {
+        if case .scalar(let scalar) = node.content, scalar.kind == .null {
+            refuse(place(node.mark), "policies[\(index)]: found nothing, expected a prefix and its keys")
+            return nil
+        }
+        guard let members = members(of: node, "policies[\(index)]", "prefix and other keys") else { return nil }
+        guard let prefix = members.first(where: { $0.key == "prefix" }) else {
+            refuse(place(node.mark), "policies[\(index)] has no prefix; the one for every key is \"\"")
+            return nil
+        }
+        let rest = members.filter { $0.key != "prefix" }
+        if prefix.value.isRefused { return nil }
+        do {
+            let text = try Codec<String>.text("a string; the one for every key is \"\"").read(prefix.value)
+            return Item(index: index, prefix: text, mark: prefix.value.mark, members: rest)
+        } catch {
+            refuse(place(prefix.value.mark), "policies[\(index)].prefix: \(error.text)")
+            return nil
+        }
+    }
+
+    /// Keeps the first policy of each prefix; bytes are compared, since keys are bytes.
+    private mutating func refuseDuplicates(_ items: inout [Item]) {
+        var seen: [[UInt8]: Item] = [:]
+        items = items.filter { item in
+            if let first = seen.updateValue(item, forKey: Array(item.prefix.utf8)) {
+                seen[Array(item.prefix.utf8)] = first
+                refuse(
+                    place(item.mark),
+                    "\(item.name): the prefix \(shown(item.prefix)) already has a policy, \(first.name) in line \(first.mark.line)")
+                return false
+            }
+            return true
+        }
+    }
+
+    private mutating func policy(_ item: Item, from base: Policy) -> Policy {
+        var policy = base
+        policy.prefix = Array(item.prefix.utf8)
+        var places: [String: Place] = [:]
+        var isWhole = true
+        for member in item.members {
+            guard let setting = Configuration.policySettings.first(where: { $0.key == member.key }) else {
+                isWhole = false
+                refuseUnknownPolicyKey(member, item)
+                continue
+            }
+            let valuePlace = place(member.value.mark)
+            if read(setting, member.value, into: &policy, named: "\(item.name).\(member.key)", valuePlace) {
+                places[member.key] = valuePlace
+            } else {
+                isWhole = false
+            }
+        }
+        for setting in Configuration.policySettings {
+            guard let place = places[setting.key], let consequence = setting.notBuilt(policy) else { continue }
+            warnNotBuilt("\(item.name).\(setting.key)", consequence, place)
+        }
+        // What was refused has the inherited value, of which nothing can be said.
+        if isWhole { judge(policy, item, places) }
+        return policy
+    }
+
+    private mutating func refuseUnknownPolicyKey(_ member: Member, _ item: Item) {
+        if Configuration.laterPolicyKeys.contains(member.key) {
+            refuse(place(member.mark), "\(item.name).\(member.key): not supported by this version")
+        } else {
+            refuseUnknown(member, among: Configuration.policyKeys + ["prefix"], in: item.name)
+        }
+    }
+
+    /// Refuses what contradicts itself within a policy, or passes a limit above it.
+    private mutating func judge(_ policy: Policy, _ item: Item, _ places: [String: Place]) {
+        func place(_ keys: String...) -> Place { keys.lazy.compactMap { places[$0] }.first ?? self.place(item.mark) }
+        if policy.sliding, policy.ttl == nil {
+            refuse(place("sliding", "ttl"), "\(item.name): sliding without ttl: there is no life to extend")
+        }
+        if let ttl = policy.ttl, let retention = policy.retention, ttl > retention {
+            refuse(
+                place("ttl", "retention"),
+                "\(item.name): ttl (\(Units.text(ttl))) is longer than retention (\(Units.text(retention))), the hard end")
+        }
+        if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
+            refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")
+        }
+        let limit = configuration.server.maxValue
+        if policy.maxValue > limit, !refused.contains("limits.max_value") {
+            refuse(
+                place("max_value"),
+                "\(item.name): max_value (\(Units.text(policy.maxValue))) is more than limits.max_value (\(Units.text(limit)))")
+        }
+        let shard = configuration.local.shardBytes
+        if policy.maxLocalValue > shard, refused.isDisjoint(with: ["local.max_bytes", "local.shards"]) {
+            refuse(
+                place("max_local_value"),
+                "\(item.name): max_local_value (\(Units.text(policy.maxLocalValue))) is more than a shard holds "
+                    + "(local.max_bytes / local.shards = \(Units.text(shard)))")
+        }
+        if configuration.redisIsOff, !policy.tiers.contains(.warm), !refused.contains("redis.url") {
+            refuse(place("tiers"), "\(item.name): tiers without warm while redis.url is off: nobody would keep these keys")
+        }
+    }
+}
