@@ -12,7 +12,7 @@ import Testing
         var random = SeededGenerator(seed: SeededGenerator.seed() &+ UInt64(run))
         let tier = try! LocalTier(LocalTierConfiguration(maxBytes: 24 << 10 + 4096, shards: 1))
         var pair = TierAndModel(tier, replay: "run \(run), replay with HEARTH_SEED=\(random.seed &- UInt64(run))")
-        for _ in 0..<3000 {
+        for _ in 0..<4000 {
             pair.step(&random)
             guard pair.isEqual else { return }
         }
@@ -44,7 +44,7 @@ private struct TierAndModel {
         // The sweep first: how far eviction's own bounded steps come is no part of the contract.
         #expect(tier.sweep(now: now, budget: .max).isDone)
         model.sweep(now)
-        let name = Int.random(in: 0..<60, using: &random)
+        let name = Int.random(in: 0..<150, using: &random)
         let key = Array("key:\(name)".utf8) + [UInt8](repeating: 120, count: name % 7 * 20)
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<45: put(key, &random)
