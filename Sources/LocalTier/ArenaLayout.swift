@@ -4,7 +4,7 @@
 //
 //     guard       64      lock word (offset 0), sequence counter (offset 8)
 //     state       448     free blocks, cursor, list ends, timing wheel's position, counters
-//     wheel       3584    7 levels of 64 slots, two block numbers each
+//     wheel       4096    8 levels of 64 slots, two block numbers each
 //     rule        …       what the eviction rule needs beside the links in the headers
 //     fills       4 each  generations of the fill slots
 //     buckets     4 each  first entry of each chain

@@ -1,6 +1,6 @@
 // Finds the entries of a shard whose time has come, in the order of their times, without looking at the others.
 //
-// DESIGN: a hierarchical timing wheel [1] of seven levels of 64 slots in milliseconds. An entry lies on the level of
+// DESIGN: a hierarchical timing wheel [1] of eight levels of 64 slots in milliseconds. An entry lies on the level of
 // the highest group of six bits in which its time differs from `elapsed`, in the slot that this group names; a slot of
 // a higher level is spread over the lower ones when its time begins. One word per level says which slots are occupied,
 // so that empty time costs nothing, as in tokio's timer [2].
@@ -22,6 +22,9 @@
 // | 4 | 4.7 h | 12.4 d |
 // | 5 | 12.4 d | 2.2 y |
 // | 6 | 2.2 y | 139 y |
+// | 7 | 139 y | 8919 y |
+//
+// What expires later than that does not, as far as the sweep is concerned.
 //
 // [1] G. Varghese, T. Lauck: Hashed and Hierarchical Timing Wheels, SOSP 1987 (scheme 6 and 7).
 // [2] tokio, runtime/time/wheel.
@@ -37,7 +40,7 @@ struct WheelState {
     /// The slot that is being spread, or 0 (no slot of level 0 ever is).
     var spreading: UInt32
     /// Occupied slots, a word per level.
-    var occupied: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+    var occupied: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
 }
 
 /// A timing wheel over the entry headers of one shard.
@@ -47,7 +50,9 @@ struct TimingWheel {
     private let slots: UnsafeMutablePointer<ListEnds>
     private let blocks: UnsafeMutableRawPointer
 
-    static let levels = 7
+    static let levels = 8
+    /// Milliseconds since the epoch that the levels can tell apart; the wheel never goes beyond.
+    private static let timeMax: Int64 = 1 << Int64(6 * levels) - 1
     static let tableBytes = levels * 64 * MemoryLayout<ListEnds>.stride
     /// Marks a link that names a slot rather than a block: the entry is the first or the last of that slot.
     private static let slotMark: UInt32 = 1 << 31
@@ -64,7 +69,7 @@ struct TimingWheel {
     var elapsed: Int64 { state.pointee.elapsed }
 
     func reset() {
-        state.pointee = WheelState(elapsed: 0, count: 0, spreading: 0, occupied: (0, 0, 0, 0, 0, 0, 0))
+        state.pointee = WheelState(elapsed: 0, count: 0, spreading: 0, occupied: (0, 0, 0, 0, 0, 0, 0, 0))
         slots.update(repeating: ListEnds(first: .none, last: .none), count: Self.levels * 64)
     }
 
@@ -72,9 +77,9 @@ struct TimingWheel {
     func schedule(_ block: Block, now: Timestamp) {
         assert(header(block).pointee.wheelPrevious == 0, "BUG: block \(block.number) is scheduled twice")
         let due = header(block).pointee.dueAt
-        guard due != .never else { return }
+        guard due.milliseconds <= Self.timeMax else { return }
         if state.pointee.count == 0 {
-            state.pointee.elapsed = max(0, now.milliseconds)
+            state.pointee.elapsed = min(max(0, now.milliseconds), Self.timeMax)
             state.pointee.spreading = 0
         }
         let time = max(due.milliseconds, state.pointee.elapsed)
@@ -122,7 +127,7 @@ struct TimingWheel {
                 continue
             }
             guard let slot = earliestSlot(), startTime(of: slot) <= now.milliseconds else {
-                state.pointee.elapsed = max(state.pointee.elapsed, now.milliseconds)
+                state.pointee.elapsed = max(state.pointee.elapsed, min(now.milliseconds, Self.timeMax))
                 return nil
             }
             state.pointee.elapsed = startTime(of: slot)
@@ -146,7 +151,8 @@ struct TimingWheel {
         }
         steps -= 1
         cancel(block)
-        append(block, to: slotIndex(for: max(header(block).pointee.dueAt.milliseconds, state.pointee.elapsed)))
+        let due = min(header(block).pointee.dueAt.milliseconds, Self.timeMax)
+        append(block, to: slotIndex(for: max(due, state.pointee.elapsed)))
     }
 
     private func earliestSlot() -> Int? {
@@ -164,11 +170,11 @@ struct TimingWheel {
     }
 
     private func slotIndex(for time: Int64) -> UInt32 {
-        let reach: Int64 = 1 << Int64(6 * Self.levels) - 1
-        let near = min(time, state.pointee.elapsed | reach)
-        let difference = UInt64(bitPattern: near ^ state.pointee.elapsed)
+        assert(time >= state.pointee.elapsed, "BUG: a time before \(state.pointee.elapsed) is scheduled: \(time)")
+        assert(time <= Self.timeMax, "BUG: a time beyond the wheel is scheduled: \(time)")
+        let difference = UInt64(bitPattern: time ^ state.pointee.elapsed)
         let level = difference == 0 ? 0 : (63 - difference.leadingZeroBitCount) / 6
-        return UInt32(level << 6) | UInt32(near >> Int64(6 * level) & 63)
+        return UInt32(level << 6) | UInt32(time >> Int64(6 * level) & 63)
     }
 
     private func append(_ block: Block, to slot: UInt32) {

@@ -1,0 +1,161 @@
+// A local tier as simple as it can be said: what the real one is compared with.
+
+public import Primitives
+
+/// One shard's worth of entries in a dictionary, with lists in place of links: it predicts presence, content, order of
+/// eviction and blocks used.
+///
+/// It knows the contract and no mechanism: an entry takes a block of 64 bytes and as many as its payload fills; when
+/// room is needed, what expired first goes first, then what was used least recently.
+public struct NaiveLocalTier {
+    public struct Entry {
+        public var value: [UInt8]
+        public var expiresAt: Timestamp
+        public var verifiedAt: Timestamp
+        public var staleFor: UInt32
+        public var slidingFor: UInt32
+        public var hardEnd: Timestamp
+        /// The place in the order of staleness: its expiry, or the sweep before which it came too late.
+        public var staleOrder = Timestamp.never
+        public var isStale = false
+        public var wasRead = false
+
+        public init(
+            value: [UInt8], expiresAt: Timestamp, verifiedAt: Timestamp, staleFor: UInt32, slidingFor: UInt32,
+            hardEnd: Timestamp
+        ) {
+            self.value = value
+            self.expiresAt = expiresAt
+            self.verifiedAt = verifiedAt
+            self.staleFor = staleFor
+            self.slidingFor = slidingFor
+            self.hardEnd = hardEnd
+        }
+
+        public var goneAt: Timestamp { expiresAt.advanced(byMilliseconds: Int64(staleFor) * 1000) }
+    }
+
+    public let blocksTotal: Int
+    public private(set) var entries: [[UInt8]: Entry] = [:]
+    /// Keys in the rule's care, least recently used first.
+    public private(set) var order: [[UInt8]] = []
+    /// Where entries that expire in the same millisecond go in an order that is not promised: says which have gone.
+    public var hasGone: ([UInt8]) -> Bool = { _ in false }
+    public private(set) var evictedByCapacity = 0
+    public private(set) var evictedAsStale = 0
+    public private(set) var freedAsExpired = 0
+    public private(set) var neverRead = 0
+    private var sweptTo = Timestamp(milliseconds: 0)
+
+    public init(blocksTotal: Int) { self.blocksTotal = blocksTotal }
+
+    public static func blocks(key: Int, value: Int, hasHardEnd: Bool) -> Int {
+        1 + ((hasHardEnd ? 8 : 0) + key + value + 63) / 64
+    }
+
+    public var blocksUsed: Int { entries.reduce(0) { $0 + Self.blocks($1.key, $1.value) } }
+
+    private static func blocks(_ key: [UInt8], _ entry: Entry) -> Int {
+        blocks(key: key.count, value: entry.value.count, hasHardEnd: entry.hardEnd != .never)
+    }
+
+    /// Moves what has expired by `now` to the stale, and drops what was kept long enough.
+    public mutating func sweep(_ now: Timestamp) {
+        for (key, entry) in entries where entry.staleOrder <= now && entry.expiresAt <= now {
+            if entry.goneAt <= now {
+                freedAsExpired += 1
+                drop(key)
+            } else if !entry.isStale {
+                entries[key]!.isStale = true
+                order.removeAll { $0 == key }
+            }
+        }
+        sweptTo = max(sweptTo, now)
+    }
+
+    /// Stores an entry; returns false when it is too large (what the key had is gone then).
+    public mutating func put(_ key: [UInt8], _ entry: Entry, now: Timestamp) -> Bool {
+        var entry = entry
+        entry.expiresAt = min(entry.expiresAt, entry.hardEnd)
+        entry.staleOrder = max(entry.expiresAt, sweptTo)
+        let needed = Self.blocks(key, entry)
+        if entries[key] != nil { forget(key) }
+        guard needed <= blocksTotal / 4 else { return false }
+        while blocksTotal - blocksUsed < needed { evict() }
+        entries[key] = entry
+        order.append(key)
+        return true
+    }
+
+    private mutating func evict() {
+        let stale = entries.filter { $0.value.isStale }
+        guard let oldest = stale.values.map(\.staleOrder).min() else {
+            evictedByCapacity += 1
+            drop(order[0])
+            return
+        }
+        let candidates = stale.filter { $0.value.staleOrder == oldest }.keys
+        evictedAsStale += 1
+        drop(candidates.first(where: hasGone) ?? candidates.first!)
+    }
+
+    private mutating func drop(_ key: [UInt8]) {
+        if !entries[key]!.wasRead { neverRead += 1 }
+        forget(key)
+    }
+
+    private mutating func forget(_ key: [UInt8]) {
+        entries[key] = nil
+        order.removeAll { $0 == key }
+    }
+
+    /// The entry that a read is handed, if any; counts as a use and slides.
+    public mutating func read(_ key: [UInt8], now: Timestamp) -> Entry? {
+        guard var entry = entries[key], now < entry.goneAt else { return nil }
+        entry.wasRead = true
+        if !entry.isStale {
+            order.removeAll { $0 == key }
+            order.append(key)
+        }
+        if entry.slidingFor > 0, now < entry.expiresAt, entry.expiresAt != .never {
+            let slid = now.advanced(byMilliseconds: Int64(entry.slidingFor))
+            entry.expiresAt = max(entry.expiresAt, min(slid, entry.hardEnd))
+            entry.staleOrder = entry.expiresAt
+        }
+        entries[key] = entry
+        return entry
+    }
+
+    /// Changes expiry and stale time, as EXPIRE does.
+    public mutating func expire(_ key: [UInt8], at expiresAt: Timestamp, staleFor: UInt32, now: Timestamp) -> Bool {
+        guard var entry = entries[key], now < entry.goneAt else { return false }
+        let expiresAt = min(expiresAt, entry.hardEnd)
+        guard expiresAt != entry.expiresAt || staleFor != entry.staleFor else { return true }
+        entry.expiresAt = expiresAt
+        entry.staleFor = staleFor
+        entry.staleOrder = max(expiresAt, sweptTo)
+        if entry.isStale {
+            entry.isStale = false
+            order.append(key)
+        }
+        entries[key] = entry
+        return true
+    }
+
+    public mutating func invalidate(_ key: [UInt8]) -> Bool {
+        entries[key]?.verifiedAt = .distantPast
+        return entries[key] != nil
+    }
+
+    public mutating func remove(_ key: [UInt8]) -> Bool {
+        guard entries[key] != nil else { return false }
+        forget(key)
+        return true
+    }
+
+    public mutating func removeAll() {
+        entries = [:]
+        order = []
+        sweptTo = Timestamp(milliseconds: 0)
+    }
+}
