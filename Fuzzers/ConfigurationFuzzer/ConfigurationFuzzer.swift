@@ -34,7 +34,8 @@ private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 /// libFuzzer's own loop; its header is C++.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
     _ target: Target
 ) -> CInt
 

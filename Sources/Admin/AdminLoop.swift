@@ -1,17 +1,17 @@
 // libmicrohttpd as Swift: requests in, answers out, on the admin thread. The only file that imports it.
 //
 // DESIGN. The library has no thread here: this loop lets it run until something happens or a tick is due, so that
-// connections can be ended by our own rules between two turns, and so that a stream (the dashboard's server-sent events)
-// can later be resumed from the tick without a second thread. All callbacks come from within `MHD_run_wait`, on the
+// connections can be ended by our own rules between two turns, and so that a stream (the dashboard's server-sent
+// events) can later be resumed from the tick without a second thread. All callbacks come from within `MHD_run_wait`, on the
 // thread that calls it; nothing here is locked.
 
 private import CMicrohttpd
 internal import Synchronization
 
 #if canImport(Glibc)
-private import Glibc
+    private import Glibc
 #elseif canImport(Darwin)
-private import Darwin
+    private import Darwin
 #endif
 
 /// The server as its thread sees it.
@@ -40,7 +40,8 @@ final class AdminLoop {
             let code = errno
             close(descriptor)
             throw AdminError(
-                description: "admin: can't serve \(address): libmicrohttpd did not start (\(String(cString: strerror(code))))")
+                description:
+                    "admin: can't serve \(address): libmicrohttpd did not start (\(String(cString: strerror(code))))")
         }
         self.daemon = daemon
     }
@@ -53,7 +54,9 @@ final class AdminLoop {
         var hasFailed = false
         while !flag.raised.load(ordering: .relaxed) {
             if MHD_run_wait(daemon, context.connections.isEmpty ? 1000 : 250) != hearth_mhd_yes {
-                if !hasFailed { context.router.source.failed("admin: the HTTP server can't wait for its sockets; it tries on") }
+                if !hasFailed {
+                    context.router.source.failed("admin: the HTTP server can't wait for its sockets; it tries on")
+                }
                 hasFailed = true
                 sleep(1)
             }
@@ -155,7 +158,9 @@ private func answer(_ response: AdminResponse, to connection: OpaquePointer) -> 
         ("Content-Type", response.contentType), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
     ]
     if let allow = response.allow { headers.append(("Allow", allow)) }
-    for (name, value) in headers where MHD_add_response_header(made, name, value) != hearth_mhd_yes { return hearth_mhd_no }
+    for (name, value) in headers where MHD_add_response_header(made, name, value) != hearth_mhd_yes {
+        return hearth_mhd_no
+    }
     return MHD_queue_response(connection, UInt32(response.status), made)
 }
 

@@ -1,6 +1,6 @@
 // The admin plane: an HTTP server on a thread of its own, so that a slow scrape never delays a request.
 //
-//     start() ──creates──► admin thread: AdminLoop (libmicrohttpd, connections) ──calls──► AdminSource's closures
+//     start() ──creates──► admin thread: AdminLoop (libmicrohttpd) ──calls──► AdminSource's closures
 //     stop()  ──flag, wakes, joins──┘
 //
 // The stop flag is the only thing that both threads touch; everything else belongs to the admin thread once it runs.
@@ -8,9 +8,9 @@
 internal import Synchronization
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The limits of the admin server; not configured, since nobody but probes, scrapers and people come here.
@@ -34,7 +34,9 @@ public final class AdminServer: Sendable {
     private let thread: Mutex<pthread_t?>
 
     /// Listens, and answers on a thread of its own from now on; nil where the configuration says `off`.
-    public static func start(_ configuration: AdminConfiguration, source: AdminSource) throws(AdminError) -> AdminServer? {
+    public static func start(_ configuration: AdminConfiguration, source: AdminSource) throws(AdminError)
+        -> AdminServer?
+    {
         try start(configuration, source: source, limits: AdminLimits())
     }
 
@@ -67,15 +69,15 @@ public final class AdminServer: Sendable {
 
     deinit { stop() }
 
-    /// Stops listening, closes every connection and returns when the thread has ended, within a second. May be repeated.
+    /// Stops listening, closes every connection and returns once the thread has ended, within a second; repeatable.
     public func stop() {
         let running = thread.withLock { current in
             defer { current = nil }
             return current
         }
         guard let running else { return }
-        // Wakes the loop at once on Linux; elsewhere its next turn, at most a second away, sees the flag. In this order,
-        // since the thread closes the descriptor once it has seen the flag, and the number may then be somebody else's.
+        // Wakes the loop at once on Linux; elsewhere its next turn, at most a second away, sees the flag. In this
+        // order, since the thread closes the descriptor once it has seen the flag, and the number may then be somebody else's.
         endBothWays(descriptor)
         isStopping.raised.store(true, ordering: .relaxed)
         pthread_join(running, nil)
@@ -96,13 +98,13 @@ private func run(_ context: UnsafeMutableRawPointer) {
 }
 
 #if canImport(Glibc)
-private let runLoop: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { context in
-    run(context!)
-    return nil
-}
+    private let runLoop: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { context in
+        run(context!)
+        return nil
+    }
 #else
-private let runLoop: @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? = { context in
-    run(context)
-    return nil
-}
+    private let runLoop: @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? = { context in
+        run(context)
+        return nil
+    }
 #endif

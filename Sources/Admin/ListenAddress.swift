@@ -1,9 +1,9 @@
 // An address and a port to listen on, as text and as its parts.
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// A numeric IP address with a port, as `127.0.0.1:7381`, `[::1]:7381` or, for every interface, `0.0.0.0:7381`.

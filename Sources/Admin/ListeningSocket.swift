@@ -1,9 +1,9 @@
 // A TCP socket that listens, or a sentence that says why not.
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Why the admin server could not start.
@@ -35,9 +35,9 @@ struct ListeningSocket: ~Copyable {
     /// Binds and listens. Throws what the operating system refused, with what to do about it.
     init(_ wanted: ListenAddress) throws(AdminError) {
         #if canImport(Glibc)
-        let stream = Int32(SOCK_STREAM.rawValue)
+            let stream = Int32(SOCK_STREAM.rawValue)
         #else
-        let stream = SOCK_STREAM
+            let stream = SOCK_STREAM
         #endif
         let raw = socket(wanted.isIPv6 ? AF_INET6 : AF_INET, stream, 0)
         guard raw >= 0 else { throw Self.failure(wanted, errno) }
@@ -55,7 +55,9 @@ struct ListeningSocket: ~Copyable {
         let size = socklen_t(MemoryLayout<Int32>.size)
         var failed = setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size) != 0
         // [::] also takes IPv4, whatever the host's default is.
-        if wanted.isIPv6 { failed = failed || setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size) != 0 }
+        if wanted.isIPv6 {
+            failed = failed || setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size) != 0
+        }
         failed = failed || fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0
         if failed { throw failure(wanted, errno) }
         var storage = sockaddr_storage()
@@ -64,9 +66,9 @@ struct ListeningSocket: ~Copyable {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
         }
         #if canImport(Glibc)
-        guard bound == 0, Glibc.listen(descriptor, 128) == 0 else { throw failure(wanted, errno) }
+            guard bound == 0, Glibc.listen(descriptor, 128) == 0 else { throw failure(wanted, errno) }
         #else
-        guard bound == 0, Darwin.listen(descriptor, 128) == 0 else { throw failure(wanted, errno) }
+            guard bound == 0, Darwin.listen(descriptor, 128) == 0 else { throw failure(wanted, errno) }
         #endif
         return try boundAddress(descriptor, wanted)
     }

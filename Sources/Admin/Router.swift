@@ -46,7 +46,8 @@ struct Router: Sendable {
     private func control(_ request: AdminRequest) -> AdminResponse {
         guard request.method == "POST" else { return notAllowed(request, allow: "POST") }
         guard request.isLocal else {
-            return .text("403: \(request.path) answers only to this machine; run the command beside Hearth", status: 403)
+            return .text(
+                "403: \(request.path) answers only to this machine; run the command beside Hearth", status: 403)
         }
         if let origin = request.origin, origin != "http://\(request.host ?? "")" {
             return .text("403: \(request.path) does not answer to pages from elsewhere", status: 403)

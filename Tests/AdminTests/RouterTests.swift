@@ -5,7 +5,9 @@ import Testing
 @testable import Admin
 
 @Suite struct RouterTests {
-    private func answer(_ method: String, _ path: String, _ change: (inout AdminRequest) -> Void = { _ in }) -> AdminResponse {
+    private func answer(_ method: String, _ path: String, _ change: (inout AdminRequest) -> Void = { _ in })
+        -> AdminResponse
+    {
         var request = AdminRequest(method: method, path: path)
         change(&request)
         return Router(source: source()).response(to: request)
@@ -22,14 +24,19 @@ import Testing
     @Test func `Redis being down is told and fails nothing`() {
         let readiness = Readiness(
             isReady: true, components: [.init("redis", .failed, "connection \"refused\""), .init("warm", .ok)])
-        let response = Router(source: source(readiness: readiness)).response(to: AdminRequest(method: "GET", path: "/readyz"))
+        let response = Router(source: source(readiness: readiness)).response(
+            to: AdminRequest(method: "GET", path: "/readyz"))
         #expect(response.status == 200)
-        #expect(text(response) == #"{"status":"degraded","components":[{"name":"redis","state":"failed","text":"connection \"refused\""},{"name":"warm","state":"ok","text":""}]}"#)
+        #expect(
+            text(response)
+                == #"{"status":"degraded","components":[{"name":"redis","state":"failed","text":"connection \"refused\""},{"name":"warm","state":"ok","text":""}]}"#
+        )
     }
 
     @Test func `a socket that does not answer is not ready`() {
         let readiness = Readiness(isReady: false, components: [])
-        let response = Router(source: source(readiness: readiness)).response(to: AdminRequest(method: "GET", path: "/readyz"))
+        let response = Router(source: source(readiness: readiness)).response(
+            to: AdminRequest(method: "GET", path: "/readyz"))
         #expect(response.status == 503 && text(response) == #"{"status":"not ready","components":[]}"#)
     }
 
@@ -44,7 +51,9 @@ import Testing
         #expect(response.status == 404 && text(response).hasPrefix("404: there is no /a?[31mb here"))
     }
 
-    @Test(arguments: [("POST", "/metrics", "GET, HEAD"), ("DELETE", "/", "GET, HEAD"), ("GET", "/breaker/open", "POST")])
+    @Test(arguments: [
+        ("POST", "/metrics", "GET, HEAD"), ("DELETE", "/", "GET, HEAD"), ("GET", "/breaker/open", "POST"),
+    ])
     func `a wrong method is 405 with what is allowed`(method: String, path: String, allow: String) {
         let response = answer(method, path)
         #expect(response.status == 405 && response.allow == allow)
@@ -53,8 +62,16 @@ import Testing
     @Test func `control answers to this machine and to no foreign page`() {
         #expect(answer("POST", "/breaker/open").status == 200)
         #expect(answer("POST", "/breaker/open") { $0.isLocal = false }.status == 403)
-        #expect(answer("POST", "/breaker/open") { $0.origin = "http://evil"; $0.host = "h:1" }.status == 403)
-        #expect(answer("POST", "/breaker/open") { $0.origin = "http://h:1"; $0.host = "h:1" }.status == 200)
+        #expect(
+            answer("POST", "/breaker/open") {
+                $0.origin = "http://evil"
+                $0.host = "h:1"
+            }.status == 403)
+        #expect(
+            answer("POST", "/breaker/open") {
+                $0.origin = "http://h:1"
+                $0.host = "h:1"
+            }.status == 200)
         #expect(answer("POST", "/breaker/open") { $0.body = Array(repeating: 0, count: 4097) }.status == 413)
     }
 }
@@ -90,7 +107,10 @@ import Testing
         #expect(try #require(ListenAddress(text)).description == text)
     }
 
-    @Test(arguments: ["", ":1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:1", "[::1]", "[::1:1", "localhost:1", "1.2.3:4", "127.0.0.1:+1", "[127.0.0.1]:1"])
+    @Test(arguments: [
+        "", ":1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:1", "[::1]", "[::1:1", "localhost:1", "1.2.3:4",
+        "127.0.0.1:+1", "[127.0.0.1]:1",
+    ])
     func `what is no numeric address and port is refused`(text: String) {
         #expect(ListenAddress(text) == nil)
     }

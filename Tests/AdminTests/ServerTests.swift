@@ -79,7 +79,8 @@ import Testing
         "GET /livez HTTP/1.1\r\nX: \(String(repeating: "y", count: 100_000))\r\n\r\n",
         "GET /\(String(repeating: "z", count: 100_000)) HTTP/1.1\r\n\r\n",
         String(repeating: "\u{1}\u{0}ÿ", count: 5_000) + "\r\n\r\n",
-        "GET\r\n\r\n", "GET /livez HTTP/9.9\r\n\r\n", "POST /breaker/open HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        "GET\r\n\r\n", "GET /livez HTTP/9.9\r\n\r\n",
+        "POST /breaker/open HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
         "POST /breaker/open HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
     ])
     func `what is no request, or too large a one, is refused and harms nobody`(text: String) throws {
@@ -150,13 +151,15 @@ import Testing
         let first = try start()
         defer { first.stop() }
         #expect { try start(listen: first.address.description) } throws: {
-            "\($0)" == "admin: can't listen on \(first.address): address in use (EADDRINUSE); set admin.listen or stop what holds it"
+            "\($0)"
+                == "admin: can't listen on \(first.address): address in use (EADDRINUSE); set admin.listen or stop what holds it"
         }
     }
 
     @Test func `an address of another host is refused with what to do`() {
         #expect { try start(listen: "192.0.2.1:1") } throws: {
-            "\($0)" == "admin: can't listen on 192.0.2.1:1: this host has no such address (EADDRNOTAVAIL); set admin.listen to one that it has"
+            "\($0)"
+                == "admin: can't listen on 192.0.2.1:1: this host has no such address (EADDRNOTAVAIL); set admin.listen to one that it has"
         }
     }
 

@@ -13,7 +13,8 @@ final class Log: Sendable {
 }
 
 func source(
-    readiness: Readiness = Readiness(isReady: true, components: [.init("redis", .ok)]), isLive: Bool = true, log: Log = Log()
+    readiness: Readiness = Readiness(isReady: true, components: [.init("redis", .ok)]), isLive: Bool = true,
+    log: Log = Log()
 ) -> AdminSource {
     AdminSource(
         liveness: { isLive }, readiness: { readiness },
@@ -26,7 +27,9 @@ func source(
         failed: { log.append($0) })
 }
 
-func start(_ source: AdminSource = source(), listen: String = "127.0.0.1:0", limits: AdminLimits = AdminLimits()) throws -> AdminServer {
+func start(_ source: AdminSource = source(), listen: String = "127.0.0.1:0", limits: AdminLimits = AdminLimits()) throws
+    -> AdminServer
+{
     var configuration = AdminConfiguration()
     configuration.listen = listen
     return try #require(try AdminServer.start(configuration, source: source, limits: limits))

@@ -4,9 +4,9 @@ import Configuration
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// A file of the repository, found from this one.
@@ -31,7 +31,8 @@ private func document(_ path: String) throws -> String {
         let lines = try document("hearth.sample.yaml").split(separator: "\n", omittingEmptySubsequences: false)
         let journal = lines.drop { $0 != "# journal:" }.prefix(4).map { $0.dropFirst(2) }
         let policy = lines.filter { $0.hasPrefix("    # on_") && $0.contains(": ") && !$0.contains(", ") }
-        let text = (journal + ["policies:", "  - prefix: \"\""]).joined(separator: "\n") + "\n"
+        let text =
+            (journal + ["policies:", "  - prefix: \"\""]).joined(separator: "\n") + "\n"
             + policy.map { "    " + $0.dropFirst(6) }.joined(separator: "\n")
         let loaded = try Configuration.load(text: text)
         #expect(policy.count == 3)
