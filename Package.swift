@@ -60,3 +60,12 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
+if Context.environment["HEARTH_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ConfigurationFuzzer", dependencies: ["Configuration"], path: "Fuzzers/ConfigurationFuzzer",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}

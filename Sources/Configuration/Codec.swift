@@ -117,7 +117,8 @@ extension Codec where Value == Double {
         let expected = "a share above 0 and \(excludingOne ? "below" : "at most") 1, such as 0.5"
         return scalar(expected) { scalar throws(Refusal) in
             let isDecimal = scalar.text.utf8.allSatisfy {
-                (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "-")
+                (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "e")
+                    || $0 == UInt8(ascii: "-")
             }
             guard scalar.mayBeNumber, isDecimal, let number = Double(scalar.text), number > 0, number <= 1,
                 !(excludingOne && number == 1)
@@ -191,7 +192,8 @@ extension Codec where Value == String {
 
     /// A numeric address and port to listen on.
     static func address(loopbackOnly: Bool) -> Codec {
-        let expected = "a numeric \(loopbackOnly ? "loopback " : "")address and port, such as 127.0.0.1:7381 or [::1]:7381"
+        let expected =
+            "a numeric \(loopbackOnly ? "loopback " : "")address and port, such as 127.0.0.1:7381 or [::1]:7381"
         return scalar(expected) { scalar throws(Refusal) in
             guard let address = ListenAddress(scalar.text) else {
                 let hint = scalar.text.hasPrefix(":") ? "; for every interface write 0.0.0.0\(scalar.text)" : ""

@@ -5,7 +5,7 @@ public import RedisTier
 public import Server
 public import Tiers
 
-/// Everything that can be configured, with the defaults of every module; made by ``load(file:text:environment:flags:)``.
+/// Everything that can be configured, with the defaults of every module; see ``load(file:text:environment:flags:)``.
 public struct Configuration: Sendable, Equatable {
     /// `socket`, `workers`, `limits` and `drain`.
     public var server = ServerConfiguration()

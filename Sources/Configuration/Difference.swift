@@ -1,5 +1,7 @@
 // What a reload changes, and what of it has to wait for a restart.
 
+internal import Tiers
+
 /// The keys in which two configurations differ, by what a reload does about them.
 public struct ConfigurationDifference: Sendable, Equatable {
     /// Keys whose new values a reload applies, as `redis.timeout`; `policies` stands for all of them.
@@ -21,9 +23,16 @@ extension Configuration {
     }
 
     /// This configuration as a reload can apply it over `running`: keys that need a restart keep their running values.
+    ///
+    /// Policies were judged against the new values of those keys; where the running ones allow less, they are bounded
+    /// by them until the restart.
     public func reloadable(over running: Configuration) -> Configuration {
         var result = self
         for setting in Self.settings where setting.whenChanged == .atRestart { setting.copy(running, &result) }
+        for index in result.policies.indices {
+            result.policies[index].maxLocalValue = min(policies[index].maxLocalValue, result.local.shardBytes)
+            if result.redisIsOff { result.policies[index].tiers.insert(.warm) }
+        }
         return result
     }
 }

@@ -89,7 +89,8 @@ struct Loader {
     mutating func readFile(_ text: [UInt8]) {
         let document = YAMLDocument(text)
         for problem in document.problems { refuse(place(problem.mark), problem.text) }
-        guard let root = document.root, let members = members(of: root, "the file", "keys such as socket and redis") else {
+        guard let root = document.root, let members = members(of: root, "the file", "keys such as socket and redis")
+        else {
             return
         }
         for member in members {
@@ -147,7 +148,7 @@ struct Loader {
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("HEARTH_") {
             if let setting = Self.byEnvironment[name] {
                 take(setting, setting.untyped(value), .environment(name))
-            } else if !Configuration.reservedVariables.contains(name), !isKubernetesServiceVariable(name) {
+            } else if !Configuration.reservedVariables.contains(name), !isKubernetesServiceVariable(name, value) {
                 let hint = nearest(to: name, in: Self.byEnvironment.keys.sorted()).map { "; did you mean \($0)?" } ?? ""
                 refuse(.environment(name), "no key has this name\(hint)")
             }
@@ -225,7 +226,9 @@ struct Loader {
         switch configuration.warm.sync {
         case .auto, .always: break
         case .interval(let interval):
-            warn(place, "warm.sync: with redis.url off, up to \(Units.text(interval)) of acknowledged writes can be lost")
+            warn(
+                place, "warm.sync: with redis.url off, up to \(Units.text(interval)) of acknowledged writes can be lost"
+            )
         case .never:
             warn(place, "warm.sync: with redis.url off, acknowledged writes can be lost whenever this host loses power")
         }
@@ -245,15 +248,14 @@ extension Node {
 
 /// Whether Kubernetes sets such a variable in each pod beside a service whose name begins with hearth.
 ///
-/// Source: "Accessing the Service: environment variables", https://kubernetes.io/docs/concepts/services-networking/service/:
+/// Source: "Environment variables" in https://kubernetes.io/docs/concepts/services-networking/service/:
 /// `HEARTH_SERVICE_HOST`, `HEARTH_SERVICE_PORT_ADMIN`, `HEARTH_PORT`, `HEARTH_PORT_7381_TCP_ADDR`, `HEARTH_WEB_PORT`.
-func isKubernetesServiceVariable(_ name: String) -> Bool {
+func isKubernetesServiceVariable(_ name: String, _ value: String) -> Bool {
     let words = name.split(separator: "_")
-    guard let last = words.last, words.count > 1 else { return false }
-    if last == "PORT" { return true }
     for (word, next) in zip(words, words.dropFirst()) {
         if word == "SERVICE", next == "HOST" || next == "PORT" { return true }
         if word == "PORT", next.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return true }
     }
-    return false
+    // A bare port number would be somebody's guess at a key; Kubernetes gives a URL here.
+    return words.last == "PORT" && ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) }
 }

@@ -1,9 +1,9 @@
 // A password from a file, as Kubernetes mounts a secret.
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Why a password file could not be used.
@@ -40,6 +40,7 @@ extension Configuration {
     }
 
     private static func failure(_ file: String, _ operation: String) -> PasswordFileError {
-        PasswordFileError(description: "can't \(operation) the password file \(file): \(String(cString: strerror(errno)))")
+        PasswordFileError(
+            description: "can't \(operation) the password file \(file): \(String(cString: strerror(errno)))")
     }
 }

@@ -68,7 +68,9 @@ extension Loader {
                 seen[Array(item.prefix.utf8)] = first
                 refuse(
                     place(item.mark),
-                    "\(item.name): the prefix \(shown(item.prefix)) already has a policy, \(first.name) in line \(first.mark.line)")
+                    "\(item.name): the prefix \(shown(item.prefix)) already has a policy, "
+                        + "\(first.name) in line \(first.mark.line)"
+                )
                 return false
             }
             return true
@@ -119,7 +121,9 @@ extension Loader {
         if let ttl = policy.ttl, let retention = policy.retention, ttl > retention {
             refuse(
                 place("ttl", "retention"),
-                "\(item.name): ttl (\(Units.text(ttl))) is longer than retention (\(Units.text(retention))), the hard end")
+                "\(item.name): ttl (\(Units.text(ttl))) is longer than "
+                    + "retention (\(Units.text(retention))), the hard end"
+            )
         }
         if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
             refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")
@@ -128,7 +132,9 @@ extension Loader {
         if policy.maxValue > limit, !refused.contains("limits.max_value") {
             refuse(
                 place("max_value"),
-                "\(item.name): max_value (\(Units.text(policy.maxValue))) is more than limits.max_value (\(Units.text(limit)))")
+                "\(item.name): max_value (\(Units.text(policy.maxValue))) is more than "
+                    + "limits.max_value (\(Units.text(limit)))"
+            )
         }
         let shard = configuration.local.shardBytes
         if policy.maxLocalValue > shard, refused.isDisjoint(with: ["local.max_bytes", "local.shards"]) {
@@ -138,7 +144,8 @@ extension Loader {
                     + "(local.max_bytes / local.shards = \(Units.text(shard)))")
         }
         if configuration.redisIsOff, !policy.tiers.contains(.warm), !refused.contains("redis.url") {
-            refuse(place("tiers"), "\(item.name): tiers without warm while redis.url is off: nobody would keep these keys")
+            refuse(
+                place("tiers"), "\(item.name): tiers without warm while redis.url is off: nobody would keep these keys")
         }
     }
 }

@@ -31,7 +31,9 @@ struct RedisURL: Equatable {
         }
         let scheme = text[..<colon].lowercased()
         var rest = text[text.index(colon, offsetBy: 3)...]
-        guard !rest.contains("#") else { throw Refusal("a URL with a fragment (#); write %23 for the character itself") }
+        guard !rest.contains("#") else {
+            throw Refusal("a URL with a fragment (#); write %23 for the character itself")
+        }
         var query: Substring?
         if let mark = rest.firstIndex(of: "?") {
             query = rest[rest.index(after: mark)...]
@@ -60,7 +62,8 @@ struct RedisURL: Equatable {
                 guard query.hasPrefix("db=") else { throw Refusal("the only ?query of \(scheme):// is db=N") }
                 database = try Self.database(query.dropFirst(3))
             }
-        case "rediss": throw Refusal("rediss:// asks for TLS, which is not supported yet; reach Redis by redis:// or a socket")
+        case "rediss":
+            throw Refusal("rediss:// asks for TLS, which is not supported yet; reach Redis by redis:// or a socket")
         default: throw Refusal("the scheme \(shown(scheme)) is not known; expected \(Self.expected)")
         }
         (username, password) = identity
@@ -131,8 +134,11 @@ struct RedisURL: Equatable {
                 continue
             }
             let digits = rest.prefix(2)
-            guard digits.count == 2, digits.allSatisfy(isHexDigit), let hex = String(digits), let value = UInt8(hex, radix: 16)
-            else { throw Refusal("in the \(part), % is not followed by two hexadecimal digits; write %25 for the sign") }
+            guard digits.count == 2, digits.allSatisfy(isHexDigit), let hex = String(digits),
+                let value = UInt8(hex, radix: 16)
+            else {
+                throw Refusal("in the \(part), % is not followed by two hexadecimal digits; write %25 for the sign")
+            }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }

@@ -44,7 +44,8 @@ struct Relation: Sendable {
             guard let address = $0.server.tcpListen, !address.hasSuffix(":0") else { return false }
             return address == $0.admin.listen
         },
-        Relation("breaker.open", "is longer than", "breaker.open_max", "the time open grows from the one to the other") {
+        Relation("breaker.open", "is longer than", "breaker.open_max", "the time open grows from the one to the other")
+        {
             $0.breaker.open > $0.breaker.openMax
         },
         Relation("limits.max_value", "is more than", "limits.max_request", "no request could bring such a value") {
@@ -85,7 +86,9 @@ extension Loader {
 
     /// `redis.timeout (100ms, the default)`
     private func named(_ key: String) -> String {
-        guard let setting = Configuration.settings.first(where: { $0.key == key }), !setting.isSecret else { return key }
+        guard let setting = Configuration.settings.first(where: { $0.key == key }), !setting.isSecret else {
+            return key
+        }
         let value = setting.print(configuration) ?? "null"
         return "\(key) (\(value)\(given[key] == nil ? ", the default" : ""))"
     }

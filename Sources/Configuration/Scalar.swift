@@ -12,7 +12,12 @@ struct Scalar: Sendable, Equatable {
     }
 
     /// What a plain scalar is by YAML 1.2's core schema.
-    enum Kind: String { case null, bool = "the truth value", number = "the number", string = "the string" }
+    enum Kind: String {
+        case null
+        case bool = "the truth value"
+        case number = "the number"
+        case string = "the string"
+    }
 
     var text: String
     var style: Style
@@ -31,7 +36,9 @@ struct Scalar: Sendable, Equatable {
         default: break
         }
         let digits = text.utf8.drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
-        guard let first = digits.first, (0x30...0x39).contains(first) || first == UInt8(ascii: ".") else { return .string }
+        guard let first = digits.first, (0x30...0x39).contains(first) || first == UInt8(ascii: ".") else {
+            return .string
+        }
         return Double(text) != nil ? .number : .string
     }
 

@@ -18,7 +18,8 @@ extension Configuration {
         socketSettings + tierSettings + breakerSettings + storeSettings + limitSettings + planeSettings
 
     private static let socketSettings: [Setting<Configuration>] = [
-        Setting("socket.path", .path("a path of at most 107 bytes", max: socketPathMax), \.server.socketPath, .atRestart),
+        Setting(
+            "socket.path", .path("a path of at most 107 bytes", max: socketPathMax), \.server.socketPath, .atRestart),
         Setting("socket.mode", .mode, \.server.socketMode, .atRestart),
         Setting(
             "socket.allow_uids", .list("a list of user ids, such as [1000, 1001]", of: .uid), \.server.allowUids,
@@ -39,7 +40,8 @@ extension Configuration {
         Setting("redis.password_file", .optional(.path(), "null"), \.redisSettings.passwordFile, .atRestart),
         Setting("redis.timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.timeout),
         Setting("redis.soft_timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.softTimeout),
-        Setting("redis.connect_timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.connectTimeout),
+        Setting(
+            "redis.connect_timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.connectTimeout),
         Setting("redis.reconnect_min", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMin),
         Setting("redis.reconnect_max", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMax),
     ]
@@ -62,7 +64,9 @@ extension Configuration {
         Setting("warm.sync", .warmSync, \.warm.sync, .atRestart),
         Setting("warm.when_full", .choice, \.warm.whenFull, .atRestart),
         Setting("journal.path", .path(), \.journal.path, .atRestart, notBuilt: { _ in journalMissing }),
-        Setting("journal.max_bytes", .bytes(from: 1 << 20), \.journal.maxBytes, .atRestart, notBuilt: { _ in journalMissing }),
+        Setting(
+            "journal.max_bytes", .bytes(from: 1 << 20), \.journal.maxBytes, .atRestart,
+            notBuilt: { _ in journalMissing }),
         Setting("journal.sync", .journalSync, \.journal.sync, .atRestart, notBuilt: { _ in journalMissing }),
     ]
 
@@ -79,7 +83,10 @@ extension Configuration {
         Setting("audit.path", .optional(.path(), "null"), \.audit.path, .atRestart) {
             $0.audit.path == nil ? nil : "no audit is written"
         },
-        Setting("commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command), \.commands.allow) {
+        Setting(
+            "commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command),
+            \.commands.allow
+        ) {
             $0.commands.allow.isEmpty ? nil : "the commands stay denied"
         },
         Setting("log.level", .choice, \.log.level),

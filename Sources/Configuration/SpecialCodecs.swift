@@ -66,8 +66,11 @@ extension Codec where Value == JournalSection.Sync {
     static var journalSync: Codec {
         let expected = "always, never, or an interval from 1ms to 1h, such as 100ms"
         return scalar(expected) { scalar throws(Refusal) in
-            let sync = scalar.text == "auto" ? nil : try? Codec<WarmSection.Sync>.warmSync.read(
-                Node(content: .scalar(scalar), mark: Mark()))
+            let sync =
+                scalar.text == "auto"
+                ? nil
+                : try? Codec<WarmSection.Sync>.warmSync.read(
+                    Node(content: .scalar(scalar), mark: Mark()))
             switch sync {
             case .always: return .always
             case .never: return .never
@@ -163,7 +166,9 @@ extension Codec where Value == Int {
     static var waitReplicas: Codec {
         Self.integer(0...1000).map(
             { number throws(Refusal) in
-                guard number == 0 else { throw Refusal("waiting for replicas is not supported by this version; only 0 is") }
+                guard number == 0 else {
+                    throw Refusal("waiting for replicas is not supported by this version; only 0 is")
+                }
                 return number
             }, back: { $0 })
     }
@@ -178,7 +183,9 @@ extension Codec {
         return Codec(
             expected: expected,
             read: { node throws(Refusal) in
-                guard case .scalar(let scalar) = node.content else { throw Refusal(found: node.found, expected: expected) }
+                guard case .scalar(let scalar) = node.content else {
+                    throw Refusal(found: node.found, expected: expected)
+                }
                 if scalar.kind == .null, !scalar.text.isEmpty { return nil }
                 guard !scalar.text.isEmpty, scalar.mayBeString else {
                     throw Refusal("expected \(expected)" + (scalar.kind == .number ? "; put it in quotes" : ""))

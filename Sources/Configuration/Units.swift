@@ -25,7 +25,9 @@ enum Units {
             let name = String(rest.prefix { !(0x30...0x39).contains($0) }) ?? ""
             guard let index = units.firstIndex(where: { $0.name == name }) else { return nil }
             let (part, overflow) = number.multipliedReportingOverflow(by: units[index].milliseconds)
-            guard !overflow, total <= durationMax.milliseconds - part, part <= durationMax.milliseconds else { return nil }
+            guard !overflow, total <= durationMax.milliseconds - part, part <= durationMax.milliseconds else {
+                return nil
+            }
             total += part
             rest = rest.dropFirst(name.utf8.count)
             units = units[(index + 1)...]

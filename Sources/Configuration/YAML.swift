@@ -93,7 +93,8 @@ private struct YAMLReader: ~Copyable {
     }
 
     private enum Event {
-        case scalar(Scalar), alias, sequence, mapping, end, document, streamEnd
+        case scalar(Scalar)
+        case alias, sequence, mapping, end, document, streamEnd
     }
 
     private struct Step {
@@ -123,7 +124,9 @@ private struct YAMLReader: ~Copyable {
     }
 
     private mutating func node(_ step: Step, depth: Int) throws(SyntaxError) -> Node {
-        if let decoration = step.decoration { refuse(step.mark, "\(decoration) is not supported here; write the value") }
+        if let decoration = step.decoration {
+            refuse(step.mark, "\(decoration) is not supported here; write the value")
+        }
         switch step.event {
         case .scalar(let scalar):
             return Node(content: step.decoration == nil ? .scalar(scalar) : .refused, mark: step.mark)
@@ -224,7 +227,8 @@ private struct YAMLReader: ~Copyable {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "out of memory"
         if parser.pointee.error == YAML_READER_ERROR {
             // The reader knows no line, only the offset of the byte that it could not take.
-            return SyntaxError(mark: mark(ofOffset: parser.pointee.problem_offset), text: "not text in UTF-8: \(problem)")
+            return SyntaxError(
+                mark: mark(ofOffset: parser.pointee.problem_offset), text: "not text in UTF-8: \(problem)")
         }
         var text = "not YAML: \(problem)"
         if let context = parser.pointee.context {

@@ -1,6 +1,6 @@
 // Metrics in the text that Prometheus scrapes.
 //
-// Source: "Exposition formats", text format version 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/.
+// Source: "Exposition formats", version 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/.
 // No timestamps: a scrape is about now.
 
 /// The content type under which an exposition is served.

@@ -27,14 +27,15 @@ public struct HistogramSnapshot: Sendable, Equatable {
         var difference = self
         // A snapshot taken before `earlier` would give negative counts; those are nothing, not huge.
         for index in counts.indices {
-            difference.counts[index] = counts[index] >= earlier.counts[index] ? counts[index] - earlier.counts[index] : 0
+            difference.counts[index] =
+                counts[index] >= earlier.counts[index] ? counts[index] - earlier.counts[index] : 0
         }
         difference.count = difference.counts.reduce(0, &+)
         difference.sum = sum >= earlier.sum ? sum - earlier.sum : 0
         return difference
     }
 
-    /// The value that a share of `fraction` (0 to 1) of all values does not exceed, within 1.6 %; 0 where there is none.
+    /// The value that a share of `fraction` (0 to 1) of all values does not exceed, within 1.6 %; 0 for none.
     ///
     /// The nearest rank: p50 of 1 and 3 is 1. Never above ``max``.
     public func percentile(_ fraction: Double) -> UInt64 {

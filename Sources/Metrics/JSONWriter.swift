@@ -97,13 +97,31 @@ public struct JSONWriter: Sendable {
 
 /// The common members in one call each, so that a document reads like a table.
 extension JSONWriter {
-    public mutating func member(_ name: String, _ text: String) { key(name); string(text) }
-    public mutating func member(_ name: String, _ value: some BinaryInteger) { key(name); integer(value) }
-    public mutating func member(_ name: String, _ value: Double) { key(name); number(value) }
-    public mutating func member(_ name: String, _ value: Bool) { key(name); bool(value) }
+    public mutating func member(_ name: String, _ text: String) {
+        key(name)
+        string(text)
+    }
+    public mutating func member(_ name: String, _ value: some BinaryInteger) {
+        key(name)
+        integer(value)
+    }
+    public mutating func member(_ name: String, _ value: Double) {
+        key(name)
+        number(value)
+    }
+    public mutating func member(_ name: String, _ value: Bool) {
+        key(name)
+        bool(value)
+    }
 
     /// Writes a member that is an object.
-    public mutating func object(_ name: String, _ body: (inout JSONWriter) -> Void) { key(name); object(body) }
+    public mutating func object(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        key(name)
+        object(body)
+    }
     /// Writes a member that is an array.
-    public mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) { key(name); array(body) }
+    public mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) {
+        key(name)
+        array(body)
+    }
 }

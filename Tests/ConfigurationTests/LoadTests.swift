@@ -57,7 +57,8 @@ import Tiers
         #expect(configuration.journal.sync == .interval(.milliseconds(100)))
         #expect(configuration.admin.listen == "[::1]:7381")
         #expect(configuration.log.level == .debug && configuration.log.keys == .plain)
-        #expect(configuration.policies.map { String(decoding: $0.prefix, as: UTF8.self) } == ["", "session:", "quota:"])
+        #expect(
+            configuration.policies.map { String(decoding: $0.prefix, as: UTF8.self) } == ["", "session:", "quota:"])
         let session = configuration.policies[1]
         #expect(session.ttl == .seconds(1800) && session.sliding && session.maxValue == 64 << 10)
         #expect(session.tiers == [.local, .warm] && session.refreshAhead == nil)
@@ -99,45 +100,54 @@ import Tiers
 
     @Test func `durations and sizes are read in every unit`() throws {
         for (text, milliseconds) in [
-            ("1ms", 1), ("1s500ms", 1500), ("1h30m", 5_400_000), ("30d", 2_592_000_000), ("0s", 0), ("36500d", 3_153_600_000_000),
+            ("1ms", 1), ("1s500ms", 1500), ("1h30m", 5_400_000), ("30d", 2_592_000_000), ("0s", 0),
+            ("36500d", 3_153_600_000_000),
         ] {
             #expect(try load("limits: {idle: \(text)}").server.idle == .milliseconds(milliseconds), "\(text)")
         }
         for (text, bytes) in [
-            ("1MiB", 1 << 20), ("500MB", 500_000_000), ("2097152", 2 << 20), ("1GiB", 1 << 30), ("\"1100KiB\"", 1100 << 10),
+            ("1MiB", 1 << 20), ("500MB", 500_000_000), ("2097152", 2 << 20), ("1GiB", 1 << 30),
+            ("\"1100KiB\"", 1100 << 10),
         ] {
-            #expect(try load("warm: {max_bytes: \(text)}\nlimits: {max_value: 64KiB}").warm.maxBytes == bytes, "\(text)")
+            #expect(
+                try load("warm: {max_bytes: \(text)}\nlimits: {max_value: 64KiB}").warm.maxBytes == bytes, "\(text)")
         }
     }
 
     @Test func `what does not work yet is warned of when it is asked for, once`() throws {
-        #expect(try warnings("journal: {sync: always}\npolicies: [{prefix: '', on_outage: journal}]") == [
-            "hearth.yaml:1:17: journal.sync: not built yet; writes in an outage answer -UNAVAILABLE"
-        ])
-        #expect(try warnings("policies: [{prefix: '', on_outage: journal}]") == [
-            "hearth.yaml:1:36: policies[0].on_outage: not built yet; writes in an outage answer -UNAVAILABLE"
-        ])
+        #expect(
+            try warnings("journal: {sync: always}\npolicies: [{prefix: '', on_outage: journal}]") == [
+                "hearth.yaml:1:17: journal.sync: not built yet; writes in an outage answer -UNAVAILABLE"
+            ])
+        #expect(
+            try warnings("policies: [{prefix: '', on_outage: journal}]") == [
+                "hearth.yaml:1:36: policies[0].on_outage: not built yet; writes in an outage answer -UNAVAILABLE"
+            ])
         #expect(try warnings("audit: {path: /a}\ncommands: {allow: [config set]}").count == 2)
-        #expect(try warnings("audit: {path: null}\ncommands: {allow: []}\npolicies: [{prefix: '', on_outage: reject}]").isEmpty)
-        #expect(try warnings("redis: {url: off}\nwarm: {sync: 2s}") == [
-            "hearth.yaml:2:14: warm.sync: with redis.url off, up to 2s of acknowledged writes can be lost"
-        ])
+        #expect(
+            try warnings("audit: {path: null}\ncommands: {allow: []}\npolicies: [{prefix: '', on_outage: reject}]")
+                .isEmpty)
+        #expect(
+            try warnings("redis: {url: off}\nwarm: {sync: 2s}") == [
+                "hearth.yaml:2:14: warm.sync: with redis.url off, up to 2s of acknowledged writes can be lost"
+            ])
     }
 }
 
 @Suite struct RedisURLTests {
-    @Test(arguments: [
-        ("redis://h", RedisConfiguration.Endpoint.tcp(host: "h", port: 6379), 0, nil, nil),
-        ("redis://h:1/", .tcp(host: "h", port: 1), 0, nil, nil),
-        ("redis://user:p%40ss@h.example:65535/15", .tcp(host: "h.example", port: 65535), 15, "user", "p@ss"),
-        ("redis://:secret@h", .tcp(host: "h", port: 6379), 0, nil, "secret"),
-        ("redis://app@h", .tcp(host: "h", port: 6379), 0, "app", nil),
-        ("redis://[::1]:7000/2", .tcp(host: "::1", port: 7000), 2, nil, nil),
-        ("redis://[fe80::1]", .tcp(host: "fe80::1", port: 6379), 0, nil, nil),
-        ("unix:///run/redis.sock", .unix(path: "/run/redis.sock"), 0, nil, nil),
-        ("unix:///run/a%20b?db=4", .unix(path: "/run/a b"), 4, nil, nil),
-        ("redis+unix://u:p@/s", .unix(path: "/s"), 0, "u", "p"),
-    ] as [(String, RedisConfiguration.Endpoint, Int, String?, String?)])
+    @Test(
+        arguments: [
+            ("redis://h", RedisConfiguration.Endpoint.tcp(host: "h", port: 6379), 0, nil, nil),
+            ("redis://h:1/", .tcp(host: "h", port: 1), 0, nil, nil),
+            ("redis://user:p%40ss@h.example:65535/15", .tcp(host: "h.example", port: 65535), 15, "user", "p@ss"),
+            ("redis://:secret@h", .tcp(host: "h", port: 6379), 0, nil, "secret"),
+            ("redis://app@h", .tcp(host: "h", port: 6379), 0, "app", nil),
+            ("redis://[::1]:7000/2", .tcp(host: "::1", port: 7000), 2, nil, nil),
+            ("redis://[fe80::1]", .tcp(host: "fe80::1", port: 6379), 0, nil, nil),
+            ("unix:///run/redis.sock", .unix(path: "/run/redis.sock"), 0, nil, nil),
+            ("unix:///run/a%20b?db=4", .unix(path: "/run/a b"), 4, nil, nil),
+            ("redis+unix://u:p@/s", .unix(path: "/s"), 0, "u", "p"),
+        ] as [(String, RedisConfiguration.Endpoint, Int, String?, String?)])
     func `a URL says where Redis is`(
         url: String, endpoint: RedisConfiguration.Endpoint, database: Int, user: String?, password: String?
     ) throws {
@@ -149,7 +159,8 @@ import Tiers
     @Test(arguments: [
         "rediss://h", "http://h", "h:6379", "redis://", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h/x",
         "redis://h/-1", "redis://h?db=1", "redis://::1", "redis://[::1", "redis://[]", "redis://h%zz", "redis://%00",
-        "unix://host/path", "unix:///", "unix:///p?x=1", "redis://h#f", "redis://a b", "redis://é", "redis://h:1:2", "redis://[]x:1",
+        "unix://host/path", "unix:///", "unix:///p?x=1", "redis://h#f", "redis://a b", "redis://é", "redis://h:1:2",
+        "redis://[]x:1",
     ])
     func `a URL that says something else is refused`(url: String) {
         let lines = refusals("redis: {url: \"\(url)\"}")
@@ -157,23 +168,30 @@ import Tiers
     }
 
     @Test func `a refusal never repeats a password`() {
-        for url in ["redis://u:hunter2@ho st", "redis://u:hunter2/@h", "redis://hunter2:x:y", "rediss://:hunter2@h", "redis://u:hunter2%@h"] {
+        for url in [
+            "redis://u:hunter2@ho st", "redis://u:hunter2/@h", "redis://hunter2:x:y", "rediss://:hunter2@h",
+            "redis://u:hunter2%@h",
+        ] {
             for line in refusals("redis: {url: \"\(url)\"}") { #expect(!line.contains("hunter2")) }
         }
-        for line in refusals("redis: {password: {hunter2: 1}, password_file: [hunter2]}\nsocket: {password: 123454321}") {
+        for line in refusals("redis: {password: {hunter2: 1}, password_file: [hunter2]}\nsocket: {password: 123454321}")
+        {
             #expect(!line.contains("hunter2") && !line.contains("123454321"))
         }
     }
 
     @Test func `TLS is refused with its reason`() {
-        #expect(refusals("redis: {url: 'rediss://h'}") == [
-            "hearth.yaml:1:14: redis.url: rediss:// asks for TLS, which is not supported yet; reach Redis by redis:// or a socket"
-        ])
+        #expect(
+            refusals("redis: {url: 'rediss://h'}") == [
+                "hearth.yaml:1:14: redis.url: rediss:// asks for TLS, which is not supported yet; reach Redis by redis:// or a socket"
+            ])
     }
 
     @Test func `a password of its own replaces the URL's`() throws {
         let redis = try load("redis: {password: b, url: 'redis://u:a@h'}").redis
         #expect(redis?.password == "b" && redis?.username == "u")
-        #expect(try load("redis: {url: 'redis://u:a@h'}", environment: ["HEARTH_REDIS_URL": "redis://x"]).redis?.password == nil)
+        #expect(
+            try load("redis: {url: 'redis://u:a@h'}", environment: ["HEARTH_REDIS_URL": "redis://x"]).redis?.password
+                == nil)
     }
 }

@@ -28,7 +28,9 @@ import Tiers
     }
 
     @Test func `secrets are redacted, whichever way they came`() throws {
-        for text in ["redis: {url: 'redis://app:hunter2@h'}", "redis: {password: hunter2}", "socket: {password: hunter2}"] {
+        for text in [
+            "redis: {url: 'redis://app:hunter2@h'}", "redis: {password: hunter2}", "socket: {password: hunter2}",
+        ] {
             let printed = try load(text).printed()
             #expect(!printed.contains("hunter2"))
             #expect(printed.contains("  password: \"***\"\n"))
@@ -97,5 +99,12 @@ import Tiers
         #expect(applied.server.workers == 3 && applied.redis?.password == "p" && applied.redis?.database == 1)
         #expect(applied.redis?.timeout == .seconds(1) && applied.server.drain == .seconds(9))
         #expect(applied.difference(from: running).needRestart.isEmpty)
+    }
+
+    @Test func `policies of a reload are bounded by what keeps running`() throws {
+        let running = try load("redis: {url: off}\nlocal: {max_bytes: 4MiB}")
+        let changed = try load("policies: [{prefix: a, max_local_value: 8MiB, tiers: [redis]}]")
+        let policy = changed.reloadable(over: running).policies[1]
+        #expect(policy.maxLocalValue == 512 << 10 && policy.tiers == [.redis, .warm])
     }
 }

@@ -5,8 +5,10 @@ import Testing
 
 @Suite struct RefusalTests {
     @Test(arguments: [
-        ("policies:\n  - prefix: ''\n  - prefix: a\n    max_stalenes: 5s",
-            "4:5: unknown key \"max_stalenes\" in policies[1]; did you mean \"max_staleness\"?"),
+        (
+            "policies:\n  - prefix: ''\n  - prefix: a\n    max_stalenes: 5s",
+            "4:5: unknown key \"max_stalenes\" in policies[1]; did you mean \"max_staleness\"?"
+        ),
         ("redis: {tiemout: 1s}", "1:9: unknown key \"tiemout\" in redis; did you mean \"timeout\"?"),
         ("sockt: {}", "1:1: unknown key \"sockt\"; did you mean \"socket\"?"),
         ("max_bytes: 1", "1:1: unknown key \"max_bytes\""),
@@ -17,32 +19,78 @@ import Testing
         ("workers: 0", "1:10: workers: found the number 0, expected a whole number from 1 to 256"),
         ("workers: [1]", "1:10: workers: found a list, expected a whole number from 1 to 256"),
         ("workers:", "1:9: workers: found nothing, expected a whole number from 1 to 256"),
-        ("redis: {timeout: 100}",
-            "1:18: redis.timeout: found the number 100, expected a duration with its unit, such as 100ms, 5s, 1h30m or 30d"),
-        ("redis: {timeout: 1m1h}",
-            "1:18: redis.timeout: found \"1m1h\", expected a duration with its unit, such as 100ms, 5s, 1h30m or 30d"),
+        (
+            "redis: {timeout: 100}",
+            "1:18: redis.timeout: found the number 100, expected a duration with its unit, such as 100ms, 5s, 1h30m or 30d"
+        ),
+        (
+            "redis: {timeout: 1m1h}",
+            "1:18: redis.timeout: found \"1m1h\", expected a duration with its unit, such as 100ms, 5s, 1h30m or 30d"
+        ),
         ("redis: {timeout: 2h}", "1:18: redis.timeout: found 2h, expected a duration from 1ms to 1m"),
-        ("warm: {max_bytes: 1Gib}", "1:19: warm.max_bytes: found \"1Gib\", expected a number of bytes, such as 64KiB, 1MiB, 1GiB, 500MB or 4096"),
+        (
+            "warm: {max_bytes: 1Gib}",
+            "1:19: warm.max_bytes: found \"1Gib\", expected a number of bytes, such as 64KiB, 1MiB, 1GiB, 500MB or 4096"
+        ),
         ("warm: {max_bytes: 1KiB}", "1:19: warm.max_bytes: found 1KiB, expected a size from 1MiB to 1024TiB"),
         ("socket: {mode: 0660}", "1:16: socket.mode: found the number 0660, expected the same in quotes: \"0660\""),
-        ("socket: {mode: \"0999\"}", "1:16: socket.mode: found the string \"0999\", expected permission bits as a string of octal digits, such as \"0660\""),
-        ("socket: {path: 5}", "1:16: socket.path: found the number 5, expected a path of at most 107 bytes; put it in quotes"),
-        ("socket: {allow_uids: [1, -1]}", "1:26: socket.allow_uids: found the number -1, expected a whole number from 0 to 4294967294"),
-        ("socket: {tcp: '0.0.0.0:1'}", "1:15: socket.tcp: 0.0.0.0:1 can be reached from other machines; expected a numeric loopback address and port, such as 127.0.0.1:7381 or [::1]:7381, or off"),
-        ("admin: {listen: ':7381'}", "1:17: admin.listen: found the string \":7381\", expected a numeric address and port, such as 127.0.0.1:7381 or [::1]:7381; for every interface write 0.0.0.0:7381"),
-        ("admin: {listen: 'localhost:1'}", "1:17: admin.listen: found the string \"localhost:1\", expected a numeric address and port, such as 127.0.0.1:7381 or [::1]:7381, or off"),
-        ("warm: {when_full: evit}", "1:19: warm.when_full: found \"evit\", expected auto, evict or refuse; did you mean evict?"),
-        ("warm: {sync: sometimes}", "1:14: warm.sync: found \"sometimes\", expected auto, always, never, or an interval from 1ms to 1h, such as 1s"),
-        ("journal: {sync: auto}", "1:17: journal.sync: found \"auto\", expected always, never, or an interval from 1ms to 1h, such as 100ms"),
-        ("breaker: {failure_rate: 50}", "1:25: breaker.failure_rate: found the number 50, expected a share above 0 and at most 1, such as 0.5"),
+        (
+            "socket: {mode: \"0999\"}",
+            "1:16: socket.mode: found the string \"0999\", expected permission bits as a string of octal digits, such as \"0660\""
+        ),
+        (
+            "socket: {path: 5}",
+            "1:16: socket.path: found the number 5, expected a path of at most 107 bytes; put it in quotes"
+        ),
+        (
+            "socket: {allow_uids: [1, -1]}",
+            "1:26: socket.allow_uids: found the number -1, expected a whole number from 0 to 4294967294"
+        ),
+        (
+            "socket: {tcp: '0.0.0.0:1'}",
+            "1:15: socket.tcp: 0.0.0.0:1 can be reached from other machines; expected a numeric loopback address and port, such as 127.0.0.1:7381 or [::1]:7381, or off"
+        ),
+        (
+            "admin: {listen: ':7381'}",
+            "1:17: admin.listen: found the string \":7381\", expected a numeric address and port, such as 127.0.0.1:7381 or [::1]:7381; for every interface write 0.0.0.0:7381"
+        ),
+        (
+            "admin: {listen: 'localhost:1'}",
+            "1:17: admin.listen: found the string \"localhost:1\", expected a numeric address and port, such as 127.0.0.1:7381 or [::1]:7381, or off"
+        ),
+        (
+            "warm: {when_full: evit}",
+            "1:19: warm.when_full: found \"evit\", expected auto, evict or refuse; did you mean evict?"
+        ),
+        (
+            "warm: {sync: sometimes}",
+            "1:14: warm.sync: found \"sometimes\", expected auto, always, never, or an interval from 1ms to 1h, such as 1s"
+        ),
+        (
+            "journal: {sync: auto}",
+            "1:17: journal.sync: found \"auto\", expected always, never, or an interval from 1ms to 1h, such as 100ms"
+        ),
+        (
+            "breaker: {failure_rate: 50}",
+            "1:25: breaker.failure_rate: found the number 50, expected a share above 0 and at most 1, such as 0.5"
+        ),
         ("policies: [{prefix: a, strict: yes}]", "1:32: policies[0].strict: found \"yes\", expected true or false"),
         ("policies: [{prefix: a, turns: {keep: 1}}]", "1:24: policies[0].turns: not supported by this version"),
-        ("policies: [{prefix: a, wait_replicas: 1}]", "1:39: policies[0].wait_replicas: waiting for replicas is not supported by this version; only 0 is"),
+        (
+            "policies: [{prefix: a, wait_replicas: 1}]",
+            "1:39: policies[0].wait_replicas: waiting for replicas is not supported by this version; only 0 is"
+        ),
         ("policies: [{ttl: 1s}]", "1:12: policies[0] has no prefix; the one for every key is \"\""),
-        ("policies: [{prefix: null}]", "1:21: policies[0].prefix: found null, expected a string; the one for every key is \"\""),
+        (
+            "policies: [{prefix: null}]",
+            "1:21: policies[0].prefix: found null, expected a string; the one for every key is \"\""
+        ),
         ("policies: {prefix: a}", "1:11: policies: found a mapping, expected a list of policies, each with a prefix"),
         ("policies: [a]", "1:12: policies[0]: found \"a\", expected a mapping of prefix and other keys"),
-        ("policies:\n- {prefix: a}\n- {prefix: a}", "3:12: policies[1]: the prefix \"a\" already has a policy, policies[0] in line 2"),
+        (
+            "policies:\n- {prefix: a}\n- {prefix: a}",
+            "3:12: policies[1]: the prefix \"a\" already has a policy, policies[0] in line 2"
+        ),
         ("redis: off", "1:8: redis: found \"off\", expected a mapping of keys such as url and password"),
         ("- a", "1:1: the file: found a list, expected a mapping of keys such as socket and redis"),
     ])
@@ -53,22 +101,70 @@ import Testing
     }
 
     @Test(arguments: [
-        ("redis: {soft_timeout: 200ms}", "1:23: redis.soft_timeout (200ms) is longer than redis.timeout (100ms, the default): it would never pass"),
-        ("redis: {timeout: 10ms}", "1:18: redis.soft_timeout (20ms, the default) is longer than redis.timeout (10ms): it would never pass"),
-        ("breaker: {open: 1m}", "1:17: breaker.open (1m) is longer than breaker.open_max (30s, the default): the time open grows from the one to the other"),
-        ("limits: {max_value: 128MiB, max_output: 1GiB}", "1:21: limits.max_value (128MiB) is more than limits.max_request (64MiB, the default): no request could bring such a value"),
-        ("redis: {password: x, password_file: y}", "1:19: redis.password is given as well as redis.password_file (\"y\"): keep one of them"),
-        ("redis: {url: off}\nwarm: {when_full: evict}", "2:19: warm.when_full (evict) can't go with redis.url (off): the warm tier is then the authority, and what it evicts is lost; use auto or refuse"),
-        ("warm: {path: /a}\njournal: {path: /a}", "1:14: warm.path (\"/a\") is also journal.path (\"/a\"): each needs a directory of its own"),
-        ("redis: {url: 'unix:///run/hearth/hearth.sock'}", "1:14: socket.path (\"/run/hearth/hearth.sock\", the default) is the socket of redis.url (\"unix:///run/hearth/hearth.sock\"): Hearth would ask itself"),
-        ("local: {max_bytes: 1MiB, shards: 32}", "1:34: local.shards (32) is too many for local.max_bytes (1MiB): a shard needs at least 64KiB"),
-        ("socket: {tcp: '127.0.0.1:7381'}", "1:15: socket.tcp (\"127.0.0.1:7381\") is also admin.listen (\"127.0.0.1:7381\", the default): give them different ports"),
-        ("policies: [{prefix: a, sliding: true}]", "1:33: policies[0]: sliding without ttl: there is no life to extend"),
-        ("policies: [{prefix: a, ttl: 2h, retention: 1h}]", "1:29: policies[0]: ttl (2h) is longer than retention (1h), the hard end"),
-        ("policies: [{prefix: a, max_value: 9MiB}]", "1:35: policies[0]: max_value (9MiB) is more than limits.max_value (8MiB)"),
-        ("policies: [{prefix: a, max_local_value: 9MiB}]", "1:41: policies[0]: max_local_value (9MiB) is more than a shard holds (local.max_bytes / local.shards = 8MiB)"),
-        ("policies: [{prefix: a, strict: true, consistency: strong}]", "1:32: policies[0]: strict applies to bounded, not to strong"),
-        ("redis: {url: off}\npolicies: [{prefix: a, tiers: [local]}]", "2:31: policies[0]: tiers without warm while redis.url is off: nobody would keep these keys"),
+        (
+            "redis: {soft_timeout: 200ms}",
+            "1:23: redis.soft_timeout (200ms) is longer than redis.timeout (100ms, the default): it would never pass"
+        ),
+        (
+            "redis: {timeout: 10ms}",
+            "1:18: redis.soft_timeout (20ms, the default) is longer than redis.timeout (10ms): it would never pass"
+        ),
+        (
+            "breaker: {open: 1m}",
+            "1:17: breaker.open (1m) is longer than breaker.open_max (30s, the default): the time open grows from the one to the other"
+        ),
+        (
+            "limits: {max_value: 128MiB, max_output: 1GiB}",
+            "1:21: limits.max_value (128MiB) is more than limits.max_request (64MiB, the default): no request could bring such a value"
+        ),
+        (
+            "redis: {password: x, password_file: y}",
+            "1:19: redis.password is given as well as redis.password_file (\"y\"): keep one of them"
+        ),
+        (
+            "redis: {url: off}\nwarm: {when_full: evict}",
+            "2:19: warm.when_full (evict) can't go with redis.url (off): the warm tier is then the authority, and what it evicts is lost; use auto or refuse"
+        ),
+        (
+            "warm: {path: /a}\njournal: {path: /a}",
+            "1:14: warm.path (\"/a\") is also journal.path (\"/a\"): each needs a directory of its own"
+        ),
+        (
+            "redis: {url: 'unix:///run/hearth/hearth.sock'}",
+            "1:14: socket.path (\"/run/hearth/hearth.sock\", the default) is the socket of redis.url (\"unix:///run/hearth/hearth.sock\"): Hearth would ask itself"
+        ),
+        (
+            "local: {max_bytes: 1MiB, shards: 32}",
+            "1:34: local.shards (32) is too many for local.max_bytes (1MiB): a shard needs at least 64KiB"
+        ),
+        (
+            "socket: {tcp: '127.0.0.1:7381'}",
+            "1:15: socket.tcp (\"127.0.0.1:7381\") is also admin.listen (\"127.0.0.1:7381\", the default): give them different ports"
+        ),
+        (
+            "policies: [{prefix: a, sliding: true}]",
+            "1:33: policies[0]: sliding without ttl: there is no life to extend"
+        ),
+        (
+            "policies: [{prefix: a, ttl: 2h, retention: 1h}]",
+            "1:29: policies[0]: ttl (2h) is longer than retention (1h), the hard end"
+        ),
+        (
+            "policies: [{prefix: a, max_value: 9MiB}]",
+            "1:35: policies[0]: max_value (9MiB) is more than limits.max_value (8MiB)"
+        ),
+        (
+            "policies: [{prefix: a, max_local_value: 9MiB}]",
+            "1:41: policies[0]: max_local_value (9MiB) is more than a shard holds (local.max_bytes / local.shards = 8MiB)"
+        ),
+        (
+            "policies: [{prefix: a, strict: true, consistency: strong}]",
+            "1:32: policies[0]: strict applies to bounded, not to strong"
+        ),
+        (
+            "redis: {url: off}\npolicies: [{prefix: a, tiers: [local]}]",
+            "2:31: policies[0]: tiers without warm while redis.url is off: nobody would keep these keys"
+        ),
     ])
     func `values that contradict each other are refused at whichever was written`(text: String, expected: String) {
         #expect(refusals(text) == ["hearth.yaml:\(expected)"])
@@ -78,9 +174,10 @@ import Testing
         let lines = refusals(
             "wokers: 1\nredis:\n  timeout: 5\n  url: ftp://x\nworkers: a\n", environment: ["HEARTH_WORKERS": "x"],
             flags: [("--drain", "1")])
-        #expect(lines.map { $0.prefix { $0 != " " } } == [
-            "hearth.yaml:1:1:", "hearth.yaml:3:12:", "hearth.yaml:4:8:", "hearth.yaml:5:10:", "environment", "flag",
-        ])
+        #expect(
+            lines.map { $0.prefix { $0 != " " } } == [
+                "hearth.yaml:1:1:", "hearth.yaml:3:12:", "hearth.yaml:4:8:", "hearth.yaml:5:10:", "environment", "flag",
+            ])
     }
 
     @Test func `more than a hundred problems are counted, not listed`() {
@@ -90,14 +187,20 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a: [1, 2\nb: 3", "2:2: not YAML: did not find expected ',' or ']' (while parsing a flow sequence that began at 1:4)"),
+        (
+            "a: [1, 2\nb: 3",
+            "2:2: not YAML: did not find expected ',' or ']' (while parsing a flow sequence that began at 1:4)"
+        ),
         ("workers: 1\n  drain: 1s", "2:8: not YAML: mapping values are not allowed in this context"),
         ("workers: 1\nworkers: 2", "2:1: the key \"workers\" was already given in line 1"),
         ("workers: &a 1", "1:10: an anchor (&) is not supported here; write the value"),
         ("workers: !!int 1", "1:10: a tag (!) is not supported here; write the value"),
         ("workers: 1\n---\nworkers: 2", "2:1: a second document; one file holds one"),
         ("[a]: 1", "1:1: a key must be plain text"),
-        (String(repeating: "{a: ", count: 17) + "1" + String(repeating: "}", count: 17), "1:65: nested deeper than 16 levels"),
+        (
+            String(repeating: "{a: ", count: 17) + "1" + String(repeating: "}", count: 17),
+            "1:65: nested deeper than 16 levels"
+        ),
     ])
     func `YAML that is broken or has what no configuration needs is refused`(text: String, expected: String) {
         #expect(refusals(text).first { $0.contains(expected.split(separator: ":")[2]) } == "hearth.yaml:\(expected)")

@@ -1,0 +1,181 @@
+// The server over real sockets, with clients that do what they should not.
+
+import Synchronization
+import Testing
+
+@testable import Admin
+
+@Suite(.serialized) struct ServerTests {
+    @Test func `every page answers, HEAD without a body`() throws {
+        let server = try start()
+        defer { server.stop() }
+        let port = server.address.port
+        #expect(port != 0)
+        for path in ["/", "/livez", "/readyz", "/metrics", "/status", "/status?x=1"] {
+            let whole = try request(port, "GET", path)
+            #expect(whole.status == 200 && !whole.body.isEmpty, "\(path)")
+            let head = try request(port, "HEAD", path)
+            #expect(head.status == 200 && head.body.isEmpty, "\(path)")
+            #expect(head.head.contains("Content-Length: \(whole.body.utf8.count)"))
+        }
+        let metrics = try request(port, "GET", "/metrics")
+        #expect(metrics.head.contains("Content-Type: text/plain; version=0.0.4; charset=utf-8"))
+        #expect(metrics.body == "# HELP hearth_up Whether it runs.\n# TYPE hearth_up gauge\nhearth_up 1\n")
+    }
+
+    @Test func `a connection serves several requests, also pipelined`() throws {
+        let server = try start()
+        defer { server.stop() }
+        let client = try Client(server.address.port)
+        client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(client.read(until: "live\n").hasPrefix("HTTP/1.1 200"))
+        client.send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        let both = client.read(until: "live\n")
+        #expect(both.hasPrefix("HTTP/1.1 404") && both.contains("HTTP/1.1 200"))
+    }
+
+    @Test func `control takes a POST with its body, and nothing else`() throws {
+        let log = Log()
+        let server = try start(source(log: log))
+        defer { server.stop() }
+        let port = server.address.port
+        #expect(try request(port, "POST", "/breaker/open", body: "maintenance").status == 200)
+        #expect(try request(port, "POST", "/breaker/auto").status == 200)
+        let wrong = try request(port, "GET", "/breaker/open")
+        #expect(wrong.status == 405 && wrong.head.contains("Allow: POST"))
+        #expect(try request(port, "POST", "/breaker/open", headers: "Origin: http://evil\r\n").status == 403)
+        #expect(log.all == ["/breaker/open maintenance", "/breaker/auto "])
+    }
+
+    @Test func `a body beyond 4 KiB is 413, announced or not`() throws {
+        let log = Log()
+        let server = try start(source(log: log))
+        defer { server.stop() }
+        let port = server.address.port
+        let full = String(repeating: "x", count: 4096)
+        #expect(try request(port, "POST", "/breaker/open", body: full).status == 200)
+        #expect(try request(port, "POST", "/breaker/open", body: full + "x").status == 413)
+        let client = try Client(port)
+        client.send("POST /breaker/open HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in 0..<3 { client.send("1000\r\n\(full)\r\n") }
+        client.send("0\r\n\r\n")
+        #expect(try parts(try #require(client.readToEnd())).status == 413)
+        #expect(log.all.count == 1)
+    }
+
+    @Test func `a body without end is cut off`() throws {
+        let server = try start()
+        defer { server.stop() }
+        let client = try Client(server.address.port)
+        client.send("POST /breaker/open HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let chunk = "10000\r\n" + String(repeating: "x", count: 65_536) + "\r\n"
+        var sent = 0
+        while sent < 200, client.send(chunk) { sent += 1 }
+        #expect(sent < 200)
+        #expect(try request(server.address.port, "GET", "/livez").status == 200)
+    }
+
+    @Test(arguments: [
+        "GET /livez HTTP/1.1\r\nX: \(String(repeating: "y", count: 100_000))\r\n\r\n",
+        "GET /\(String(repeating: "z", count: 100_000)) HTTP/1.1\r\n\r\n",
+        String(repeating: "\u{1}\u{0}ÿ", count: 5_000) + "\r\n\r\n",
+        "GET\r\n\r\n", "GET /livez HTTP/9.9\r\n\r\n",
+        "POST /breaker/open HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        "POST /breaker/open HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    ])
+    func `what is no request, or too large a one, is refused and harms nobody`(text: String) throws {
+        let server = try start()
+        defer { server.stop() }
+        let client = try Client(server.address.port)
+        client.send(text)
+        let answer = try #require(client.readToEnd(), "the connection stayed open")
+        let status = answer.isEmpty ? 400 : try parts(answer).status
+        #expect((400...599).contains(status), "\(answer.prefix(200))")
+        #expect(try request(server.address.port, "GET", "/livez").status == 200)
+    }
+
+    @Test func `a client that drips bytes is closed when its patience is over, and delays nobody`() throws {
+        var limits = AdminLimits()
+        limits.patience = .milliseconds(600)
+        let server = try start(limits: limits)
+        defer { server.stop() }
+        let slow = try Client(server.address.port)
+        let began = ContinuousClock.now
+        var isOpen = slow.send("GET /livez HTTP/1.1\r\n")
+        while isOpen, began.duration(to: .now) < .seconds(10) {
+            let asked = ContinuousClock.now
+            #expect(try request(server.address.port, "GET", "/livez").status == 200)
+            #expect(asked.duration(to: .now) < .seconds(1))
+            isOpen = slow.send("X")
+        }
+        #expect(!isOpen && began.duration(to: .now) < .seconds(5))
+    }
+
+    @Test func `idle connections, however many, never keep a probe out`() throws {
+        var limits = AdminLimits()
+        limits.connectionsMax = 8
+        let server = try start(limits: limits)
+        defer { server.stop() }
+        var idle: [Client] = []
+        for _ in 0..<100 { idle.append(try Client(server.address.port)) }
+        for _ in 0..<5 { #expect(try request(server.address.port, "GET", "/livez").status == 200) }
+        // The first of them gave way.
+        #expect(idle[0].readToEnd() == "")
+    }
+
+    @Test func `a stop closes what is open, and the port is free at once`() throws {
+        let server = try start()
+        let port = server.address.port
+        let open = try Client(port)
+        open.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = open.read(until: "live\n")
+        let began = ContinuousClock.now
+        server.stop()
+        server.stop()
+        #expect(began.duration(to: .now) < .seconds(1))
+        #expect(open.readToEnd() == "")
+        #expect(throws: (any Error).self) { try Client(port) }
+        let again = try start(listen: "127.0.0.1:\(port)")
+        #expect(try request(port, "GET", "/livez").status == 200)
+        again.stop()
+    }
+
+    @Test func `a server that is let go stops by itself`() throws {
+        var server: AdminServer? = try start()
+        let port = try #require(server?.address.port)
+        server = nil
+        #expect(throws: (any Error).self) { try Client(port) }
+    }
+
+    @Test func `an address in use is refused with what to do`() throws {
+        let first = try start()
+        defer { first.stop() }
+        #expect { try start(listen: first.address.description) } throws: {
+            "\($0)"
+                == "admin: can't listen on \(first.address): address in use (EADDRINUSE); set admin.listen or stop what holds it"
+        }
+    }
+
+    @Test func `an address of another host is refused with what to do`() {
+        #expect { try start(listen: "192.0.2.1:1") } throws: {
+            "\($0)"
+                == "admin: can't listen on 192.0.2.1:1: this host has no such address (EADDRNOTAVAIL); set admin.listen to one that it has"
+        }
+    }
+
+    @Test func `off starts nothing`() throws {
+        var configuration = AdminConfiguration()
+        configuration.listen = nil
+        #expect(try AdminServer.start(configuration, source: source()) == nil)
+    }
+
+    @Test func `many clients at once are all answered`() async throws {
+        let server = try start()
+        defer { server.stop() }
+        let port = server.address.port
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<40 { group.addTask { try request(port, "GET", "/metrics").status } }
+            for try await status in group { #expect(status == 200) }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+// A source with known answers, and a server on it.
+
+import Metrics
+import Synchronization
+import Testing
+
+@testable import Admin
+
+final class Log: Sendable {
+    let lines = Mutex<[String]>([])
+    func append(_ line: String) { lines.withLock { $0.append(line) } }
+    var all: [String] { lines.withLock { $0 } }
+}
+
+func source(
+    readiness: Readiness = Readiness(isReady: true, components: [.init("redis", .ok)]), isLive: Bool = true,
+    log: Log = Log()
+) -> AdminSource {
+    AdminSource(
+        liveness: { isLive }, readiness: { readiness },
+        metrics: { [MetricFamily("hearth_up", "Whether it runs.", .gauge, [Sample([], 1)])] },
+        status: { Array(#"{"version":"test"}"#.utf8) },
+        control: { path, body in
+            log.append("\(path) \(String(decoding: body, as: UTF8.self))")
+            return .text("done")
+        },
+        failed: { log.append($0) })
+}
+
+func start(_ source: AdminSource = source(), listen: String = "127.0.0.1:0", limits: AdminLimits = AdminLimits()) throws
+    -> AdminServer
+{
+    var configuration = AdminConfiguration()
+    configuration.listen = listen
+    return try #require(try AdminServer.start(configuration, source: source, limits: limits))
+}
