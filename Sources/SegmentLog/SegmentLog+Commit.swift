@@ -125,6 +125,11 @@ extension SegmentLog {
         }
     }
 
+    /// Seals the active segment if there is no other: so that it can be copied from, and removed.
+    public func sealActiveIfAlone() {
+        if segments.count == 1 { sealActive() }
+    }
+
     private func dropActive() {
         hasActive = false
         activeSummaries = []

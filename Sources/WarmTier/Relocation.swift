@@ -52,8 +52,8 @@ extension WarmWriter {
     /// Goes through about `budget` bytes of the victim's records; true when its file is gone.
     func advance(_ relocation: inout Relocation, budget: Int, now: Timestamp) throws(WarmError) -> Bool {
         guard let slot = ledger.slot(of: relocation.sequence) else { return true }  // emptied meanwhile
-        let lines = try relocation.lines ?? lines(of: relocation.sequence, slot, now)
-        relocation.lines = lines
+        if relocation.lines == nil { relocation.lines = try recoverableLines(of: relocation.sequence, slot, now) }
+        let lines = relocation.lines ?? []
         var moves: [Move] = []
         defer { moving.removeAll() }
         var seen = 0
@@ -78,7 +78,7 @@ extension WarmWriter {
     private static var troubleMilliseconds: Int64 { 10_000 }
 
     /// The victim's records. Where nothing may be let go, one that can't be read in whole is not emptied.
-    private func lines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError) -> [RecordSummary] {
+    private func recoverableLines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError) -> [RecordSummary] {
         let contents = log.contents(of: sequence)
         for skipped in contents.skipped where configuration.whenFull == .refuse {
             guard case .unreadable(let code) = skipped.reason else { continue }

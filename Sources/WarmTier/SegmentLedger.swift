@@ -23,6 +23,7 @@ struct SegmentLedger {
     private(set) var files: [SegmentFile?] = []
     private var slots: [UInt32: UInt16] = [:]
     private(set) var liveBytes = 0
+    private(set) var pinnedBytes = 0
     private(set) var keys = 0
     private(set) var tombstones = 0
 
@@ -65,7 +66,12 @@ struct SegmentLedger {
         liveBytes += bytes
         accounts[slot]!.liveBytes += bytes
         accounts[slot]!.liveRecords += sign
-        if entry.isKey { keys += sign } else { accounts[slot]!.pinnedBytes += bytes }
+        if entry.isKey {
+            keys += sign
+        } else {
+            accounts[slot]!.pinnedBytes += bytes
+            pinnedBytes += bytes
+        }
         if entry.flags.contains(.tombstone) { tombstones += sign }
         if !entry.isKey, !shadow.isNone {
             accounts[slot]!.pinned = accounts[slot]!.pinned.including(shadow.low).including(shadow.high)
@@ -78,6 +84,7 @@ struct SegmentLedger {
         let slot = Int(entry.slot)
         keys -= 1
         accounts[slot]!.pinnedBytes += Self.bytes(entry)
+        pinnedBytes += Self.bytes(entry)
         accounts[slot]!.pinned = ShadowRange(low: 1, high: accounts[slot]!.sequence)
     }
 
@@ -90,6 +97,7 @@ struct SegmentLedger {
             accounts[slot] = SegmentAccount(sequence: account.sequence)
         }
         liveBytes = 0
+        pinnedBytes = 0
         keys = 0
         tombstones = 0
     }

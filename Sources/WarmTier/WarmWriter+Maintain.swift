@@ -158,6 +158,11 @@ extension WarmWriter {
         return true
     }
 
+    /// Looks at the whole index, if a round is due.
+    func sweepAll(now: Timestamp) {
+        while sweep(now: now) {}
+    }
+
     private func sweep(
         shard: Int, from hash: UInt32, limit: Int, _ now: Timestamp
     ) -> (next: UInt32?, visited: Int) {

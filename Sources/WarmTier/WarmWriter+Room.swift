@@ -28,9 +28,31 @@ extension WarmWriter {
         let limit = limitForValues - 2 * log.newSegmentBytes
         guard needed <= limit else { throw .full(needed: needed, limit: configuration.maxBytes) }
         guard configuration.whenFull == .refuse else { return }
-        guard unreclaimableBytes + needed <= limit - limit / 16 else {
-            throw .full(needed: needed, limit: configuration.maxBytes)
+        let bound = limit - limit / 16 - needed
+        if unreclaimableBytes <= bound { return }
+        sweepAll(now: batchNow)
+        if unreclaimableBytes > bound { try releasePinned(until: bound) }
+        guard unreclaimableBytes <= bound else { throw .full(needed: needed, limit: configuration.maxBytes) }
+    }
+
+    /// Relocates until tombstones and lapsed entries no longer hold what is needed, if they are what holds it.
+    ///
+    /// Oldest first: once all before a tombstone's segment have moved on, nothing is left that it could shadow. One round
+    /// over the store therefore lets all go that were there at its start. What did not help is not repeated until there
+    /// is more to let go.
+    private func releasePinned(until bound: Int) throws(WarmError) {
+        guard unreclaimableBytes - ledger.pinnedBytes <= bound, ledger.pinnedBytes > pinnedInVain + segmentBytes / 8
+        else { return }
+        relocation = nil
+        var rounds = log.segments.count + 2
+        while unreclaimableBytes > bound, rounds > 0 {
+            rounds -= 1
+            if try removeUseless(now: batchNow) { continue }
+            log.sealActiveIfAlone()
+            guard let oldest = log.segments.first(where: { $0.sequence != log.activeSequence && !$0.isVoid }) else { break }
+            try finish(Relocation(compacting: oldest.sequence), now: batchNow)
         }
+        pinnedInVain = unreclaimableBytes > bound ? ledger.pinnedBytes : -segmentBytes
     }
 
     /// What no compaction gives back: what lives, and segments too large to be copied while the store is full.
@@ -102,13 +124,13 @@ extension WarmWriter {
         let space = configuration.maxBytes - chargedBytes - 2 * log.newSegmentBytes
         var best: (sequence: UInt32, garbage: Int, share: Double)?
         var oldest: UInt32?
-        var oldestPinned: UInt32?
+        var movable: UInt32?
         for segment in log.segments where segment.sequence != log.activeSequence && !segment.isVoid {
             guard let slot = ledger.slot(of: segment.sequence), ledger[slot].troubledUntil <= now else { continue }
             if oldest == nil { oldest = segment.sequence }
             let live = ledger[slot].liveBytes
             guard live <= space else { continue }
-            if oldestPinned == nil, ledger[slot].pinnedBytes < live || live == 0 { oldestPinned = segment.sequence }
+            if movable == nil { movable = segment.sequence }
             let garbage = garbage(segment, slot)
             guard garbage > 0 else { continue }
             let share = segment.isSuspect ? 2 : Double(garbage) / Double(segment.fileSize)
@@ -116,10 +138,11 @@ extension WarmWriter {
         }
         if let best, best.share >= 0.5 { return Relocation(compacting: best.sequence) }
         if canEvict, let oldest { return Relocation(evicting: oldest, secondChanceBytes: min(segmentBytes / 4, space)) }
-        if let best { return Relocation(compacting: best.sequence) }
+        let isHeld = ledger.pinnedBytes > segmentBytes / 2
+        if let best, best.share >= 0.125 || !isHeld { return Relocation(compacting: best.sequence) }
         // Tombstones hold what is left: moving the oldest segment forward lets them go.
-        if ledger.tombstones > 0, let oldestPinned { return Relocation(compacting: oldestPinned) }
-        return nil
+        if isHeld, let movable { return Relocation(compacting: movable) }
+        return best.map { Relocation(compacting: $0.sequence) }
     }
 
     /// Removes the file of a segment in which nothing lives, after making durable what replaces its records.

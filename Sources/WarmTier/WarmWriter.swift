@@ -32,6 +32,10 @@ public final class WarmWriter {
     var sweepPosition = SweepPosition()
     var lastSync: Timestamp
     var retryAt = Timestamp.distantPast
+    /// The moment at which the batch was begun.
+    private(set) var batchNow: Timestamp
+    /// How much was pinned when letting it go did not help.
+    var pinnedInVain = -1 << 40
 
     var configuration: WarmTierConfiguration { tier.configuration }
 
@@ -42,6 +46,7 @@ public final class WarmWriter {
         batch = log.makeBatch()
         moving = log.makeBatch()
         lastSync = now
+        batchNow = now
         counters.skippedRanges = skipped.count
     }
 
@@ -49,6 +54,7 @@ public final class WarmWriter {
     public func begin(now: Timestamp) {
         precondition(!isBegun, "BUG: begin within a batch")
         isBegun = true
+        batchNow = now
     }
 
     /// Bytes staged so far. A batch is written as a whole: keep it well under a segment where latency matters.
