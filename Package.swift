@@ -37,7 +37,12 @@ let package = Package(
         room("Resilience"),
         room("State", ["CLongDouble", "Primitives"]),
         room("Tiers", ["LocalTier", "RedisTier", "WarmTier", "Resilience", "State", "Metrics", "Primitives"]),
-        room("Server", ["RESP", "Tiers", "EventLoop", "Metrics", "Primitives"]),
+        room(
+            "Server",
+            [
+                "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog", "Resilience", "State", "EventLoop",
+                "Metrics", "Admin", "Primitives",
+            ]),
         room("Admin", ["CMicrohttpd", "Metrics"]),
         room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
         .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration"], swiftSettings: strict),

@@ -8,3 +8,19 @@ static inline int hearth_uv_pending_fd(const uv_stream_t *stream) {
     uv_os_fd_t fd = -1;
     return uv_fileno((const uv_handle_t *)stream, &fd) == 0 ? (int)fd : -1;
 }
+
+#if defined(__linux__)
+#include <pthread.h>
+#include <string.h>
+extern int pthread_setname_np(pthread_t, const char *);
+// Names the calling thread (15 characters at most), for ps and debuggers.
+static inline void hearth_name_thread(const char *name) {
+    char cut[16];
+    strncpy(cut, name, sizeof(cut) - 1);
+    cut[sizeof(cut) - 1] = '\0';
+    pthread_setname_np(pthread_self(), cut);
+}
+#else
+#include <pthread.h>
+static inline void hearth_name_thread(const char *name) { pthread_setname_np(name); }
+#endif

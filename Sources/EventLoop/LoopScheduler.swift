@@ -28,9 +28,12 @@ extension Timer: ScheduledTimer {
 
 extension Loop {
     /// The wall clock (CLOCK_REALTIME), read now.
-    public static var wallClock: Timestamp {
+    public static var wallClock: Timestamp { Timestamp(milliseconds: wallClockMicroseconds / 1000) }
+
+    /// Microseconds since the Unix epoch.
+    public static var wallClockMicroseconds: Int64 {
         var time = uv_timeval64_t()
         uv_gettimeofday(&time)
-        return Timestamp(milliseconds: time.tv_sec * 1000 + Int64(time.tv_usec) / 1000)
+        return time.tv_sec * 1_000_000 + Int64(time.tv_usec)
     }
 }

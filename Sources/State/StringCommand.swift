@@ -46,7 +46,8 @@ public enum StringCommand: Sendable, Equatable {
         case .getMany(let keys): return .array(keys.map { StringRead.get.reply(for: space.read($0), now: now) })
         case .write(let write, let key):
             let rules = rules(key)
-            let (change, reply) = write.perform(on: space.read(key), now: now, maxValue: rules.maxValue)
+            let held = write.needsHeld ? space.read(key) : nil
+            let (change, reply) = write.perform(on: held, now: now, maxValue: rules.maxValue)
             space.apply(rules.givingLife(to: change, by: write, now: now), to: key)
             return reply
         case .deleteMany(let keys):
@@ -100,6 +101,14 @@ public struct WriteRules: Sendable, Equatable {
 }
 
 extension StringWrite {
+    /// Whether what becomes of the key depends on what it holds; a plain SET does not.
+    public var needsHeld: Bool {
+        switch self {
+        case .set(_, let expiry, let condition, let reply): expiry == .keep || condition != .always || reply == .old
+        default: true
+        }
+    }
+
     /// Whether it is a SET without an expiry, to which the policy's `ttl` applies. INCR and the like keep what the key has.
     public var takesPolicyLife: Bool {
         if case .set(_, .clear, _, _) = self { true } else { false }

@@ -163,3 +163,14 @@ extension Tiers {
         if let next = impatient.first { armSoftTimer(next.at) }
     }
 }
+
+extension Tiers {
+    /// Whether keyspace commands are Redis's to answer.
+    public var hasRedis: Bool { redis != nil }
+
+    /// A step of a walk over the keys that the warm tier holds as the authority.
+    public func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void) {
+        guard let warm else { return completion(0, []) }
+        warm.scan(cursor: cursor, count: count, completion: completion)
+    }
+}

@@ -1,0 +1,137 @@
+// HEARTH EXPLAIN, STATUS, POLICY and BREAKER: what Redis has no command for.
+
+internal import EventLoop
+internal import RESP
+internal import Resilience
+internal import Tiers
+
+enum HearthCommands {
+    nonisolated(unsafe) static let all: [Command] = [
+        Command("hearth", arity: -2, .notQueued, .immediate { (c, a) throws(CommandError) in
+            switch (a.lowercased(1), a.count) {
+            case ("explain", 3): explain(c, a.bytes(2))
+            case ("policy", 3): policy(c, a.bytes(2))
+            case ("status", 2): c.immediate { $0.map(c.worker.process.statusFields(), c.version) }
+            case ("breaker", 2...3): try breaker(c, a)
+            case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
+            case ("help", 2): help(c)
+            case ("explain", _), ("policy", _), ("status", _), ("breaker", _), ("version", _):
+                throw .arity("hearth|\(a.lowercased(1))")
+            default: throw .unknownSubcommand(a.text(1), of: "hearth")
+            }
+        })
+    ]
+
+    private static func help(_ c: Connection) {
+        let lines = [
+            "HEARTH <subcommand> [<arg> ...]. Subcommands are:",
+            "EXPLAIN <key>", "    Which tier holds the key, how fresh, and what a read would be answered with.",
+            "POLICY <key>", "    The policy that rules the key.",
+            "STATUS", "    The tiers, the breaker and the clients, as a map.",
+            "BREAKER [OPEN|CLOSE|AUTO]", "    The breaker's state; forces it, or gives it back to its own judgement.",
+            "VERSION", "    Hearth's version.",
+        ]
+        c.immediate { output in
+            output.arrayHead(lines.count)
+            for line in lines { output.simple(bytes: Array(line.utf8)) }
+        }
+    }
+
+    // MARK: EXPLAIN and POLICY
+
+    private static func explain(_ c: Connection, _ key: [UInt8]) {
+        let slot = c.reserve(keys: [], isWrite: false)
+        c.worker.tiers.explain(key) { explanation in
+            c.complete(slot) { $0.map(fields(explanation, key), c.version) }
+        }
+    }
+
+    private static func fields(_ e: Explanation, _ key: [UInt8]) -> [(String, Field)] {
+        [
+            ("key", .bytes(key)), ("source", .text(e.source.rawValue)), ("freshness", .text(e.freshness.rawValue)),
+            ("reason", .text(e.reason)), ("policy", .bytes(e.policy.prefix)),
+            ("consistency", .text(e.policy.consistency.rawValue)), ("authority", .text(e.authority.rawValue)),
+            ("local", e.local.map { .map(fields($0)) } ?? .text("not held")),
+            ("warm", e.warm.map { .map(fields($0)) } ?? .text(e.warmNote)),
+            ("breaker_reads", .text(e.readBreaker?.rawValue ?? "none: no Redis is configured")),
+            ("breaker_writes", .text(e.writeBreaker?.rawValue ?? "none: no Redis is configured")),
+        ]
+    }
+
+    private static func fields(_ copy: Explanation.Copy) -> [(String, Field)] {
+        [
+            ("bytes", .integer(Int64(copy.bytes))), ("age_ms", copy.ageMilliseconds.map { .integer($0) } ?? .null),
+            ("ttl_ms", copy.lifeMilliseconds.map { .integer($0) } ?? .null), ("state", .text(copy.note)),
+        ]
+    }
+
+    private static func policy(_ c: Connection, _ key: [UInt8]) {
+        let policy = c.worker.tiers.policies.policy(for: key)
+        func time(_ duration: Duration?) -> Field { duration.map { .integer($0.milliseconds) } ?? .null }
+        let tiers = [(Policy.TierSet.local, "local"), (.redis, "redis"), (.warm, "warm")]
+        c.immediate { output in
+            output.map(
+                [
+                    ("prefix", .bytes(policy.prefix)), ("consistency", .text(policy.consistency.rawValue)),
+                    ("max_staleness_ms", time(policy.maxStaleness)), ("strict", .text("\(policy.strict)")),
+                    ("ttl_ms", time(policy.ttl)), ("sliding", .text("\(policy.sliding)")),
+                    ("retention_ms", time(policy.retention)), ("stale_if_error_ms", time(policy.staleIfError)),
+                    ("refresh_ahead", .text(policy.refreshAhead.map { "\($0)" } ?? "off")),
+                    ("negative_ttl_ms", time(policy.negativeTTL)),
+                    ("default", policy.defaultContext.map { .text($0.template) } ?? .null),
+                    ("on_absent", .text(policy.onAbsent.rawValue)), ("on_outage", .text(policy.onOutage.rawValue)),
+                    ("tiers", .text(tiers.filter { policy.tiers.contains($0.0) }.map(\.1).joined(separator: " "))),
+                    ("max_value", .integer(Int64(policy.maxValue))),
+                    ("max_local_value", .integer(Int64(policy.maxLocalValue))),
+                ], c.version)
+        }
+    }
+
+    // MARK: BREAKER
+
+    private static func breaker(_ c: Connection, _ a: Arguments) throws(CommandError) {
+        guard c.worker.tiers.hasRedis else {
+            throw CommandError("ERR there is no breaker: no Redis is configured (redis.url: off)")
+        }
+        let gate = c.worker.process.share.breaker
+        if a.count == 3 {
+            let modes: [String: BreakerMode] = ["open": .forcedOpen, "close": .forcedClosed, "auto": .automatic]
+            guard let mode = modes[a.lowercased(2)] else {
+                throw CommandError("ERR HEARTH BREAKER takes OPEN, CLOSE or AUTO")
+            }
+            gate.force(mode, now: Loop.monotonicNanoseconds)
+        }
+        c.immediate { output in
+            output.map(
+                [
+                    ("mode", .text(gate.mode.rawValue)), ("reads", .text(gate.state(of: .read).rawValue)),
+                    ("writes", .text(gate.state(of: .write).rawValue)),
+                ], c.version)
+        }
+    }
+}
+
+/// A value in a map that Hearth answers with.
+enum Field {
+    case text(String)
+    case bytes([UInt8])
+    case integer(Int64)
+    case null
+    case map([(String, Field)])
+}
+
+extension OutputBuffer {
+    func map(_ fields: [(String, Field)], _ version: ProtocolVersion) {
+        mapHead(fields.count, version)
+        for (name, field) in fields {
+            bulk(name)
+            switch field {
+            case .text(let text): bulk(text)
+            case .bytes(let bytes): bulk(bytes)
+            case .integer(let value): integer(value)
+            case .null: null(version)
+            case .map(let fields): map(fields, version)
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// Walks over the keys: Redis's answer where there is a Redis, the warm tier's own in the embedded mode.
+//
+// Source: https://redis.io/commands/scan/.
+
+internal import RESP
+internal import Tiers
+
+enum KeyspaceScan {
+    private struct Options {
+        var pattern: [UInt8]?
+        var count = 10
+        var type: String?
+    }
+
+    /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
+    static func scan(_ c: Connection, _ a: Arguments) throws(CommandError) {
+        guard let cursor = UInt64(a.text(1)) else { throw CommandError("ERR invalid cursor") }
+        var options = Options()
+        var index = 2
+        while index < a.count {
+            guard index + 1 < a.count else { throw .syntax }
+            if a.isWord(index, "match") {
+                options.pattern = a.bytes(index + 1)
+            } else if a.isWord(index, "count") {
+                let count = try Parse.integer(a[index + 1])
+                guard count >= 1 else { throw .syntax }
+                options.count = Int(min(count, 10_000))
+            } else if a.isWord(index, "type") {
+                options.type = a.lowercased(index + 1)
+            } else {
+                throw .syntax
+            }
+            index += 2
+        }
+        if c.worker.tiers.hasRedis { return forward(c, a) }
+        let slot = c.reserve(keys: [], isWrite: false)
+        c.worker.tiers.scan(cursor: cursor, count: options.count) { [options] next, keys in
+            let matching = options.type ?? "string" == "string" ? keys.filter { matches($0, options.pattern) } : []
+            c.complete(slot) { output in
+                output.arrayHead(2)
+                output.bulk(String(next))
+                output.arrayHead(matching.count)
+                for key in matching { output.bulk(key) }
+            }
+        }
+    }
+
+    static func keys(_ c: Connection, _ a: Arguments) {
+        if c.worker.tiers.hasRedis { return forward(c, a) }
+        let slot = c.reserve(keys: [], isWrite: false)
+        let pattern = a.bytes(1)
+        let found = Found()
+        collect(c, cursor: 0, pattern, into: found) {
+            c.complete(slot) { output in
+                output.arrayHead(found.keys.count)
+                for key in found.keys { output.bulk(key) }
+            }
+        }
+    }
+
+    private final class Found {
+        var keys: [[UInt8]] = []
+    }
+
+    private static func collect(
+        _ c: Connection, cursor: UInt64, _ pattern: [UInt8], into found: Found, _ completion: @escaping () -> Void
+    ) {
+        c.worker.tiers.scan(cursor: cursor, count: 1000) { next, keys in
+            found.keys += keys.filter { matches($0, pattern) }
+            if next == 0 { completion() } else { collect(c, cursor: next, pattern, into: found, completion) }
+        }
+    }
+
+    static func randomKey(_ c: Connection, _ a: Arguments) {
+        if c.worker.tiers.hasRedis { return forward(c, a) }
+        let slot = c.reserve(keys: [], isWrite: false)
+        let place = UInt64.random(in: 0..<(1 << 38))
+        c.worker.tiers.scan(cursor: place, count: 16) { _, keys in
+            if let key = keys.randomElement() { return c.complete(slot) { $0.bulk(key) } }
+            firstKey(c, cursor: 0) { key in
+                c.complete(slot) { output in
+                    if let key { output.bulk(key) } else { output.null(c.version) }
+                }
+            }
+        }
+    }
+
+    private static func firstKey(_ c: Connection, cursor: UInt64, _ completion: @escaping ([UInt8]?) -> Void) {
+        c.worker.tiers.scan(cursor: cursor, count: 64) { next, keys in
+            if let key = keys.first { return completion(key) }
+            if next == 0 { completion(nil) } else { firstKey(c, cursor: next, completion) }
+        }
+    }
+
+    private static func forward(_ c: Connection, _ a: Arguments) {
+        let slot = c.reserve(keys: [], isWrite: false)
+        c.worker.tiers.forward(a.all, isWrite: false) { reply in c.complete(slot) { $0.reply(reply, c.version) } }
+    }
+
+    private static func matches(_ key: [UInt8], _ pattern: [UInt8]?) -> Bool {
+        guard let pattern else { return true }
+        return Glob(pattern).matches(key)
+    }
+}

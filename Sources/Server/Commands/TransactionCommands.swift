@@ -1,0 +1,78 @@
+// MULTI … EXEC of native commands: queued here, carried out as one.
+//
+// Source: https://redis.io/docs/interact/transactions/.
+
+internal import RESP
+internal import Tiers
+
+/// The commands that a client has queued since MULTI.
+final class Transaction {
+    var commands: [NativeCommand] = []
+    /// A command was malformed: EXEC will refuse the whole.
+    var isAborted = false
+    private(set) var bytes = 0
+
+    func append(_ command: NativeCommand) {
+        commands.append(command)
+        bytes += command.arguments.reduce(0) { $0 + $1.count }
+    }
+}
+
+enum TransactionCommands {
+    nonisolated(unsafe) static let all: [Command] = [
+        Command("multi", arity: 1, [.fast, .notQueued], .immediate { (c, _) throws(CommandError) in
+            guard c.transaction == nil else { throw CommandError("ERR MULTI calls can not be nested") }
+            c.transaction = Transaction()
+            c.immediate { $0.simple("OK") }
+        }),
+        Command("discard", arity: 1, [.fast, .notQueued], .immediate { (c, _) throws(CommandError) in
+            guard c.transaction != nil else { throw CommandError("ERR DISCARD without MULTI") }
+            c.transaction = nil
+            c.immediate { $0.simple("OK") }
+        }),
+        Command("exec", arity: 1, [.notQueued, .barrier], .immediate { (c, _) throws(CommandError) in try execute(c) }),
+    ]
+
+    /// Queues a command; what can't be part of a native transaction aborts it.
+    static func queue(_ c: Connection, _ command: Command, _ a: Arguments, _ now: Moment) {
+        guard let transaction = c.transaction else { return }
+        let worker = c.worker
+        guard case .native(let parse) = command.action else {
+            return worker.fail(
+                c, CommandError("ERR \(command.name) can't be part of MULTI here: only commands on plain strings can"))
+        }
+        do {
+            let native = try parse(a, now)
+            if let refusal = worker.refusal(of: native.command) { throw CommandError(refusal) }
+            let limit = worker.configuration.maxRequest
+            transaction.append(NativeCommand(native.command, arguments: a.all))
+            guard transaction.bytes <= limit else {
+                throw CommandError("ERR this transaction is larger than limits.max_request (\(limit) bytes); split it")
+            }
+            c.immediate { $0.simple("QUEUED") }
+        } catch {
+            worker.fail(c, error)
+        }
+    }
+
+    private static func execute(_ c: Connection) throws(CommandError) {
+        guard let transaction = c.transaction else { throw CommandError("ERR EXEC without MULTI") }
+        c.transaction = nil
+        guard !transaction.isAborted else {
+            throw CommandError("EXECABORT Transaction discarded because of previous errors.")
+        }
+        guard !transaction.commands.isEmpty else { return c.immediate { $0.arrayHead(0) } }
+        let slot = c.reserve(keys: [], isWrite: true)
+        c.worker.tiers.perform(transaction.commands, isTransaction: true) { replies in
+            c.complete(slot) { output in
+                // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
+                if case .error(let text)? = replies.first, text.starts(with: "UNAVAILABLE".utf8),
+                    replies.allSatisfy({ $0 == replies[0] })
+                {
+                    return output.error(bytes: text)
+                }
+                output.reply(.array(replies), c.version)
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// What the admin plane is given: values, made when it asks.
+
+public import Admin
+internal import EventLoop
+internal import Metrics
+internal import Resilience
+internal import WarmTier
+
+extension HearthServer {
+    /// The sources of health, metrics, status and control; each closure runs on the admin thread.
+    public var adminSource: AdminSource {
+        let context = context
+        return AdminSource(
+            liveness: { true },
+            readiness: { context.readiness },
+            metrics: { Snapshot(context).families },
+            status: { Snapshot(context).json() },
+            control: { path, _ in context.control(path) },
+            failed: { text in context.log.write(.warning, "admin_error") { $0.member("error", text) } })
+    }
+}
+
+extension ProcessContext {
+    /// Redis being down does not make this process unready: it answers, degraded.
+    fileprivate var readiness: Readiness {
+        let snapshot = Snapshot(self)
+        let isServing = isServing.load(ordering: .relaxed)
+        var components = [
+            Readiness.Component("socket", isServing ? .ok : .failed, isServing ? "" : "not serving, or draining")
+        ]
+        if snapshot.hasRedis {
+            let isClosed = snapshot.readState == .closed && snapshot.writeState == .closed
+            components.append(
+                Readiness.Component(
+                    "redis", isClosed ? .ok : .degraded,
+                    isClosed ? "" : "reads \(snapshot.readState.rawValue), writes \(snapshot.writeState.rawValue)"))
+        }
+        if case .degraded(let error) = snapshot.warm.state {
+            components.append(Readiness.Component("warm", .degraded, "\(error)"))
+        } else {
+            components.append(Readiness.Component("warm", .ok))
+        }
+        return Readiness(isReady: isServing, components: components)
+    }
+
+    fileprivate func control(_ path: String) -> AdminResponse {
+        let modes: [String: BreakerMode] = [
+            "/breaker/open": .forcedOpen, "/breaker/close": .forcedClosed, "/breaker/auto": .automatic,
+        ]
+        guard let mode = modes[path] else { return .text("no such control: \(path)\n", status: 404) }
+        guard settings.withLock({ $0.redis != nil }) else {
+            return .text("there is no breaker: no Redis is configured (redis.url: off)\n", status: 409)
+        }
+        share.breaker.force(mode, now: Loop.monotonicNanoseconds)
+        return .text("the breaker is \(share.breaker.state(of: .read).rawValue)\n")
+    }
+
+    func information(_ sections: Set<String>) -> String {
+        Snapshot(self).information(sections, processID: processID())
+    }
+
+    func statusFields() -> [(String, Field)] { Snapshot(self).statusFields }
+
+    /// The parameters of Redis that clients and load generators ask for by CONFIG GET.
+    var redisParameters: [(String, String)] {
+        let (server, database) = settings.withLock { ($0.server, $0.redis?.database ?? 0) }
+        return [
+            ("appendonly", "no"), ("databases", "\(database + 1)"), ("maxclients", "\(server.maxClients)"),
+            ("maxmemory", "\(share.local.arenaBytes)"), ("maxmemory-policy", "allkeys-lru"),
+            ("proto-max-bulk-len", "\(server.maxRequest)"), ("save", ""), ("timeout", "\(server.idle.milliseconds / 1000)"),
+        ]
+    }
+}

@@ -1,0 +1,71 @@
+// What the threads of a server share, and nothing else does.
+
+internal import EventLoop
+internal import Metrics
+internal import Primitives
+internal import RedisTier
+internal import Synchronization
+internal import Tiers
+
+/// Shared by listener, workers and admin plane; safe from any thread.
+final class ProcessContext: Sendable {
+    /// What a reload replaces.
+    struct Settings: Sendable {
+        var server: ServerConfiguration
+        var redis: RedisConfiguration?
+        var policies: PolicyTable
+    }
+
+    let log: Log
+    let share: TierShare
+    let settings: Mutex<Settings>
+    let startedAt = Loop.wallClock
+    let transitions: TransitionLog
+    let isServing = Atomic<Bool>(false)
+    let clientsConnected = Gauge()
+    let clientsRejected = SharedCounter()
+    /// What was started with this context; set once, before any thread is.
+    private let parts = Mutex<(workers: [WorkerHandle], warm: WarmService?)>(([], nil))
+    private let clientID = Atomic<Int64>(0)
+    private let workersRunning: Atomic<Int>
+    private let onAllStopped: @Sendable () -> Void
+    private let onMisconfigured: @Sendable (String) -> Void
+
+    init(
+        log: Log, share: TierShare, settings: Settings, transitions: TransitionLog,
+        onAllStopped: @escaping @Sendable () -> Void, onMisconfigured: @escaping @Sendable (String) -> Void
+    ) {
+        self.log = log
+        self.share = share
+        self.transitions = transitions
+        workersRunning = Atomic(settings.server.workers)
+        self.settings = Mutex(settings)
+        self.onAllStopped = onAllStopped
+        self.onMisconfigured = onMisconfigured
+    }
+
+    func attach(workers: [WorkerHandle], warm: WarmService) { parts.withLock { $0 = (workers, warm) } }
+    var workers: [WorkerHandle] { parts.withLock { $0.workers } }
+    var warm: WarmService? { parts.withLock { $0.warm } }
+
+    func nextClientID() -> Int64 { clientID.add(1, ordering: .relaxed).newValue }
+
+    /// Counts a client in; false when there are as many as there may be.
+    func admitClient() -> Bool {
+        let limit = settings.withLock { $0.server.maxClients }
+        guard clientsConnected.value < Int64(limit) else {
+            clientsRejected.add()
+            return false
+        }
+        clientsConnected.add(1)
+        return true
+    }
+
+    func clientDidClose() { clientsConnected.add(-1) }
+
+    func workerDidStop() {
+        if workersRunning.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { onAllStopped() }
+    }
+
+    func redisIsMisconfigured(_ detail: String) { onMisconfigured(detail) }
+}

@@ -1,0 +1,124 @@
+// The state of the process as Prometheus metrics: base units, bounded labels, never a key.
+
+internal import LocalTier
+internal import Metrics
+internal import Resilience
+internal import Tiers
+internal import WarmTier
+
+extension Snapshot {
+    var families: [MetricFamily] { lookupFamilies + redisFamilies + tierFamilies + clientFamilies }
+
+    private func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+        MetricFamily(name, help, .counter, [Sample([], value)])
+    }
+
+    private func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+        MetricFamily(name, help, .gauge, [Sample([], value)])
+    }
+
+    private var lookupFamilies: [MetricFamily] {
+        let latencies = [("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency)]
+        return [
+            MetricFamily(
+                "hearth_lookups_total", "Look-ups by the tier that was looked in and what it came to.", .counter,
+                counters.lookups.map { Sample([Label("tier", $0.tier), Label("result", $0.result.label)], $0.count) }),
+            MetricFamily(
+                "hearth_tier_duration_seconds", "Time that a tier took to answer, as its requester saw it.", .histogram,
+                latencies.flatMap { $1.samples([Label("tier", $0)], unit: .nanoseconds) }),
+            MetricFamily(
+                "hearth_value_bytes", "Sizes of values read from a tier below local memory, or written.", .histogram,
+                counters.valueBytes.samples(unit: .bytes)),
+            counter("hearth_commands_total", "Commands carried out.", counters.commands),
+            counter("hearth_command_errors_total", "Commands answered with an error of the request's own.", counters.commandErrors),
+            counter("hearth_reads_coalesced_total", "Reads that joined another's question.", counters.coalesced),
+            counter("hearth_reads_refreshed_total", "Reads that refreshed their key in the background.", counters.refreshes),
+            counter("hearth_reads_unknown_total", "Reads answered nil because nobody who knows could be asked.", counters.unknowns),
+            counter("hearth_unavailable_total", "Requests answered -UNAVAILABLE.", counters.unavailable),
+            counter("hearth_writes_total", "Writes given to their authority.", counters.writes),
+            counter("hearth_writes_failed_total", "Writes that their authority did not take.", counters.writesFailed),
+            counter("hearth_values_too_big_total", "Writes refused with -TOOBIG.", counters.tooBig),
+        ]
+    }
+
+    private var redisFamilies: [MetricFamily] {
+        guard hasRedis else { return [] }
+        func state(_ side: String, _ state: BreakerState) -> [Sample] {
+            BreakerState.allCases.map {
+                Sample([Label("side", side), Label("state", $0.rawValue)], $0 == state ? 1 : 0)
+            }
+        }
+        return [
+            MetricFamily(
+                "hearth_breaker_state", "1 for the state that a side of the breaker is in.", .gauge,
+                state("reads", readState) + state("writes", writeState)),
+            MetricFamily(
+                "hearth_breaker_transitions_total", "Transitions of the breaker by side and new state.", .counter,
+                transitions.sorted { $0.key < $1.key }.map { key, count in
+                    let words = key.split(separator: " ").map(String.init)
+                    return Sample([Label("side", words[0]), Label("to", words[1])], count)
+                }),
+            counter("hearth_redis_connects_total", "Connections to Redis that were made.", counters.redisConnects),
+            counter("hearth_redis_disconnects_total", "Connections to Redis that ended, and attempts that failed.", counters.redisDisconnects),
+            gauge("hearth_redis_pipeline_depth", "Requests that wait for Redis.", Int(counters.redisPipelineDepth)),
+            counter("hearth_redis_soft_timeouts_total", "Reads served stale because Redis was slow.", counters.softTimeouts),
+            counter("hearth_redis_retries_total", "Reads tried again after their connection broke.", counters.retries),
+            counter("hearth_redis_extensions_total", "Lives extended in Redis by reads.", counters.extensions),
+        ]
+    }
+
+    private var tierFamilies: [MetricFamily] {
+        func tiers(_ local: Int, _ warm: Int) -> [Sample] {
+            [Sample([Label("tier", "local")], local), Sample([Label("tier", "warm")], warm)]
+        }
+        let events: [(String, String, UInt64)] = [
+            ("local", "evicted", local.removedByCapacity + local.removedAsStale),
+            ("local", "expired", local.removedAsExpired), ("warm", "evicted", UInt64(warm.evicted)),
+            ("warm", "expired", UInt64(warm.expired)), ("warm", "promoted", counters.promoted),
+        ]
+        return [
+            MetricFamily("hearth_tier_entries", "Entries that a tier holds.", .gauge, tiers(local.entries, warm.entries)),
+            MetricFamily("hearth_tier_bytes", "Bytes of the entries that a tier holds.", .gauge, tiers(local.bytesUsed, warm.liveBytes)),
+            MetricFamily("hearth_tier_capacity_bytes", "Bytes that a tier takes up at most, or has taken.", .gauge, tiers(local.bytesArena, warm.diskBytes)),
+            MetricFamily(
+                "hearth_lifecycle_events_total", "What became of entries, by tier.", .counter,
+                events.map { Sample([Label("tier", $0.0), Label("event", $0.1)], $0.2) }),
+            MetricFamily(
+                "hearth_never_read_total", "Entries that went without having been read since they were written.", .counter,
+                [
+                    Sample([Label("tier", "local")], local.neverRead),
+                    Sample([Label("tier", "warm")], UInt64(warm.neverRead)),
+                ]),
+            counter("hearth_local_fills_cancelled_total", "Answers not held because the key was written meanwhile.", local.fillsCancelled),
+            gauge("hearth_warm_degraded", "1 while the warm tier's disk does not take writes.", warm.state == .healthy ? 0 : 1),
+            gauge("hearth_warm_index_bytes", "Memory of the warm tier's index.", warm.indexBytes),
+            gauge("hearth_warm_dead_bytes", "Bytes on disk that compaction will free.", warm.deadBytes),
+            gauge("hearth_warm_segments", "Segment files.", warm.segments),
+            gauge("hearth_warm_reads_waiting", "Reads that wait for a warm reader.", warmReadsWaiting),
+            counter("hearth_warm_commits_total", "Commits of the warm tier.", UInt64(warm.commits)),
+            counter("hearth_warm_commits_failed_total", "Commits that the disk did not take.", UInt64(warm.failedCommits)),
+            counter("hearth_warm_syncs_total", "Synchronisations of the warm tier's files.", UInt64(warm.syncs)),
+            counter("hearth_warm_damaged_total", "Records that failed their checksum.", UInt64(warm.damaged)),
+            counter("hearth_warm_compacted_bytes_total", "Bytes copied forward by compaction.", UInt64(warm.compactedBytes)),
+            counter("hearth_warm_changes_dropped_total", "Copies not kept for want of room or a failing disk.", UInt64(warmChangesDropped)),
+        ]
+    }
+
+    private var clientFamilies: [MetricFamily] {
+        [
+            gauge("hearth_clients_connected", "Clients that are connected.", Int(clients)),
+            counter("hearth_clients_opened_total", "Connections that were accepted.", counters.connectionsOpened),
+            counter("hearth_clients_rejected_total", "Connections refused by limits.max_clients or socket.allow_uids.", clientsRejected),
+            counter("hearth_clients_dropped_total", "Clients dropped because they left replies unread.", counters.droppedSlow),
+            counter("hearth_clients_idle_closed_total", "Clients closed by limits.idle.", counters.closedIdle),
+            counter("hearth_protocol_errors_total", "Connections ended by a malformed request.", counters.protocolErrors),
+            counter("hearth_sent_bytes_total", "Bytes sent to clients.", counters.bytesOut),
+            gauge("hearth_resident_memory_bytes", "Resident memory of the process.", residentBytes),
+            gauge("hearth_uptime_seconds", "Seconds since the start.", Int(uptimeSeconds)),
+            gauge("hearth_workers", "Worker threads.", workers),
+            MetricFamily(
+                "hearth_build_info", "1; the version is in the label.", .gauge,
+                [Sample([Label("version", Version.hearth)], 1)]),
+        ]
+    }
+}

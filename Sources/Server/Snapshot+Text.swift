@@ -1,0 +1,149 @@
+// The state of the process for people: INFO, HEARTH STATUS, and the JSON that `hearth status` and `hearth top` read.
+
+internal import LocalTier
+internal import Metrics
+internal import Resilience
+internal import Tiers
+internal import WarmTier
+
+extension Snapshot {
+    private var percentiles: [(String, HistogramSnapshot)] {
+        [("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency)]
+    }
+
+    /// Share of look-ups that this tier answered with a value or with a known absence; nil before the first.
+    private func hits(_ tier: String) -> UInt64 {
+        counters.lookups.filter { $0.tier == tier && $0.result != .error }.reduce(0) { $0 + $1.count }
+    }
+
+    private var mode: String { hasRedis ? "redis" : "embedded" }
+    private var isDegraded: Bool { hasRedis && readState != .closed && readState != .forcedClosed }
+    private var warmState: String { warm.state == .healthy ? "healthy" : "degraded" }
+
+    // MARK: INFO
+
+    /// The sections of Redis's INFO that make sense here, and those that are Hearth's own.
+    func information(_ sections: Set<String>, processID: Int32) -> String {
+        let isAll = sections.isEmpty || !sections.isDisjoint(with: ["all", "everything", "default"])
+        return allSections(processID).filter { isAll || sections.contains($0.name.lowercased()) }
+            .map { section in "# \(section.name)\r\n" + section.lines.map { "\($0.0):\($0.1)\r\n" }.joined() }
+            .joined(separator: "\r\n")
+    }
+
+    private func allSections(_ processID: Int32) -> [(name: String, lines: [(String, String)])] {
+        let statistics: [(String, String)] = [
+            ("total_connections_received", "\(counters.connectionsOpened)"),
+            ("total_commands_processed", "\(counters.commands)"), ("total_net_output_bytes", "\(counters.bytesOut)"),
+            ("rejected_connections", "\(clientsRejected)"),
+            ("evicted_keys", "\(local.removedByCapacity + local.removedAsStale)"),
+            ("expired_keys", "\(local.removedAsExpired)"),
+        ]
+        let latencies = percentiles.map { tier, histogram in
+            ("latency_percentiles_usec_\(tier)", Self.inline(histogram))
+        }
+        return [
+            ("Server", [
+                ("redis_version", Version.redisCompatible), ("hearth_version", Version.hearth), ("redis_mode", "standalone"),
+                ("process_id", "\(processID)"), ("uptime_in_seconds", "\(uptimeSeconds)"), ("hearth_mode", mode),
+            ]),
+            ("Clients", [("connected_clients", "\(clients)")]),
+            ("Memory", [("used_memory", "\(local.bytesUsed)"), ("used_memory_rss", "\(residentBytes)")]),
+            ("Stats", statistics),
+            ("Tiers", [
+                ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
+                ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"), ("warm_state", warmState),
+                ("breaker_reads", hasRedis ? readState.rawValue : "none"),
+                ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
+            ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }),
+            ("Latencystats", latencies),
+            ("Keyspace", hasRedis ? [] : [("db0", "keys=\(warm.entries),expires=0,avg_ttl=0")]),
+        ]
+    }
+
+    private static func inline(_ histogram: HistogramSnapshot) -> String {
+        [("p50", histogram.p50), ("p95", histogram.p95), ("p99", histogram.p99), ("p99.9", histogram.p999)]
+            .map { "\($0)=\(Double($1 / 10) / 100)" }.joined(separator: ",")
+    }
+
+    // MARK: HEARTH STATUS
+
+    var statusFields: [(String, Field)] {
+        [
+            ("version", .text(Version.hearth)), ("mode", .text(mode)), ("degraded", .text("\(isDegraded)")),
+            ("breaker_reads", .text(hasRedis ? readState.rawValue : "none")),
+            ("breaker_writes", .text(hasRedis ? writeState.rawValue : "none")),
+            ("local_entries", .integer(Int64(local.entries))), ("local_bytes", .integer(Int64(local.bytesUsed))),
+            ("warm_entries", .integer(Int64(warm.entries))), ("warm_disk_bytes", .integer(Int64(warm.diskBytes))),
+            ("warm_state", .text(warmState)), ("clients", .integer(clients)),
+            ("commands", .integer(Int64(clamping: counters.commands))), ("uptime_seconds", .integer(uptimeSeconds)),
+        ]
+    }
+
+    // MARK: JSON
+
+    func json() -> [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("version", Version.hearth)
+            json.member("mode", mode)
+            json.member("degraded", isDegraded)
+            json.member("uptime_seconds", uptimeSeconds)
+            json.member("workers", workers)
+            json.member("resident_bytes", residentBytes)
+            json.object("clients") {
+                $0.member("connected", clients)
+                $0.member("opened", counters.connectionsOpened)
+                $0.member("rejected", clientsRejected)
+                $0.member("dropped", counters.droppedSlow)
+            }
+            json.member("commands", counters.commands)
+            json.member("writes", counters.writes)
+            json.member("writes_failed", counters.writesFailed)
+            json.member("unavailable", counters.unavailable)
+            if hasRedis {
+                json.object("breaker") {
+                    $0.member("reads", readState.rawValue)
+                    $0.member("writes", writeState.rawValue)
+                }
+            }
+            writeTiers(&json)
+        }
+        return json.bytes
+    }
+
+    private func writeTiers(_ json: inout JSONWriter) {
+        json.object("local") {
+            $0.member("entries", local.entries)
+            $0.member("bytes", local.bytesUsed)
+            $0.member("capacity_bytes", local.bytesTotal)
+            $0.member("evicted", local.removedByCapacity + local.removedAsStale)
+        }
+        json.object("warm") {
+            $0.member("entries", warm.entries)
+            $0.member("live_bytes", warm.liveBytes)
+            $0.member("disk_bytes", warm.diskBytes)
+            $0.member("state", warmState)
+            $0.member("commits", warm.commits)
+        }
+        json.array("lookups") { json in
+            for lookup in counters.lookups {
+                json.object {
+                    $0.member("tier", lookup.tier)
+                    $0.member("result", lookup.result.label)
+                    $0.member("count", lookup.count)
+                }
+            }
+        }
+        json.object("latency_seconds") { json in
+            for (tier, histogram) in percentiles {
+                json.object(tier) {
+                    $0.member("count", histogram.count)
+                    $0.member("p50", Double(histogram.p50) / 1e9)
+                    $0.member("p95", Double(histogram.p95) / 1e9)
+                    $0.member("p99", Double(histogram.p99) / 1e9)
+                    $0.member("p99.9", Double(histogram.p999) / 1e9)
+                }
+            }
+        }
+    }
+}

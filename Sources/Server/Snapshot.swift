@@ -1,0 +1,138 @@
+// The state of the process as values: the one source of metrics, INFO, HEARTH STATUS and the status document.
+
+internal import EventLoop
+internal import LocalTier
+internal import Metrics
+internal import Resilience
+internal import Tiers
+internal import WarmTier
+
+/// Every figure at about one moment; made on any thread, without stopping another.
+struct Snapshot {
+    /// A look-up's tier and result, as labels, and how many there were.
+    struct Lookup {
+        let tier: String
+        let result: TierCounters.LookupResult
+        let count: UInt64
+    }
+
+    let hasRedis: Bool
+    let readState: BreakerState
+    let writeState: BreakerState
+    let local: LocalTierStatistics
+    let warm: WarmTierStatistics
+    let warmChangesDropped: Int
+    let warmReadsWaiting: Int
+    let clients: Int64
+    let clientsRejected: UInt64
+    let uptimeSeconds: Int64
+    let workers: Int
+    let residentBytes: Int
+    let counters: Sums
+    let transitions: [String: UInt64]
+
+    /// Sums over all workers.
+    struct Sums {
+        var commands: UInt64 = 0
+        var commandErrors: UInt64 = 0
+        var protocolErrors: UInt64 = 0
+        var tooBig: UInt64 = 0
+        var connectionsOpened: UInt64 = 0
+        var closedIdle: UInt64 = 0
+        var droppedSlow: UInt64 = 0
+        var bytesOut: UInt64 = 0
+        var redisConnects: UInt64 = 0
+        var redisDisconnects: UInt64 = 0
+        var redisPipelineDepth: Int64 = 0
+        var coalesced: UInt64 = 0
+        var softTimeouts: UInt64 = 0
+        var retries: UInt64 = 0
+        var refreshes: UInt64 = 0
+        var extensions: UInt64 = 0
+        var promoted: UInt64 = 0
+        var writes: UInt64 = 0
+        var writesFailed: UInt64 = 0
+        var unknowns: UInt64 = 0
+        var unavailable: UInt64 = 0
+        var lookups: [Lookup] = []
+        var localLatency = HistogramSnapshot()
+        var redisLatency = HistogramSnapshot()
+        var warmLatency = HistogramSnapshot()
+        var valueBytes = HistogramSnapshot()
+    }
+
+    init(_ context: ProcessContext) {
+        hasRedis = context.settings.withLock { $0.redis != nil }
+        readState = context.share.breaker.state(of: .read)
+        writeState = context.share.breaker.state(of: .write)
+        local = context.share.local.statistics()
+        warm = context.warm?.tier.statistics ?? WarmTierStatistics()
+        warmChangesDropped = context.warm?.changesDropped.load(ordering: .relaxed) ?? 0
+        warmReadsWaiting = context.warm?.reads.count ?? 0
+        clients = context.clientsConnected.value
+        clientsRejected = context.clientsRejected.value
+        uptimeSeconds = Loop.wallClock.milliseconds(since: context.startedAt) / 1000
+        workers = context.workers.count
+        residentBytes = Server.residentBytes()
+        counters = Sums(context.workers)
+        transitions = context.transitions.counts.withLock { $0 }
+    }
+}
+
+extension Snapshot.Sums {
+    init(_ workers: [WorkerHandle]) {
+        var counts: [[UInt64]] = []
+        for worker in workers {
+            add(worker.counters)
+            add(worker.tierCounters)
+            counts.append(Self.lookupCounts(worker.tierCounters))
+        }
+        let sums = Self.kinds.indices.map { index in counts.reduce(0) { $0 + $1[index] } }
+        lookups = zip(Self.kinds, sums).map { Snapshot.Lookup(tier: $0.0, result: $0.1, count: $1) }
+    }
+
+    private mutating func add(_ counters: ServerCounters) {
+        commands += counters.commands.value
+        commandErrors += counters.commandErrors.value
+        protocolErrors += counters.protocolErrors.value
+        tooBig += counters.tooBig.value
+        connectionsOpened += counters.connectionsOpened.value
+        closedIdle += counters.closedIdle.value
+        droppedSlow += counters.droppedSlow.value
+        bytesOut += counters.bytesOut.value
+        redisConnects += counters.redisConnects.value
+        redisDisconnects += counters.redisDisconnects.value
+        redisPipelineDepth += counters.redisPipelineDepth.value
+    }
+
+    private mutating func add(_ counters: TierCounters) {
+        coalesced += counters.coalesced.value
+        softTimeouts += counters.softTimeouts.value
+        retries += counters.retries.value
+        refreshes += counters.refreshes.value
+        extensions += counters.extensions.value
+        promoted += counters.promoted.value
+        writes += counters.writes.value
+        writesFailed += counters.writesFailed.value
+        unknowns += counters.unknowns.value
+        unavailable += counters.unavailable.value
+        localLatency.merge(counters.localLatency.snapshot())
+        redisLatency.merge(counters.redisLatency.snapshot())
+        warmLatency.merge(counters.warmLatency.snapshot())
+        valueBytes.merge(counters.valueBytes.snapshot())
+    }
+
+    private static let kinds: [(String, TierCounters.LookupResult)] = [
+        ("local", .fresh), ("local", .stale), ("local", .absent), ("redis", .fresh), ("redis", .absent),
+        ("redis", .error), ("warm", .fresh), ("warm", .stale), ("warm", .absent), ("warm", .error),
+        ("default", .contextual),
+    ]
+
+    private static func lookupCounts(_ c: TierCounters) -> [UInt64] {
+        [
+            c.localFresh.value, c.localStale.value, c.localAbsent.value, c.redisFresh.value, c.redisAbsent.value,
+            c.redisError.value, c.warmFresh.value, c.warmStale.value, c.warmAbsent.value, c.warmError.value,
+            c.defaults.value,
+        ]
+    }
+}

@@ -1,0 +1,245 @@
+// The warm tier's writing thread: what has gathered becomes one commit, and is answered when that is done.
+
+internal import EventLoop
+internal import Primitives
+internal import State
+internal import Tiers
+internal import WarmTier
+
+/// Runs on its own thread until the service stops; nothing else touches the writer.
+final class WarmCommitter {
+    private let writer: WarmWriter
+    private unowned let service: WarmService
+    private let log: Log
+    /// What local memory is told after the commit, in order.
+    private var effects: [(key: [UInt8], change: Change, policies: PolicyTable)] = []
+    private var answers: [(deliver: @Sendable (WarmOutcome) -> Void, replies: [Reply])] = []
+    private var wasDegraded = false
+    private var nextMaintenance = Timestamp.distantPast
+
+    init(writer: WarmWriter, service: WarmService, log: Log) {
+        self.writer = writer
+        self.service = service
+        self.log = log
+    }
+
+    /// The most commands in one commit.
+    private static let batchMax = 1024
+
+    func run() {
+        var mayWait = false
+        while true {
+            let wait = mayWait ? max(0, nextMaintenance.milliseconds(since: Loop.wallClock)) : 0
+            guard let jobs = service.writes.take(limit: Self.batchMax, waitingUpToMilliseconds: min(wait, 1000)) else {
+                break
+            }
+            commit(jobs)
+            let now = Loop.wallClock
+            if jobs.isEmpty || now >= nextMaintenance {
+                let maintenance = writer.maintain(now: now)
+                nextMaintenance = maintenance.hasMore ? now : maintenance.next
+            }
+            mayWait = nextMaintenance > now
+            reportState()
+        }
+        commit([.changes])
+        do {
+            try writer.synchronize(now: Loop.wallClock)
+        } catch {
+            log.write(.error, "warm_sync_failed") { $0.member("error", "\(error)") }
+        }
+    }
+
+    private func commit(_ jobs: [WarmService.WriteJob]) {
+        let now = Loop.wallClock
+        // A walk over everything ends the batch before it, so that the order of commands is kept.
+        let parts = jobs.split(omittingEmptySubsequences: false) { if case .removeAll = $0 { true } else { false } }
+        var position = 0
+        for part in parts {
+            commit(Array(part), now: now)
+            position += part.count
+            if position < jobs.count, case .removeAll(let deliver) = jobs[position] { removeAll(deliver, now: now) }
+            position += 1
+        }
+    }
+
+    private func commit(_ jobs: [WarmService.WriteJob], now: Timestamp) {
+        let (changes, distrusted) = service.pending.withLock { pending in
+            pending.committing = pending.changes
+            pending.changes = [:]
+            pending.bytes = 0
+            pending.isAnnounced = false
+            return (pending.committing, pending.distrusted)
+        }
+        guard !jobs.isEmpty || !changes.isEmpty || !distrusted.isEmpty else { return }
+        writer.begin(now: now)
+        var failed = stage(changes, now: now)
+        var removed: Set<[UInt8]> = []
+        for key in distrusted where changes[key] == nil {
+            if stage(key, .remove, now: now) { removed.insert(key) }
+        }
+        for job in jobs {
+            if case .perform(let commands, let policies, let deliver) = job { perform(commands, policies, deliver, now) }
+        }
+        do {
+            try writer.commit(now: now)
+        } catch {
+            refuse(error)
+            failed = Set(changes.keys)
+            removed = []
+        }
+        finish(failed: failed, removed: removed, now: now)
+    }
+
+    private func stage(_ changes: [[UInt8]: WarmChange], now: Timestamp) -> Set<[UInt8]> {
+        var failed: Set<[UInt8]> = []
+        for (key, change) in changes where !stage(key, change, now: now) { failed.insert(key) }
+        return failed
+    }
+
+    /// Stages a change behind an answer; false when it found no room.
+    private func stage(_ key: [UInt8], _ change: WarmChange, now: Timestamp) -> Bool {
+        do {
+            switch change {
+            case .put(let copy, let staleFor):
+                try writer.put(key, copy, staleFor: staleFor)
+            case .remove: try key.withUnsafeBytes { key throws(WarmError) in try writer.delete(key, now: now) }
+            }
+            return true
+        } catch {
+            log.write(.warning, "warm_change_refused") { $0.member("error", "\(error)") }
+            return false
+        }
+    }
+
+    private func perform(
+        _ commands: [StringCommand], _ policies: PolicyTable, _ deliver: @escaping @Sendable (WarmOutcome) -> Void,
+        _ now: Timestamp
+    ) {
+        var space = WarmKeySpace(writer: writer, now: now)
+        do {
+            var replies: [Reply] = []
+            try writer.atomically { (_: WarmWriter) throws(WarmError) in
+                for command in commands {
+                    replies.append(command.perform(in: &space, now: now) { policies.policy(for: $0).writeRules })
+                }
+                if let failure = space.failure { throw failure }
+            }
+            effects += space.effects.map { ($0.key, $0.change, policies) }
+            answers.append((deliver, replies))
+        } catch {
+            deliver(.refused("\(error)"))
+        }
+    }
+
+    /// The commit failed: nothing of the batch was done.
+    private func refuse(_ error: WarmError) {
+        log.write(.error, "warm_commit_failed") {
+            $0.member("error", "\(error)")
+            $0.member("refused", answers.count)
+        }
+        for answer in answers { answer.deliver(.refused("\(error)")) }
+        answers = []
+        effects = []
+    }
+
+    /// Local memory hears of what was committed before anybody else does; then the answers go.
+    private func finish(failed: Set<[UInt8]>, removed: Set<[UInt8]>, now: Timestamp) {
+        for (key, change, policies) in effects {
+            service.local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
+        }
+        service.pending.withLock { pending in
+            pending.committing = [:]
+            pending.distrusted.subtract(removed)
+            for key in failed where pending.changes[key] == nil { pending.distrust(key, now: now) }
+        }
+        if !failed.isEmpty { service.changesDropped.add(failed.count, ordering: .relaxed) }
+        for answer in answers { answer.deliver(.done(answer.replies)) }
+        effects = []
+        answers = []
+    }
+
+    private func removeAll(_ deliver: @Sendable (WarmOutcome) -> Void, now: Timestamp) {
+        do {
+            try writer.deleteAll(now: now)
+            service.local.removeAll()
+            deliver(.done([.ok]))
+        } catch {
+            deliver(.refused("\(error)"))
+        }
+    }
+
+    private func reportState() {
+        let isDegraded = writer.tier.statistics.state != .healthy
+        guard isDegraded != wasDegraded else { return }
+        wasDegraded = isDegraded
+        log.write(isDegraded ? .error : .info, isDegraded ? "warm_degraded" : "warm_recovered") {
+            $0.member("state", "\(writer.tier.statistics.state)")
+        }
+    }
+}
+
+/// The warm tier as the place where commands are performed; what fails is remembered, and undone by the caller.
+struct WarmKeySpace: KeySpace {
+    let writer: WarmWriter
+    let now: Timestamp
+    private(set) var effects: [(key: [UInt8], change: Change)] = []
+    private(set) var failure: WarmError?
+
+    init(writer: WarmWriter, now: Timestamp) {
+        self.writer = writer
+        self.now = now
+    }
+
+    mutating func read(_ key: [UInt8]) -> HeldValue? {
+        switch key.withUnsafeBytes({ writer.read($0, now: now) }) {
+        case .entry(let entry):
+            let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
+            return value.isAlive(at: now) ? value : nil
+        case .tombstone, .absent: return nil
+        case .damaged:
+            // What the key holds can't be known: an INCR must not begin at 0 again. SET and FLUSHDB get past it.
+            failure = failure ?? .degraded(FileError(operation: .read, path: "the record of this key", code: .inputOutput))
+            return nil
+        case .failed(let error):
+            failure = failure ?? .degraded(error)
+            return nil
+        }
+    }
+
+    mutating func apply(_ change: Change, to key: [UInt8]) {
+        guard failure == nil else { return }
+        do {
+            switch change {
+            case .none: return
+            case .put(let value): try writer.put(key, WarmCopy(value, verifiedAt: now), staleFor: 0)
+            case .remove: try key.withUnsafeBytes { key throws(WarmError) in try writer.delete(key, now: now) }
+            }
+            effects.append((key, change))
+        } catch {
+            failure = error
+        }
+    }
+
+    func countKeys() -> Int { writer.tier.countKeys(now: now) }
+
+    /// FLUSHDB goes its own way (`WarmService.removeAll`); within a transaction each key is removed.
+    mutating func removeAll() {
+        var cursor: WarmCursor? = .start
+        while let here = cursor {
+            let page = writer.tier.scan(from: here, limit: 256, now: now)
+            for key in page.keys { apply(.remove, to: key) }
+            cursor = page.next
+        }
+    }
+}
+
+extension WarmWriter {
+    fileprivate func put(_ key: [UInt8], _ copy: WarmCopy, staleFor: UInt32) throws(WarmError) {
+        let metadata = WarmMetadata(
+            expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt, staleForSeconds: staleFor)
+        try key.withUnsafeBytes { key throws(WarmError) in
+            try copy.value.bytes.withUnsafeBytes { value throws(WarmError) in try put(key, value, metadata) }
+        }
+    }
+}

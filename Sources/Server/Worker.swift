@@ -1,0 +1,275 @@
+// A worker: a thread with a loop, its clients, and the tiers as they see them.
+
+internal import EventLoop
+internal import Primitives
+internal import RedisTier
+internal import Resilience
+internal import Tiers
+
+/// What other threads tell a worker.
+enum WorkerMessage: Sendable {
+    case adopt(descriptor: Int32, isUnix: Bool, Peer)
+    /// Runs on the worker's thread: answers of the warm tier, questions of the admin plane.
+    case run(@Sendable () -> Void)
+    case reload(PolicyTable, RedisConfiguration?, ServerConfiguration)
+    /// Takes no more requests, answers what is in flight, and stops; after so long in any case.
+    case drain(milliseconds: Int64)
+}
+
+/// Who is on the other side of a connection.
+struct Peer: Sendable {
+    var uid: UInt32
+    var gid: UInt32
+    var pid: Int32
+}
+
+/// A worker; everything but `mailbox`, `counters` and `tiers.counters` belongs to its thread.
+final class Worker {
+    let index: Int
+    let loop: Loop
+    let mailbox: Mailbox<WorkerMessage>
+    let counters = ServerCounters()
+    let log: Log
+    let process: ProcessContext
+    private(set) var tiers: Tiers
+    private(set) var configuration: ServerConfiguration
+    private(set) var connections: [Int64: Connection] = [:]
+    private var dirty: [Connection] = []
+    private var iterationEnd: IterationEnd?
+    private var housekeeping: Timer?
+    private var probeTimer: Timer?
+    private var drainTimer: Timer?
+    private var isDraining = false
+    let redis: RedisConnection?
+
+    // The batch of requests that one read brought.
+    private(set) var batchStart: Int64 = 0
+    private(set) var batchNow = Timestamp.distantPast
+    var localHits = 0
+    var localAbsents = 0
+
+    /// Made on the thread that starts the server, handed to its own by `run`.
+    init(index: Int, process: ProcessContext, warm: WarmService?) {
+        self.index = index
+        self.process = process
+        log = process.log
+        let loop = Loop()
+        self.loop = loop
+        configuration = process.settings.withLock { $0.server }
+        let (policies, redisConfiguration) = process.settings.withLock { ($0.policies, $0.redis) }
+        let receiver = Receiver()
+        mailbox = Mailbox(on: loop) { messages in
+            for message in messages { receiver.worker?.receive(message) }
+        }
+        let scheduler = LoopScheduler(loop)
+        let resolver = Resolver(on: loop)
+        redis = redisConfiguration.map { configuration in
+            RedisConnection(configuration, scheduler: scheduler, seed: .random(in: .min ... .max)) { endpoint in
+                StreamTransport(endpoint, on: loop, resolver: resolver)
+            }
+        }
+        tiers = Tiers(
+            share: process.share, policies: policies, redis: redis,
+            warm: warm.map { WarmPort($0, mailbox: mailbox) }, scheduler: scheduler)
+        receiver.worker = self
+        redis?.delegate = self
+    }
+
+    /// Breaks the circle between the mailbox, which is made first, and its worker.
+    private final class Receiver {
+        weak var worker: Worker?
+    }
+
+    /// Serves until drained; on the worker's own thread.
+    func run() {
+        iterationEnd = IterationEnd(on: loop) { [unowned self] in self.endIteration() }
+        let timer = Timer(on: loop) { [unowned self] in self.keepHouse() }
+        timer.start(afterMilliseconds: 100, repeatMilliseconds: 100)
+        timer.unreference()
+        housekeeping = timer
+        if index == 0, redis != nil {
+            let timer = Timer(on: loop) { [unowned self] in self.probe() }
+            timer.unreference()
+            timer.start(afterMilliseconds: 10)
+            probeTimer = timer
+        }
+        redis?.start()
+        loop.run()
+    }
+
+    // MARK: Batches and iterations
+
+    func beginBatch() {
+        batchStart = Loop.monotonicNanoseconds
+        batchNow = Loop.wallClock
+        localHits = 0
+        localAbsents = 0
+    }
+
+    /// Accounts for what local memory answered in this batch: one reading of the clock serves all.
+    func endBatch() {
+        let answered = localHits + localAbsents
+        guard answered > 0 else { return }
+        let elapsed = UInt64(max(0, Loop.monotonicNanoseconds - batchStart))
+        counters.commands.add(UInt64(answered))
+        tiers.counters.localFresh.add(UInt64(localHits))
+        if localAbsents > 0 { tiers.counters.localAbsent.add(UInt64(localAbsents)) }
+        tiers.counters.localLatency.record(elapsed, count: UInt64(answered))
+    }
+
+    func markDirty(_ connection: Connection) {
+        guard !connection.isDirty else { return }
+        connection.isDirty = true
+        dirty.append(connection)
+    }
+
+    /// After the events of an iteration: what they asked of Redis leaves together, then what they answered.
+    private func endIteration() {
+        while !dirty.isEmpty || tiers.hasOutgoing {
+            tiers.flush()
+            let settled = dirty
+            dirty = []
+            for connection in settled {
+                connection.isDirty = false
+                connection.settle()
+            }
+        }
+        if isDraining { finishDrainIfIdle() }
+    }
+
+    // MARK: Messages
+
+    private func receive(_ message: WorkerMessage) {
+        switch message {
+        case .adopt(let descriptor, let isUnix, let peer): adopt(descriptor, isUnix, peer)
+        case .run(let body): body()
+        case .reload(let policies, let redis, let server):
+            tiers.reload(policies: policies, redis: redis)
+            configuration = server
+        case .drain(let milliseconds): drain(milliseconds)
+        }
+    }
+
+    private func adopt(_ descriptor: Int32, _ isUnix: Bool, _ peer: Peer) {
+        do {
+            let stream = try Stream.open(descriptor: descriptor, isUnix: isUnix, on: loop)
+            let connection = Connection(stream, peer: peer, id: process.nextClientID(), worker: self)
+            connections[connection.id] = connection
+            counters.connectionsOpened.add()
+            if isDraining { connection.close() } else { stream.resumeReading() }
+        } catch {
+            process.clientDidClose()
+            log.write(.warning, "client_refused") { $0.member("error", "\(error)") }
+        }
+    }
+
+    func didClose(_ connection: Connection) {
+        guard connections.removeValue(forKey: connection.id) != nil else { return }
+        counters.connectionsClosed.add()
+        process.clientDidClose()
+    }
+
+    // MARK: Housekeeping
+
+    /// Ten times a second: expiry behind the reads, idle clients, and figures that others read.
+    private func keepHouse() {
+        if index == 0 {
+            let now = Loop.wallClock
+            var rounds = 0
+            while !process.share.local.sweep(now: now, budget: 512).isDone, rounds < 8 { rounds += 1 }
+        }
+        let idle = configuration.idle.nanoseconds
+        if idle > 0 {
+            let since = Loop.monotonicNanoseconds - idle
+            for connection in connections.values where connection.isIdleSince(since) {
+                counters.closedIdle.add()
+                connection.close()
+            }
+        }
+        counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))
+    }
+
+    // MARK: Draining
+
+    private func drain(_ milliseconds: Int64) {
+        guard !isDraining else { return }
+        isDraining = true
+        for connection in connections.values { connection.closeAfterReplies() }
+        let timer = Timer(on: loop) { [unowned self] in self.stop() }
+        timer.start(afterMilliseconds: milliseconds)
+        drainTimer = timer
+        finishDrainIfIdle()
+    }
+
+    private func finishDrainIfIdle() {
+        if connections.isEmpty { stop() }
+    }
+
+    private func stop() {
+        guard let iterationEnd else { return }
+        self.iterationEnd = nil
+        for connection in Array(connections.values) { connection.close() }
+        redis?.close()
+        iterationEnd.close()
+        housekeeping?.close()
+        probeTimer?.close()
+        drainTimer?.close()
+        mailbox.close()
+        process.workerDidStop()
+    }
+}
+
+extension Worker: RedisConnectionDelegate {
+    func redisDidConnect(_ connection: RedisConnection) {
+        counters.redisConnects.add()
+        log.write(.info, "redis_connected") { $0.member("worker", index) }
+        probe()
+    }
+
+    func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure) {
+        counters.redisDisconnects.add()
+        let isMisconfigured = failure.cause == .misconfigured
+        log.write(isMisconfigured ? .error : .warning, isMisconfigured ? "redis_misconfigured" : "redis_disconnected") {
+            $0.member("worker", index)
+            $0.member("cause", failure.cause.rawValue)
+            $0.member("detail", failure.detail)
+        }
+        if isMisconfigured { process.redisIsMisconfigured(failure.detail) }
+    }
+
+    /// Makes the breaker's probes, and comes again when it wants attention; the first worker does it for all.
+    func probe() {
+        guard index == 0, let redis else { return }
+        let now = Loop.monotonicNanoseconds
+        let (probes, next) = process.share.breaker.probesDue(now: now)
+        for probe in probes { send(probe, to: redis) }
+        probeTimer?.start(afterMilliseconds: min(100, (next ?? .max) / 1_000_000 + 1))
+    }
+
+    /// PING for reads; for writes a write of a key of our own, since PING answers where writes fail and the reverse.
+    private func send(_ probe: ProbeRequest, to redis: RedisConnection) {
+        var request = RequestEncoder()
+        switch probe.operation {
+        case .read: request.append("PING")
+        case .write:
+            request.append([
+                Array("SET".utf8), Array("hearth:probe".utf8), Array("1".utf8), Array("PX".utf8), Array("10000".utf8),
+            ])
+        }
+        let sentAt = Loop.monotonicNanoseconds
+        let breaker = process.share.breaker
+        redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [weak self] result in
+            let now = Loop.monotonicNanoseconds
+            switch result {
+            case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: now - sentAt)
+            case .success(let replies):
+                if case .error(let text) = replies[0] {
+                    _ = breaker.judge(probe.permit, error: text, now: now, elapsed: now - sentAt)
+                } else {
+                    breaker.succeeded(probe.permit, now: now, elapsed: now - sentAt)
+                }
+            }
+            self?.probe()
+        }
+    }
+}
