@@ -86,7 +86,7 @@ import Testing
 
     @Test func `thresholds out of range are refused by name`() {
         func key(_ make: () throws(BreakerConfigurationError) -> BreakerConfiguration) -> String? {
-            do {
+            do throws(BreakerConfigurationError) {
                 _ = try make()
                 return nil
             } catch { return error.key }
