@@ -11,7 +11,7 @@ import Primitives
 #endif
 
 #if os(Linux)
-    /// The C function is memfd_create, which glibc declares under _GNU_SOURCE alone, and Swift's Glibc module without it.
+    /// The C function is memfd_create; glibc declares it under _GNU_SOURCE alone, hence not in Swift's module.
     ///
     /// Declared by symbol, since a C module for one function would be a room of its own. Its two arguments and
     /// its result are passed alike by both calling conventions on x86-64 and arm64.
