@@ -1,31 +1,32 @@
 // One mapping of anonymous, shareable memory, and its descriptor.
 
-#if canImport(Glibc)
-private import Glibc
-#elseif canImport(Musl)
-private import Musl
-#else
-private import Darwin
-#endif
 import Primitives
 
-#if os(Linux)
-/// The C function is memfd_create: glibc declares it under _GNU_SOURCE alone, which Swift's Glibc module does not set.
-///
-/// Declared by symbol, since a module map of our own for one function would be a room of its own. Its two arguments and
-/// its result are passed alike by both calling conventions on x86-64 and arm64.
-@_silgen_name("memfd_create")
-private func memfd_create(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int32
+#if canImport(Glibc)
+    private import Glibc
+#elseif canImport(Musl)
+    private import Musl
+#else
+    private import Darwin
+#endif
 
-/// Constants of linux/memfd.h and linux/fcntl.h that hide behind the same macro.
-private enum Memfd {
-    static let closeOnExec: UInt32 = 1  // MFD_CLOEXEC
-    static let allowSealing: UInt32 = 2  // MFD_ALLOW_SEALING
-    static let addSeals: Int32 = 1033  // F_ADD_SEALS
-    static let sealSeal: Int32 = 1  // F_SEAL_SEAL
-    static let sealShrink: Int32 = 2  // F_SEAL_SHRINK
-    static let sealGrow: Int32 = 4  // F_SEAL_GROW
-}
+#if os(Linux)
+    /// The C function is memfd_create; glibc declares it under _GNU_SOURCE alone, hence not in Swift's module.
+    ///
+    /// Declared by symbol, since a C module for one function would be a room of its own. Its two arguments and
+    /// its result are passed alike by both calling conventions on x86-64 and arm64.
+    @_silgen_name("memfd_create")
+    private func memfd_create(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int32
+
+    /// Constants of linux/memfd.h and linux/fcntl.h that hide behind the same macro.
+    private enum Memfd {
+        static let closeOnExec: UInt32 = 1  // MFD_CLOEXEC
+        static let allowSealing: UInt32 = 2  // MFD_ALLOW_SEALING
+        static let addSeals: Int32 = 1033  // F_ADD_SEALS
+        static let sealSeal: Int32 = 1  // F_SEAL_SEAL
+        static let sealShrink: Int32 = 2  // F_SEAL_SHRINK
+        static let sealGrow: Int32 = 4  // F_SEAL_GROW
+    }
 #endif
 
 /// Owns the arena's memory and descriptor; both are released with it.
@@ -80,14 +81,14 @@ final class Arena: @unchecked Sendable {
 
     private static func makeDescriptor(bytes: Int) throws(LocalTierError) -> Int32 {
         #if os(Linux)
-        let descriptor = memfd_create("hearth-local", Memfd.closeOnExec | Memfd.allowSealing)
-        guard descriptor >= 0 else { throw .arena(call: "memfd_create", errno: errno) }
+            let descriptor = memfd_create("hearth-local", Memfd.closeOnExec | Memfd.allowSealing)
+            guard descriptor >= 0 else { throw .arena(call: "memfd_create", errno: errno) }
         #else
-        // shm_open is variadic, hence not callable from Swift; an unlinked file is the same to whoever maps it.
-        var template = Array("/tmp/hearth-local.XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw .arena(call: "mkstemp", errno: errno) }
-        unlink(template)
+            // shm_open is variadic, hence not callable from Swift; an unlinked file is the same to whoever maps it.
+            var template = Array("/tmp/hearth-local.XXXXXX".utf8CString)
+            let descriptor = mkstemp(&template)
+            guard descriptor >= 0 else { throw .arena(call: "mkstemp", errno: errno) }
+            unlink(template)
         #endif
         guard ftruncate(descriptor, off_t(bytes)) == 0 else {
             let cause = errno
@@ -95,8 +96,8 @@ final class Arena: @unchecked Sendable {
             throw .arena(call: "ftruncate", errno: cause)
         }
         #if os(Linux)
-        // Best effort: an old kernel without seals still gives a working arena.
-        _ = fcntl(descriptor, Memfd.addSeals, Memfd.sealShrink | Memfd.sealGrow | Memfd.sealSeal)
+            // Best effort: an old kernel without seals still gives a working arena.
+            _ = fcntl(descriptor, Memfd.addSeals, Memfd.sealShrink | Memfd.sealGrow | Memfd.sealSeal)
         #endif
         return descriptor
     }

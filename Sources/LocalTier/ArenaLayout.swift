@@ -65,9 +65,9 @@ struct ArenaLayout: Equatable {
 
     /// The granularity in which memory is mapped here, in bytes.
     #if os(Linux)
-    static let pageBytes = 4096
+        static let pageBytes = 4096
     #else
-    static let pageBytes = 16384
+        static let pageBytes = 16384
     #endif
 
     /// Fill slots per shard at most; with 100 fills in flight a write cancels a stranger's with 1 in 41.

@@ -6,8 +6,8 @@ public import Synchronization
 extension LocalTier {
     /// Hands the entry of `key` to `body` under the shard's lock and returns what that returns; nil when none is held.
     ///
-    /// Counts as a use and extends a sliding life. An entry past its expiry is handed as `.expired` for as long as it is
-    /// kept for an outage; afterwards it is a miss, whether or not the sweep has come by. `hash` is `KeyHash(key)`.
+    /// Counts as a use and extends a sliding life. An entry past its expiry is handed as `.expired` while it is kept
+    /// for an outage; afterwards it is a miss, whether or not the sweep has come by. `hash` is `KeyHash(key)`.
     @inlinable
     public func read<R>(
         _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> R

@@ -16,8 +16,8 @@ extension LocalTier {
 
     /// Finds what has expired, and frees what was kept past its expiry long enough; looks at `budget` entries at most.
     ///
-    /// To be called by a timer, every 100 ms say, with a few hundred steps, and again at once while `isDone` is false and
-    /// there is nothing better to do. Goes round the shards, so that a small budget starves none.
+    /// To be called by a timer, every 100 ms say, with a few hundred steps, and again at once while `isDone` is false
+    /// and there is nothing better to do. Goes round the shards, so that a small budget starves none.
     @discardableResult
     public func sweep(now: Timestamp, budget: Int) -> SweepResult {
         var left = max(0, budget)

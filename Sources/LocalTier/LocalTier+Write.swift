@@ -80,7 +80,7 @@ extension LocalTier {
         }
     }
 
-    /// Removes an entry and cancels fills; returns whether one was held (which may have been stale or an absent marker).
+    /// Removes an entry and cancels fills; returns whether one was held, be it stale or an absent marker.
     @discardableResult
     public func remove(_ key: UnsafeRawBufferPointer, hash: KeyHash) -> Bool {
         locked(shard(of: hash)) { shard in

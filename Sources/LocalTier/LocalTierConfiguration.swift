@@ -2,7 +2,7 @@
 
 /// The limits of a local tier: how many bytes in all, in how many shards, and which entry makes room.
 public struct LocalTierConfiguration: Sendable, Hashable {
-    /// Everything the arena occupies in bytes: header, tables, links, keys, values and metadata. Rounded down to a page.
+    /// All that the arena occupies in bytes: header, tables, links, keys, values, metadata. Rounded down to a page.
     public var maxBytes: Int
     /// The rule that chooses which entry makes room.
     public var eviction: EvictionRuleKind
@@ -58,11 +58,11 @@ public enum LocalTierError: Error, Equatable, CustomStringConvertible {
         case .shardsNotPowerOfTwo(let shards):
             "local tier: \(shards) shards is not a power of two; choose 1, 2, 4, 8 …"
         case .tooSmall(let bytes, let least, let shards):
-            "local.max_bytes: \(bytes) bytes is too little for \(shards) shards; give at least \(least) or use fewer shards"
+            "local.max_bytes: \(bytes) is too little for \(shards) shards; give at least \(least), or use fewer shards"
         case .tooLarge(let bytes, let most, let shards):
-            "local.max_bytes: \(bytes) bytes is too much for \(shards) shards; give at most \(most) or use more shards"
+            "local.max_bytes: \(bytes) is too much for \(shards) shards; give at most \(most), or use more shards"
         case .arena(let call, let errno):
-            "local tier: its memory could not be made, \(call) failed with errno \(errno); lower local.max_bytes or raise the memory limit"
+            "local tier: \(call) failed with errno \(errno); lower local.max_bytes or raise the process's memory limit"
         }
     }
 }

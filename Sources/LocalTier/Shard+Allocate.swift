@@ -44,7 +44,11 @@ extension Shard {
             }
             let length = map.freeRun(at: start, limit: left)
             map.take(start, count: length)
-            if first == .none { first = Block(UInt32(start)) } else { nextBlock[Int(last.number)] = Block(UInt32(start)) }
+            if first == .none {
+                first = Block(UInt32(start))
+            } else {
+                nextBlock[Int(last.number)] = Block(UInt32(start))
+            }
             for block in start..<start + length - 1 { nextBlock[block] = Block(UInt32(block + 1)) }
             last = Block(UInt32(start + length - 1))
             left -= length

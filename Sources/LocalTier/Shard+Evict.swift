@@ -18,7 +18,8 @@ extension Shard {
                 continue
             }
             let victim = rule.victim()
-            precondition(victim != .none, "BUG: \(state.pointee.freeBlocks) blocks free of \(blockCount), none to evict")
+            precondition(
+                victim != .none, "BUG: \(state.pointee.freeBlocks) blocks free of \(blockCount), none to evict")
             remove(victim, cause: .capacity)
         }
     }

@@ -1,8 +1,8 @@
 // One shard of the local tier: where its tables lie, and what it counts. Its verbs are in the files beside this one.
 //
 // DESIGN: `ShardTables` are pointers that never change; all that changes lies in the arena, under the shard's lock.
-// Whoever calls a method of `Shard` holds that lock. `Shard` is one pointer to its tables rather than the tables: passed
-// as a value of 200 bytes it was copied on each hit, for the sake of a call that was hardly ever made. `ShardState` is
+// Whoever calls a method of `Shard` holds that lock. `Shard` is one pointer to its tables rather than the tables:
+// passed as a value of 200 bytes they were copied on each hit, for a call that is hardly ever made. `ShardState` is
 // what changes and is small; it fits the 448 bytes which the layout gives it.
 
 public import Primitives

@@ -116,7 +116,7 @@ struct TimingWheel {
         state.pointee.count -= 1
     }
 
-    /// Takes out the next entry whose scheduled time is at or before `now`, or nil when there is none or no step is left.
+    /// Takes out the next entry whose scheduled time is not after `now`; nil when there is none or no step is left.
     ///
     /// A step is one entry looked at. The entry's own time may be later than the scheduled one (its expiry has slid):
     /// the caller compares its `dueAt` with `elapsed` and schedules it again.

@@ -32,7 +32,7 @@ public struct Breaker: Sendable {
 
     // MARK: Requests
 
-    /// Asks for leave to send a request; refused on a side that is not closed, with the time from which asking again helps.
+    /// Asks for leave to send a request; refused on a side that is not closed, with the time of the next chance.
     public func beforeRequest(_ operation: Operation, now: MonotonicTime) -> Admission {
         switch mode {
         case .forcedOpen: return .refused(.forcedOpen, retryAt: .never)
@@ -60,7 +60,8 @@ public struct Breaker: Sendable {
             let cause = read.record(failed: failed, slow: isSlow, now: now)
             if let cause = outcome == .refused ? .refused : cause { openBoth(cause, now, &transitions) }
         }
-        if permit.writeGeneration == write.generation, write.phase == .closed, let failed = failsWrite(permit, outcome) {
+        if permit.writeGeneration == write.generation, write.phase == .closed, let failed = failsWrite(permit, outcome)
+        {
             let cause = write.record(failed: failed, slow: isSlow, now: now)
             if let cause { transitions.append(write.open(cause, now: now, random: &random)) }
         }

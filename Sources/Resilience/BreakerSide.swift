@@ -49,7 +49,8 @@ struct BreakerSide: Sendable {
         switch phase {
         case .closed: nil
         case .open(let until): until
-        case .halfOpen(let issued, _, let deadline): issued < configuration.probes ? MonotonicTime(nanoseconds: 0) : deadline
+        case .halfOpen(let issued, _, let deadline):
+            issued < configuration.probes ? MonotonicTime(nanoseconds: 0) : deadline
         }
     }
 
@@ -73,7 +74,7 @@ struct BreakerSide: Sendable {
 
     // MARK: Transitions
 
-    /// Opens it. The open time grows while openings follow each other within a window of closing, and starts anew after.
+    /// Opens it. The open time grows while openings come within a window of the last closing, else it starts anew.
     mutating func open(
         _ cause: TransitionCause, now: MonotonicTime, random: inout SplitMix64
     ) -> BreakerTransition {

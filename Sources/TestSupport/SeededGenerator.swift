@@ -1,11 +1,11 @@
 // Random numbers that can be had again: the seed is printed when a test fails, and replayed by HEARTH_SEED.
 
 #if canImport(Glibc)
-private import Glibc
+    private import Glibc
 #elseif canImport(Musl)
-private import Musl
+    private import Musl
 #else
-private import Darwin
+    private import Darwin
 #endif
 
 /// A generator whose numbers follow from its seed (SplitMix64).

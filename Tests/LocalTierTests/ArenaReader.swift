@@ -10,9 +10,9 @@ import Primitives
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// A second, read-only mapping of a tier's arena.
@@ -68,7 +68,8 @@ final class ArenaReader: @unchecked Sendable {
     }
 
     private enum Attempt {
-        case found([UInt8]), missing, torn
+        case found([UInt8])
+        case missing, torn
 
         var value: [UInt8]? { if case .found(let value) = self { value } else { nil } }
     }
@@ -89,7 +90,9 @@ final class ArenaReader: @unchecked Sendable {
                 guard let payload = payload(of: block, length: length, contiguous: flags & 4 != 0, in: shard) else {
                     return .torn
                 }
-                if Array(payload[prefix..<prefix + keyLength]) == key { return .found(Array(payload[(prefix + keyLength)...])) }
+                if Array(payload[prefix..<prefix + keyLength]) == key {
+                    return .found(Array(payload[(prefix + keyLength)...]))
+                }
             }
             block = header.load(fromByteOffset: 4, as: UInt32.self)
         }

@@ -22,7 +22,9 @@ private func version(_ value: [UInt8], ofKey key: Int) -> UInt64? {
 }
 
 @Suite struct ConcurrencyTests {
-    @Test func `threads that put, read, fill, remove and sweep at once see whole values, and nothing drifts`() async throws {
+    @Test func `threads that put, read, fill, remove and sweep at once see whole values, and nothing drifts`()
+        async throws
+    {
         let tier = try LocalTier(LocalTierConfiguration(maxBytes: 256 << 10, shards: 4))
         let broken = await withTaskGroup { group in
             for worker in UInt64(0)..<4 { group.addTask { Self.work(tier, seed: worker) } }
@@ -71,7 +73,9 @@ private func version(_ value: [UInt8], ofKey key: Int) -> UInt64? {
         return broken
     }
 
-    @Test func `a reader with a mapping of its own sees whole values and never an older one, while a writer churns`() async throws {
+    @Test func `a reader with a mapping of its own sees whole values and never an older one, while a writer churns`()
+        async throws
+    {
         let tier = try LocalTier(LocalTierConfiguration(maxBytes: 64 << 10, shards: 1))
         let reader = try #require(ArenaReader(descriptor: tier.arenaDescriptor, bytes: tier.arenaBytes))
         #expect(reader.hashSeed == processSeed)

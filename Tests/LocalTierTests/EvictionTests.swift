@@ -120,7 +120,9 @@ import Testing
 
     // MARK: Churn
 
-    @Test func `long churn of mixed sizes neither leaks nor loses a block, and fits the largest entry afterwards`() throws {
+    @Test func `long churn of mixed sizes neither leaks nor loses a block, and fits the largest entry afterwards`()
+        throws
+    {
         var random = SeededGenerator()
         let tier = try LocalTier(LocalTierConfiguration(maxBytes: 4 << 20, shards: 2))
         let value = [UInt8](repeating: 7, count: 50_000)

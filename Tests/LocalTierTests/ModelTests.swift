@@ -86,7 +86,7 @@ private struct TierAndModel {
     private mutating func expire(_ key: [UInt8], _ random: inout SeededGenerator) {
         let expiresAt = random.oneIn(4) ? .never : moment(&random)
         let staleFor = UInt32.random(in: 0...9, using: &random)
-        let done = key.withUnsafeBytes { key in
+        let done: Void? = key.withUnsafeBytes { key in
             tier.update(key, hash: KeyHash(key), now: now) { ($0.expiresAt, $0.staleFor) = (expiresAt, staleFor) }
         }
         check((done != nil) == model.expire(key, at: expiresAt, staleFor: staleFor, now: now), "expire")

@@ -116,7 +116,8 @@ import Testing
 
     @Test func `metadata comes back field by field`() {
         let metadata = EntryMetadata(
-            expiresAt: at(1_000_000), verifiedAt: at(3), quietFor: 4, staleFor: 5, slidingFor: 0, hardEnd: at(2_000_000),
+            expiresAt: at(1_000_000), verifiedAt: at(3), quietFor: 4, staleFor: 5, slidingFor: 0,
+            hardEnd: at(2_000_000),
             kind: .record, epoch: 7, mark: 9)
         _ = tier.put("k", "v", metadata)
         #expect(tier.peek("k")?.metadata == metadata)

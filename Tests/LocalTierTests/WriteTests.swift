@@ -60,7 +60,8 @@ import Testing
 
     @Test func `an entry verified in the future, by a clock since put right, does not block fills`() {
         _ = tier.put("k", "future", EntryMetadata(verifiedAt: at(1_000_000)))
-        #expect(tier.fill("k", "now", EntryMetadata(verifiedAt: at(50)), now: 60, token: tier.beginFill("k")) == .stored)
+        #expect(
+            tier.fill("k", "now", EntryMetadata(verifiedAt: at(50)), now: 60, token: tier.beginFill("k")) == .stored)
     }
 
     @Test func `a fill carries the epoch in which it began, so that a gap meanwhile leaves it unverified`() {

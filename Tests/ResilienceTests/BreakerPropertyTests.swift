@@ -68,7 +68,8 @@ import Testing
         case 75..<88: if let probe = bench.probe() { pending.append(probe.permit) }
         case 88..<98: bench.wait(.milliseconds(Int.random(in: 0...3000, using: &random)))
         default:
-            bench.transitions += bench.breaker.force(BreakerMode.allCases.randomElement(using: &random)!, now: bench.now)
+            bench.transitions += bench.breaker.force(
+                BreakerMode.allCases.randomElement(using: &random)!, now: bench.now)
         }
     }
 

@@ -85,24 +85,25 @@ import Testing
     }
 
     @Test func `thresholds out of range are refused by name`() {
-        func key(_ make: () throws(BreakerConfigurationError) -> BreakerConfiguration) -> String? {
+        func key(_ make: () throws -> BreakerConfiguration) -> String? {
             do {
                 _ = try make()
                 return nil
-            } catch { return error.key }
+            } catch {
+                return (error as? BreakerConfigurationError)?.key
+            }
         }
-        #expect(key { () throws(BreakerConfigurationError) in try BreakerConfiguration() } == nil)
-        typealias E = BreakerConfigurationError
-        #expect(key { () throws(E) in try BreakerConfiguration(window: .zero) } == "window")
-        #expect(key { () throws(E) in try BreakerConfiguration(minCalls: 0) } == "min_calls")
-        #expect(key { () throws(E) in try BreakerConfiguration(failureRate: 0) } == "failure_rate")
-        #expect(key { () throws(E) in try BreakerConfiguration(failureRate: 1.01) } == "failure_rate")
-        #expect(key { () throws(E) in try BreakerConfiguration(failureRate: .nan) } == "failure_rate")
-        #expect(key { () throws(E) in try BreakerConfiguration(consecutiveFailures: 0) } == "consecutive_failures")
-        #expect(key { () throws(E) in try BreakerConfiguration(slowCall: .zero) } == "slow_call")
-        #expect(key { () throws(E) in try BreakerConfiguration(slowRate: -1) } == "slow_rate")
-        #expect(key { () throws(E) in try BreakerConfiguration(open: .zero) } == "open")
-        #expect(key { () throws(E) in try BreakerConfiguration(open: .seconds(2), openMax: .seconds(1)) } == "open_max")
-        #expect(key { () throws(E) in try BreakerConfiguration(probes: 0) } == "probes")
+        #expect(key { try BreakerConfiguration() } == nil)
+        #expect(key { try BreakerConfiguration(window: .zero) } == "window")
+        #expect(key { try BreakerConfiguration(minCalls: 0) } == "min_calls")
+        #expect(key { try BreakerConfiguration(failureRate: 0) } == "failure_rate")
+        #expect(key { try BreakerConfiguration(failureRate: 1.01) } == "failure_rate")
+        #expect(key { try BreakerConfiguration(failureRate: .nan) } == "failure_rate")
+        #expect(key { try BreakerConfiguration(consecutiveFailures: 0) } == "consecutive_failures")
+        #expect(key { try BreakerConfiguration(slowCall: .zero) } == "slow_call")
+        #expect(key { try BreakerConfiguration(slowRate: -1) } == "slow_rate")
+        #expect(key { try BreakerConfiguration(open: .zero) } == "open")
+        #expect(key { try BreakerConfiguration(open: .seconds(2), openMax: .seconds(1)) } == "open_max")
+        #expect(key { try BreakerConfiguration(probes: 0) } == "probes")
     }
 }
