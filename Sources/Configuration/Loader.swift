@@ -134,6 +134,8 @@ struct Loader {
 
     mutating func refuseUnknown(_ member: Member, among names: [String], in section: String?) {
         var text = "unknown key \(shown(member.key))" + (section.map { " in \($0)" } ?? "")
+        // Past what is listed nobody reads a suggestion, and a file of unknown keys would cost seconds.
+        guard problems.count < ConfigurationErrors.listedMax else { return refuse(place(member.mark), text) }
         let elsewhere = Configuration.settings.map(\.key).filter { $0.hasSuffix(".\(member.key)") }
         if let name = nearest(to: member.key, in: names) {
             text += "; did you mean \(shown(name))?"

@@ -2,8 +2,8 @@
 //
 // DESIGN. The tree keeps what a refusal needs (marks, and whether a scalar was quoted) and nothing else. What a
 // configuration has no use for is refused where it stands, and the parse goes on, so that every such place is listed:
-// anchors, aliases (they can blow a small file up to gigabytes), tags, keys that aren't plain text, a key given twice,
-// nesting beyond 16 levels, a second document. Only broken YAML ends the parse.
+// anchors, aliases (they can blow a small file up to gigabytes), tags, keys that aren't plain text, a key given twice.
+// Broken YAML, nesting beyond 16 levels and a second document end the parse.
 
 private import CYAML
 
@@ -134,10 +134,9 @@ private struct YAMLReader: ~Copyable {
             refuse(step.mark, "an alias (*) is not supported here; write the value")
             return Node(content: .refused, mark: step.mark)
         case .sequence, .mapping:
+            // This ends the parse: libyaml's time grows with the square of the depth, and 200 KB of [ took minutes.
             if depth > YAMLDocument.depthMax {
-                refuse(step.mark, "nested deeper than \(YAMLDocument.depthMax) levels")
-                try skip()
-                return Node(content: .refused, mark: step.mark)
+                throw SyntaxError(mark: step.mark, text: "nested deeper than \(YAMLDocument.depthMax) levels")
             }
             if case .sequence = step.event { return try sequence(from: step.mark, depth: depth) }
             return try mapping(from: step.mark, depth: depth)
@@ -172,19 +171,6 @@ private struct YAMLReader: ~Copyable {
                 }
             case .sequence, .mapping: refuse(key.mark, "a key must be plain text")
             case .refused: break
-            }
-        }
-    }
-
-    /// Passes over the rest of a collection whose start was already taken.
-    private mutating func skip() throws(SyntaxError) {
-        var open = 1
-        while open > 0 {
-            switch try next().event {
-            case .sequence, .mapping: open += 1
-            case .end: open -= 1
-            case .scalar, .alias: break
-            case .document, .streamEnd: preconditionFailure("BUG: the document ended inside a collection")
             }
         }
     }

@@ -211,6 +211,13 @@ import Testing
         #expect(refusals(text).contains("hearth.yaml:2:8: an alias (*) is not supported here; write the value"))
     }
 
+    @Test func `a megabyte of brackets is refused at once`() {
+        let began = ContinuousClock.now
+        let lines = refusals(String(repeating: "[", count: 1 << 20))
+        #expect(lines == ["hearth.yaml:1:17: nested deeper than 16 levels"])
+        #expect(began.duration(to: .now) < .seconds(5))
+    }
+
     @Test func `bytes that are not UTF-8 are refused at their line and column`() {
         #expect { try Configuration.load(text: Array("workers: 1\nlog: é".utf8) + [0xff]) } throws: {
             "\($0)".hasPrefix("hearth.yaml:2:7: not text in UTF-8")
