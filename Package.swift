@@ -45,7 +45,7 @@ let package = Package(
             ]),
         room("Admin", ["CMicrohttpd", "Metrics"]),
         room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
-        .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration"], swiftSettings: strict),
+        .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Resilience", "Metrics", "Primitives"], swiftSettings: strict),
 
         room("TestSupport", ["Primitives", "SegmentLog"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),

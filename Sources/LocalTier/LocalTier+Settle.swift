@@ -31,13 +31,13 @@ extension LocalTier {
     /// Makes every entry be thought about at its next read: policies have changed, and with them what is fresh.
     public func requireThought() {
         for index in 0..<configuration.shards {
-            locked(shards + index) { shard in shard.lock.change { shard.silenceNone() } }
+            locked(shard(index)) { shard in shard.lock.change { shard.requireThought() } }
         }
     }
 }
 
 extension Shard {
-    fileprivate func silenceNone() {
+    fileprivate func requireThought() {
         for bucket in 0..<bucketCount {
             var block = buckets[bucket]
             while block != .none {

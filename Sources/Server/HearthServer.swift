@@ -8,14 +8,11 @@
 // DESIGN: the socket is looked at first, so that a second start says so and touches nothing; the warm tier next, whose
 // lock keeps a second process from its files; clients come last. The end goes the other way round.
 
-public import Admin
-public import EventLoop
+internal import EventLoop
 public import LocalTier
-public import Metrics
 internal import Primitives
 public import RedisTier
 public import Resilience
-internal import SegmentLog
 internal import Synchronization
 public import Tiers
 public import WarmTier
@@ -70,7 +67,7 @@ public final class HearthServer {
     public init(_ plan: ServerPlan, log: Log) throws {
         try ListeningSocket.refuseIfLive(plan.server.socketPath)
         let local = try LocalTier(plan.local)
-        let writer = try WarmWriter.open(plan.warm, fileSystem: DiskFileSystem(), now: Loop.wallClock)
+        let writer = try WarmTier.open(plan.warm, now: Loop.wallClock)
         for skipped in writer.skippedAtOpening {
             log.write(.error, "warm_damage_skipped") { $0.member("range", "\(skipped)") }
         }

@@ -192,8 +192,9 @@ final class ListeningSocket {
     /// Who connected, by the kernel's word.
     private static func peer(_ descriptor: Int32) -> Peer {
         #if os(Linux)
-            var credentials = ucred()
-            var size = socklen_t(MemoryLayout<ucred>.size)
+            // struct ucred, which glibc shows only to _GNU_SOURCE.
+            var credentials: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
+            var size = socklen_t(MemoryLayout.size(ofValue: credentials))
             guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 else {
                 return Peer(uid: .max, gid: .max, pid: 0)
             }

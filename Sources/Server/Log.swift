@@ -1,6 +1,6 @@
 // The log: one JSON object per line on standard error, written by a thread of its own.
 
-public import EventLoop
+internal import EventLoop
 public import Metrics
 internal import Primitives
 internal import Synchronization

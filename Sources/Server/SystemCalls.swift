@@ -8,7 +8,7 @@
 
 /// Sends a few bytes to a client that is about to be closed; what it does not take is lost.
 func sendOnce(_ descriptor: Int32, _ bytes: [UInt8]) {
-    _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+    _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
 }
 
 /// Ends the process without any further step: exit code 70.

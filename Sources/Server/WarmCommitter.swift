@@ -2,6 +2,7 @@
 
 internal import EventLoop
 internal import Primitives
+internal import SegmentLog
 internal import State
 internal import Tiers
 internal import WarmTier
@@ -103,7 +104,7 @@ final class WarmCommitter {
             switch change {
             case .put(let copy, let staleFor):
                 try writer.put(key, copy, staleFor: staleFor)
-            case .remove: try key.withUnsafeBytes { key throws(WarmError) in try writer.delete(key, now: now) }
+            case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
             }
             return true
         } catch {
@@ -209,11 +210,11 @@ struct WarmKeySpace: KeySpace {
 
     mutating func apply(_ change: Change, to key: [UInt8]) {
         guard failure == nil else { return }
-        do {
+        do throws(WarmError) {
             switch change {
             case .none: return
             case .put(let value): try writer.put(key, WarmCopy(value, verifiedAt: now), staleFor: 0)
-            case .remove: try key.withUnsafeBytes { key throws(WarmError) in try writer.delete(key, now: now) }
+            case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
             }
             effects.append((key, change))
         } catch {
@@ -238,8 +239,22 @@ extension WarmWriter {
     fileprivate func put(_ key: [UInt8], _ copy: WarmCopy, staleFor: UInt32) throws(WarmError) {
         let metadata = WarmMetadata(
             expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt, staleForSeconds: staleFor)
-        try key.withUnsafeBytes { key throws(WarmError) in
-            try copy.value.bytes.withUnsafeBytes { value throws(WarmError) in try put(key, value, metadata) }
+        try withBytes(key, copy.value.bytes) { key, value throws(WarmError) in try put(key, value, metadata) }
+    }
+}
+
+/// The bytes of two arrays, for calls with typed errors (`withUnsafeBytes` rethrows untyped ones).
+private func withBytes<Failure: Error>(
+    _ a: [UInt8], _ b: [UInt8], _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(Failure) -> Void
+) throws(Failure) {
+    let result: Result<Void, Failure> = a.withUnsafeBytes { a in
+        b.withUnsafeBytes { b in
+            do throws(Failure) {
+                return .success(try body(a, b))
+            } catch {
+                return .failure(error)
+            }
         }
     }
+    try result.get()
 }

@@ -68,9 +68,8 @@ final class Worker {
                 StreamTransport(endpoint, on: loop, resolver: resolver)
             }
         }
-        tiers = Tiers(
-            share: process.share, policies: policies, redis: redis,
-            warm: warm.map { WarmPort($0, mailbox: mailbox) }, scheduler: scheduler)
+        let port = warm.map { [mailbox] warm in WarmPort(warm, mailbox: mailbox) }
+        tiers = Tiers(share: process.share, policies: policies, redis: redis, warm: port, scheduler: scheduler)
         receiver.worker = self
         redis?.delegate = self
     }

@@ -44,7 +44,11 @@ public final class BreakerGate: Sendable {
     /// Leave to send a request; nil when Redis is not to be asked.
     public func admit(_ operation: Operation, now: Int64) -> Permit? {
         breaker.withLock { breaker in
-            if case .admitted(let permit) = breaker.beforeRequest(operation) { permit } else { nil }
+            if case .admitted(let permit) = breaker.beforeRequest(operation, now: MonotonicTime(nanoseconds: now)) {
+                permit
+            } else {
+                nil
+            }
         }
     }
 
@@ -119,7 +123,11 @@ public final class BreakerGate: Sendable {
         for transition in transitions { onTransition(transition) }
     }
 
+    /// Open and half-open refuse whatever the time: only the breaker's own probes close it.
     private static func refuses(_ operation: Operation, _ breaker: Breaker) -> Bool {
-        if case .refused = breaker.beforeRequest(operation) { true } else { false }
+        switch breaker.state(of: operation) {
+        case .open, .halfOpen, .forcedOpen: true
+        case .closed, .forcedClosed: false
+        }
     }
 }

@@ -1,7 +1,7 @@
 // Why a read would be answered as it would: what each tier holds, how fresh, under which policy.
 
 internal import LocalTier
-public import Primitives
+internal import Primitives
 public import Resilience
 internal import State
 

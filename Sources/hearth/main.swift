@@ -1,1 +1,3 @@
-print("hearth")
+// The command line: the first word says what to do.
+
+CommandLineTool(Array(CommandLine.arguments.dropFirst())).run()

@@ -63,7 +63,7 @@ struct CommandTable: Sendable {
         }
     }
 
-    nonisolated(unsafe) static let shared = CommandTable()
+    static let shared = CommandTable()
 
     private nonisolated(unsafe) let byName: [Name: Command]
     /// In the order of their names.

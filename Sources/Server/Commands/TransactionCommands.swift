@@ -41,7 +41,7 @@ enum TransactionCommands {
             return worker.fail(
                 c, CommandError("ERR \(command.name) can't be part of MULTI here: only commands on plain strings can"))
         }
-        do {
+        do throws(CommandError) {
             let native = try parse(a, now)
             if let refusal = worker.refusal(of: native.command) { throw CommandError(refusal) }
             let limit = worker.configuration.maxRequest

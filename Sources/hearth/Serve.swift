@@ -1,0 +1,115 @@
+// `hearth serve`: the configuration becomes a running server, and SIGHUP makes it another.
+
+internal import Admin
+internal import Configuration
+internal import LocalTier
+internal import RedisTier
+internal import Resilience
+internal import Server
+internal import Tiers
+internal import WarmTier
+
+extension CommandLineTool {
+    func serve() -> Never {
+        let (file, flags, rest) = flags()
+        guard rest.isEmpty else { fail(.usage, "hearth serve: what is '\(rest[0])'? Flags are --KEY VALUE") }
+        let loaded = load(file, flags)
+        let log = Log(level: loaded.configuration.log.logLevel)
+        for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
+        let reloading = Reloading(file: file, flags: flags, running: loaded.configuration, log: log)
+        do {
+            let server = try HearthServer(try loaded.configuration.plan(), log: log)
+            let admin = try AdminServer.start(loaded.configuration.admin, source: server.adminSource)
+            if let admin { log.write(.info, "admin") { $0.member("address", "\(admin.address)") } }
+            server.onReload = { [unowned server] in reloading.reload(server) }
+            server.run()
+            admin?.stop()
+            log.finish()
+            finish(.clean)
+        } catch {
+            log.write(.error, "start_failed") { $0.member("error", "\(error)") }
+            log.finish()
+            printError("hearth: \(error)")
+            finish(.unavailable)
+        }
+    }
+}
+
+/// What SIGHUP does: the file is read again, and swapped in where it is good.
+private final class Reloading {
+    private let file: String?
+    private let flags: [(String, String)]
+    private var running: Configuration
+    private let log: Log
+
+    init(file: String?, flags: [(String, String)], running: Configuration, log: Log) {
+        self.file = file
+        self.flags = flags
+        self.running = running
+        self.log = log
+    }
+
+    func reload(_ server: HearthServer) {
+        do {
+            let loaded = try CommandLineTool.read(file, flags)
+            let difference = loaded.configuration.difference(from: running)
+            let next = loaded.configuration.reloadable(over: running)
+            server.reload(try next.plan())
+            log.setLevel(next.log.logLevel)
+            running = next
+            for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
+            log.write(difference.needRestart.isEmpty ? .info : .warning, "reloaded") {
+                $0.array("applied") { for key in difference.applied { $0.string(key) } }
+                $0.array("need_restart") { for key in difference.needRestart { $0.string(key) } }
+            }
+        } catch {
+            log.write(.error, "reload_refused") { $0.member("error", "\(error)") }
+        }
+    }
+}
+
+extension LogSection {
+    var logLevel: Log.Level {
+        switch level {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+extension Configuration {
+    /// The configuration as the server is started with it; reads the password files.
+    func plan() throws -> ServerPlan {
+        var server = server
+        if let file = socketPasswordFile { server.password = try Self.readPassword(file: file) }
+        var redis = redis
+        if let file = redis?.passwordFile {
+            redis?.password = String(decoding: try Self.readPassword(file: file), as: UTF8.self)
+        }
+        return ServerPlan(
+            server: server, redis: redis,
+            local: LocalTierConfiguration(maxBytes: local.maxBytes, eviction: .lru, shards: local.shards),
+            warm: warm.plan(sync: warmSync, whenFull: warmWhenFull, limits: server),
+            breaker: try BreakerConfiguration(
+                window: breaker.window, minCalls: breaker.minCalls, failureRate: breaker.failureRate,
+                consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
+                slowRate: breaker.slowRate, open: breaker.open, openMax: breaker.openMax, probes: breaker.probes),
+            policies: PolicyTable(policies))
+    }
+}
+
+extension WarmSection {
+    func plan(sync: Sync, whenFull: WhenFull, limits: ServerConfiguration) -> WarmTierConfiguration {
+        let mode: WarmTierConfiguration.Sync =
+            switch sync {
+            case .interval(let duration): .interval(milliseconds: Int(duration.milliseconds))
+            case .never: .never
+            case .always, .auto: .always
+            }
+        return WarmTierConfiguration(
+            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse,
+            maxValueBytes: max(1, limits.maxValue))
+    }
+}
