@@ -27,7 +27,9 @@ final class Slot {
 /// A client; belongs to its worker's thread.
 final class Connection: StreamDelegate {
     let id: Int64
-    unowned let worker: Worker
+    /// Unsafe for speed: a counted reference per request costs more than the look-up. A worker outlives its connections,
+    /// all of which it closes before its loop ends.
+    unowned(unsafe) let worker: Worker
     let stream: Stream
     let peer: Peer
     let openedAt: Int64
