@@ -48,6 +48,7 @@ final class Worker {
     private(set) var batchNow = Timestamp.distantPast
     var localHits = 0
     var localAbsents = 0
+    var localStales = 0
 
     /// Made on the thread that starts the server, handed to its own by `run`.
     init(index: Int, process: ProcessContext, warm: WarmService?) {
@@ -113,17 +114,20 @@ final class Worker {
         batchNow = Loop.wallClock
         localHits = 0
         localAbsents = 0
+        localStales = 0
     }
 
     /// Accounts for what local memory answered in this batch: one reading of the clock serves all.
     func endBatch() {
-        let answered = localHits + localAbsents
+        let answered = localHits + localAbsents + localStales
         guard answered > 0 else { return }
-        let elapsed = UInt64(max(0, Loop.monotonicNanoseconds - batchStart))
+        let elapsed = max(0, Loop.monotonicNanoseconds - batchStart)
         counters.commands.add(UInt64(answered))
+        counters.record(.get, nanoseconds: elapsed, count: UInt64(answered))
         tiers.counters.localFresh.add(UInt64(localHits))
+        if localStales > 0 { tiers.counters.localStale.add(UInt64(localStales)) }
         if localAbsents > 0 { tiers.counters.localAbsent.add(UInt64(localAbsents)) }
-        tiers.counters.localLatency.record(elapsed, count: UInt64(answered))
+        tiers.counters.localLatency.record(UInt64(elapsed), count: UInt64(answered))
     }
 
     func markDirty(_ connection: Connection) {

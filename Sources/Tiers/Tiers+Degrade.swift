@@ -1,7 +1,7 @@
 // Answers without the authority: what is held, marked for what it is, or the policy's default.
 
-internal import LocalTier
-internal import Primitives
+public import LocalTier
+public import Primitives
 internal import State
 
 extension Tiers {
@@ -30,6 +30,27 @@ extension Tiers {
                 completion(ignorance(key, policy, reason))
             }
         }
+    }
+
+    /// Whether a read would go to a Redis that is not to be asked now.
+    public var refusesRedisReads: Bool { redis != nil && breaker.refusesReads }
+
+    /// Hands a copy that may be served in an outage to `body`, without allocating; whether there was one.
+    ///
+    /// For reads while `refusesRedisReads`; it counts nothing, which is the caller's.
+    public func withServableCopy(
+        _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> Void
+    ) -> Bool {
+        let index = policies.index(for: key)
+        guard policies.policies[index].tiers.contains(.redis) else { return false }
+        return local.read(key, hash: hash, now: now) { entry in
+            guard entry.kind == .string,
+                policies.policies[index].mayServeStale(
+                    verifiedAt: entry.verifiedAt, expiresAt: entry.expiresAt, now: now, authority: .redis)
+            else { return false }
+            body(entry)
+            return true
+        } ?? false
     }
 
     /// The local copy as a stale reading, where the policy still allows it.

@@ -32,6 +32,7 @@ extension Tiers {
         let sentAt = scheduler.now
         request.append("MULTI")
         for flight in batch {
+            if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
             flight.token = TokenBox(local.beginFill(flight.hash))
