@@ -71,8 +71,8 @@ public final class SegmentLog {
     var activeSummaries: [RecordSummary] = []
     var nextSequence: UInt32
     var marks: SegmentMarks
-    /// Whether `marks` says something that no durable segment says yet.
-    var hasPendingMarks = false
+    /// Whether something was refused of which no durable note says so yet: a crash may bring it back.
+    public internal(set) var hasPendingMarks = false
     /// Files that could not be created whole nor removed; tried again before the next is created.
     var strays: [String] = []
 

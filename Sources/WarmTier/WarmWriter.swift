@@ -96,7 +96,8 @@ public final class WarmWriter {
             throw .keyTooLong(count: key.count, limit: configuration.maxKeyBytes)
         }
         let metadata = remembered ?? WarmMetadata(expiresAt: .distantPast)
-        if metadata.keptUntil <= now {
+        // While a refused change may still come back, even a key of which nothing is held needs its deletion on disk.
+        if metadata.keptUntil <= now, !log.hasPendingMarks {
             let hash = xxh3(key, seed: tier.storeSeed)
             if stagedIndex(hash, key) == nil, tier.index.find(hash, markRead: false).first == nil { return }
         }
