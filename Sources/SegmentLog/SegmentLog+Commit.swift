@@ -226,18 +226,3 @@ extension SegmentLog {
         return bytes + batch.bytes
     }
 }
-
-extension Array where Element == UInt8 {
-    /// `withUnsafeBytes` that keeps the type of what is thrown.
-    func withTyped<Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
-        var failed: Failure?
-        withUnsafeBytes { bytes in
-            do throws(Failure) {
-                try body(bytes)
-            } catch {
-                failed = error
-            }
-        }
-        if let failed { throw failed }
-    }
-}

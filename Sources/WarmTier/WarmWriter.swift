@@ -104,6 +104,23 @@ public final class WarmWriter {
         stage(metadata.header(.tombstone), key, UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
+    /// `put` for a key and a value in arrays.
+    public func put(
+        _ key: [UInt8], _ value: [UInt8], _ metadata: WarmMetadata = WarmMetadata()
+    ) throws(WarmError) {
+        try key.withTyped { key throws(WarmError) in
+            try value.withTyped { value throws(WarmError) in try put(key, value, metadata) }
+        }
+    }
+
+    /// `delete` for a key in an array.
+    public func delete(_ key: [UInt8], remembered: WarmMetadata? = nil, now: Timestamp) throws(WarmError) {
+        try key.withTyped { key throws(WarmError) in try delete(key, remembered: remembered, now: now) }
+    }
+
+    /// `read` for a key in an array.
+    public func read(_ key: [UInt8], now: Timestamp) -> WarmLookup { key.withUnsafeBytes { read($0, now: now) } }
+
     /// Stages what `body` stages as one group: all of it is recovered after a crash, or none.
     ///
     /// When `body` throws, what it staged is taken back, and the batch may go on. Groups do not nest.
