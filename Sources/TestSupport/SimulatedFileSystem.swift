@@ -6,7 +6,6 @@
 // what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
 
 public import SegmentLog
-private import Synchronization
 
 #if canImport(Glibc)
     private import Glibc
@@ -82,9 +81,9 @@ public final class SimulatedFileSystem: FileSystem {
         var highest = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
-    public init(seed: UInt64 = 1) { state = Mutex(State(random: SimulatedRandom(seed: seed))) }
+    public init(seed: UInt64 = 1) { state = Locked(State(random: SimulatedRandom(seed: seed))) }
 
     /// What goes wrong from now on; setting it starts the count of calls anew.
     public var faults: SimulatedFaults {

@@ -22,7 +22,7 @@ public final class WarmTier: Sendable {
     let storeSeed: UInt64
     let index = WarmIndex()
     /// The writer's side of the figures, as of its last commit or maintenance.
-    let written = Mutex(WarmTierStatistics())
+    let written = Locked(WarmTierStatistics())
 
     init(configuration: WarmTierConfiguration, storeSeed: UInt64) {
         self.configuration = configuration
