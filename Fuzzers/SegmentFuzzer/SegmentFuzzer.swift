@@ -1,7 +1,7 @@
 // Arbitrary bytes as a segment file: recovery, inspection and reading neither crash nor return what was not written.
 //
-// The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes 1
-// and 2 where. `Fuzzers/SegmentFuzzer/build` builds it; it needs no corpus.
+// The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes
+// 1 and 2 where. `Fuzzers/SegmentFuzzer/build` builds it; it needs no corpus.
 
 import Primitives
 import SegmentLog
@@ -76,7 +76,8 @@ public func fuzzSegment(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
                 Original.values.contains { $0 == (key, found) }, "BUG: \(key) is read as \(found), which nobody wrote")
         }
         for key in writer.tier.scan(limit: 100, now: Original.now).keys {
-            precondition(Original.values.contains { Array($0.key.utf8) == key }, "BUG: the key \(key), which nobody wrote")
+            precondition(
+                Original.values.contains { Array($0.key.utf8) == key }, "BUG: the key \(key), which nobody wrote")
         }
         // What was recovered takes writes, and keeps them.
         writer.begin(now: Original.now)

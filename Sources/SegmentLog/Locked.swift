@@ -1,8 +1,8 @@
 // A value behind a lock that ThreadSanitizer understands.
 //
-// DESIGN. Swift's own `Mutex` waits on a futex inside the standard library, which is not instrumented: on Linux every value
-// behind one is reported as a race (seen with 6.3.1 on code that did nothing but `withLock`), and real ones drown in it.
-// A POSIX mutex is intercepted, and costs the same where nobody waits.
+// DESIGN. Swift's own `Mutex` waits on a futex inside the standard library, which is not instrumented: on Linux every
+// value behind one is reported as a race (seen with 6.3.1 on code that did nothing but `withLock`), and real ones
+// drown in it. A POSIX mutex is intercepted, and costs the same where nobody waits.
 
 #if canImport(Glibc)
     private import Glibc

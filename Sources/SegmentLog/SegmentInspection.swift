@@ -1,4 +1,5 @@
-// Looking into a directory of segments without opening the log: read-only, for `hearth warm inspect|verify` and for tests.
+// Looking into a directory of segments without opening the log: read-only, for `hearth warm inspect|verify` and for
+// tests.
 
 /// What one segment file holds.
 public struct SegmentReport: Sendable {

@@ -1,9 +1,9 @@
 // A disk in memory that fails, fills up, shortens transfers and loses power, all by the seed.
 //
-// DESIGN. A file has what is durable, and the changes since its last synchronisation; a directory likewise has its durable
-// names and the changes to them. Losing power keeps any subset of the changes, writes torn at any byte. A failed
-// synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever writing
-// what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
+// DESIGN. A file has what is durable, and the changes since its last synchronisation; a directory likewise has its
+// durable names and the changes to them. Losing power keeps any subset of the changes, writes torn at any byte. A
+// failed synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever
+// writing what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
 
 public import SegmentLog
 

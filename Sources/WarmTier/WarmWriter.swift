@@ -1,7 +1,7 @@
 // The writing side of a warm tier: batches of changes, committed with one write and, by mode, one fdatasync.
 //
-// A writer is not Sendable: it is handed to its thread and stays there. Nothing of a batch is readable before its commit
-// has succeeded; nothing of a batch whose commit failed is readable, or recovered.
+// A writer is not Sendable: it is handed to its thread and stays there. Nothing of a batch is readable before its
+// commit has succeeded; nothing of a batch whose commit failed is readable, or recovered.
 //
 // Reads of single keys are atomic. A reader on another thread may see the first keys of a group before its last.
 
@@ -148,8 +148,8 @@ public final class WarmWriter {
 
     /// Writes the batch, makes it durable by mode, and then readable.
     ///
-    /// When it throws, nothing of the batch is readable or will be recovered; only `.refused` with `isVoid` false leaves
-    /// open whether a crash brings it back. The batch is over either way.
+    /// When it throws, nothing of the batch is readable or will be recovered; only `.refused` with `isVoid` false
+    /// leaves open whether a crash brings it back. The batch is over either way.
     public func commit(now: Timestamp) throws(WarmError) {
         precondition(isBegun && !isGrouping, "BUG: commit without begin, or within a group")
         defer {

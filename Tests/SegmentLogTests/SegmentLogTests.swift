@@ -154,12 +154,13 @@ extension SegmentLog {
     }
 
     @Test func `a file name gives its identity back, and no other name does`() {
-        let identity = SegmentIdentity(storeSeed: 0xFEDC_BA98_7654_3210, sequence: 0xABCDEF01)
+        let identity = SegmentIdentity(storeSeed: 0xFEDC_BA98_7654_3210, sequence: 0xABCD_EF01)
         #expect(identity.fileName == "fedcba9876543210-abcdef01.segment")
         #expect(SegmentIdentity(fileName: identity.fileName) == identity)
-        for name in ["LOCK", "", "fedcba9876543210-abcdef01.segmen", "fedcba9876543210-00000000.segment",
-            "FEDCBA9876543210-abcdef01.segment", "fedcba9876543210_abcdef01.segment"]
-        {
+        for name in [
+            "LOCK", "", "fedcba9876543210-abcdef01.segmen", "fedcba9876543210-00000000.segment",
+            "FEDCBA9876543210-abcdef01.segment", "fedcba9876543210_abcdef01.segment",
+        ] {
             #expect(SegmentIdentity(fileName: name) == nil)
         }
     }

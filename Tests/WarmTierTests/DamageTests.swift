@@ -33,7 +33,11 @@ import WarmTier
         ) throws {
             func stage(_ writer: WarmWriter) throws(WarmError) {
                 for change in changes {
-                    if let value = change.value { try writer.put(change.key, value) } else { try writer.delete(change.key) }
+                    if let value = change.value {
+                        try writer.put(change.key, value)
+                    } else {
+                        try writer.delete(change.key)
+                    }
                 }
             }
             try writer.batch { writer throws(WarmError) in

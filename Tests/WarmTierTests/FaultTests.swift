@@ -26,7 +26,9 @@ struct Expectation {
             if case .failed = lookup { continue }
             let found = lookup.text
             if !values.contains(found), !(mayMiss && found == nil) {
-                Issue.record("\(place): \(key) is \(found?.prefix(20) ?? "absent"), not of \(values.map { $0?.prefix(20) ?? "absent" })")
+                Issue.record(
+                    "\(place): \(key) is \(found?.prefix(20) ?? "absent"), not of \(values.map { $0?.prefix(20) ?? "absent" })"
+                )
             }
         }
         // The members of a group are of one write.
@@ -117,7 +119,9 @@ struct ScriptedLife {
     static let rounds = 12
 
     /// The calls that a faultless life makes.
-    static func callCount(_ whenFull: WarmTierConfiguration.WhenFull, _ sync: WarmTierConfiguration.Sync = .always) -> Int {
+    static func callCount(_ whenFull: WarmTierConfiguration.WhenFull, _ sync: WarmTierConfiguration.Sync = .always)
+        -> Int
+    {
         var life = ScriptedLife(seed: 1, whenFull: whenFull, sync: sync)
         life.open()
         life.run(rounds: 0..<Faults.rounds)
@@ -125,7 +129,10 @@ struct ScriptedLife {
         return life.files.calls
     }
 
-    @Test(arguments: zip([WarmTierConfiguration.WhenFull.evict, .refuse, .refuse], [FileErrorCode.inputOutput, .inputOutput, .noSpace]))
+    @Test(
+        arguments: zip(
+            [WarmTierConfiguration.WhenFull.evict, .refuse, .refuse],
+            [FileErrorCode.inputOutput, .inputOutput, .noSpace]))
     func `any one call may fail`(_ whenFull: WarmTierConfiguration.WhenFull, _ code: FileErrorCode) {
         let total = Self.callCount(whenFull)
         #expect(total > 200)
@@ -214,7 +221,8 @@ struct ScriptedLife {
             #expect(life.failures == before, "capacity \(capacity): did not recover")
             life.open()
             if let writer = life.writer {
-                life.expectation.check(writer.tier, mayMiss: false, "capacity \(capacity), reopened", now: .at(life.now))
+                life.expectation.check(
+                    writer.tier, mayMiss: false, "capacity \(capacity), reopened", now: .at(life.now))
             }
         }
     }
