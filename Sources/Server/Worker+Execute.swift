@@ -46,7 +46,7 @@ extension Worker {
         case .value: localHits &+= 1
         case .extended:
             localHits &+= 1
-            tiers.extendInRedis(Array(key))
+            tiers.extend(Array(key))
         case .absent:
             output.null(version)
             localAbsents &+= 1

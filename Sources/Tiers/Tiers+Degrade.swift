@@ -100,6 +100,14 @@ extension Tiers {
 
     // MARK: The warm tier as the authority
 
+    /// The end of a life after this read of it: where reads extend it, the disk hears so once per tenth of it.
+    private func slide(_ key: [UInt8], _ policy: Policy, _ expiresAt: Timestamp) -> Timestamp {
+        guard let life = policy.slidingLife, expiresAt != .never else { return expiresAt }
+        let now = scheduler.now
+        if expiresAt.milliseconds(since: now) < life - life / 10 { extend(key, policy) }
+        return max(expiresAt, now.advanced(byMilliseconds: life))
+    }
+
     func readWarmAuthority(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ completion: @escaping (Reading) -> Void
     ) {
@@ -113,12 +121,12 @@ extension Tiers {
             case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
                 counters.warmFresh.add()
                 counters.valueBytes.record(UInt64(copy.value.bytes.count))
-                let metadata = policy.metadata(
-                    verifiedAt: sentAt, expiresAt: copy.value.expiresAt, authority: .warm)
+                let expiresAt = slide(key, policy, copy.value.expiresAt)
+                let metadata = policy.metadata(verifiedAt: sentAt, expiresAt: expiresAt, authority: .warm)
                 fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
                 completion(
                     Reading(
-                        content: .value(bytes: copy.value.bytes, expiresAt: copy.value.expiresAt), source: .warm,
+                        content: .value(bytes: copy.value.bytes, expiresAt: expiresAt), source: .warm,
                         freshness: .fresh, verifiedAt: sentAt))
             case .copy, .absent:
                 counters.warmAbsent.add()
