@@ -48,7 +48,7 @@ let package = Package(
                 "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog", "Resilience", "State", "EventLoop",
                 "Metrics", "Admin", "Primitives",
             ]),
-        room("Admin", ["CMicrohttpd", "Metrics"]),
+        room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
         room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
         .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Resilience", "Metrics", "Primitives"], swiftSettings: strict),
 

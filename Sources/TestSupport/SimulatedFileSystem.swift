@@ -5,6 +5,7 @@
 // failed synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever
 // writing what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
 
+internal import Primitives
 public import SegmentLog
 
 #if canImport(Glibc)

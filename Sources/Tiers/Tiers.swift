@@ -9,14 +9,13 @@ public import LocalTier
 public import Primitives
 public import RedisTier
 internal import Resilience
-internal import Synchronization
 
 /// What the workers of a process share; safe from any thread.
 public final class TierShare: Sendable {
     public let local: LocalTier
     public let breaker: BreakerGate
     /// Held while commands are performed on keys that live in local memory alone.
-    let localAuthority = Mutex(())
+    let localAuthority = Locked(())
 
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
