@@ -68,9 +68,11 @@ let package = Package(
 
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "ConfigurationFuzzer", dependencies: ["Configuration"], path: "Fuzzers/ConfigurationFuzzer",
-            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+    for (name, module) in [("ConfigurationFuzzer", "Configuration"), ("RequestFuzzer", "RESP")] {
+        package.targets.append(
+            .executableTarget(
+                name: name, dependencies: [.init(stringLiteral: module)], path: "Fuzzers/\(name)",
+                swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+    }
 }
