@@ -50,7 +50,12 @@ let package = Package(
             ]),
         room("Admin", ["CMicrohttpd", "Metrics"]),
         room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
-        .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Resilience", "Metrics", "Primitives"], swiftSettings: strict),
+        .executableTarget(
+            name: "hearth",
+            dependencies: [
+                "Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog",
+                "Resilience", "Metrics", "Primitives",
+            ], swiftSettings: strict),
 
         room("TestSupport", ["Primitives", "SegmentLog"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
@@ -66,6 +71,7 @@ let package = Package(
         tests("TiersTests", ["Tiers", "Primitives"]),
         tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server"]),
+        tests("CommandLineTests", ["hearth"]),
         tests("IntegrationTests", []),
     ],
     swiftLanguageModes: [.v6]

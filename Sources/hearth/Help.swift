@@ -47,6 +47,12 @@ extension CommandLineTool {
                 name: "metrics", usage: "metrics", summary: "every metric, as Prometheus scrapes it",
                 details: "The same text as the admin port's /metrics, without the port.", run: { $0.metrics() }),
             Entry(
+                name: "warm", usage: "warm inspect|verify [DIR]", summary: "what lies in a warm directory, and whether it is sound",
+                details: """
+                    inspect reads footers, verify every record. Both write nothing and work whether or not Hearth runs.
+                    DIR is warm.path where it is not given. Exit codes: 0 it is sound, 69 it has damage or can't be read.
+                    """, run: { $0.warm() }),
+            Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",
                 details: "Every mistake, with file, line, column and a suggestion. Exit codes: 0 it is good, 78 it is not.",
                 run: { $0.check() }),
