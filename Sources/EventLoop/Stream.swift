@@ -39,7 +39,8 @@ public final class Stream {
     private let writeRequest: UnsafeMutablePointer<uv_write_t>
     private let connectRequest: UnsafeMutablePointer<uv_connect_t>
     private let loop: Loop
-    public weak var delegate: (any StreamDelegate)?
+    /// Kept alive until the stream is closed.
+    public var delegate: (any StreamDelegate)?
     public private(set) var isClosed = false
     private var isReading = false
     public private(set) var isWriting = false
@@ -179,7 +180,9 @@ public final class Stream {
             guard let data = request?.pointee.data else { return }
             let stream = Unmanaged<Stream>.fromOpaque(data).takeRetainedValue()
             stream.isWriting = false
-            stream.delegate?.streamDidWrite(stream, code == 0 ? nil : EventLoopError("write", code))
+            let delegate = stream.delegate
+            if stream.isClosed { stream.delegate = nil }
+            delegate?.streamDidWrite(stream, code == 0 ? nil : EventLoopError("write", code))
         }
         if code != 0 {
             Unmanaged<Stream>.fromOpaque(writeRequest.pointee.data).release()
@@ -196,6 +199,8 @@ public final class Stream {
         guard !isClosed else { return }
         isClosed = true
         isReading = false
+        // A write in flight is still to be told of.
+        if !isWriting { delegate = nil }
         uv_close(hearth_uv_handle(handle)) { closed in
             guard let data = closed?.pointee.data else { return }
             Unmanaged<Stream>.fromOpaque(data).release()

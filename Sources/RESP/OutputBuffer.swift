@@ -6,14 +6,14 @@
 /// reply does not stay with a connection for ever.
 public final class OutputBuffer {
     /// The capacity that an empty buffer may keep, in bytes.
-    public static let keptCapacity = 64 << 10
+    public static let keptCapacity = 16 << 10
 
     @usableFromInline var base: UnsafeMutableRawPointer
     @usableFromInline var capacity: Int
     @usableFromInline var start = 0
     @usableFromInline var end = 0
 
-    public init(capacity: Int = 4096) {
+    public init(capacity: Int = 1024) {
         precondition(capacity > 0)
         self.capacity = capacity
         base = .allocate(byteCount: capacity, alignment: 16)
@@ -44,7 +44,7 @@ public final class OutputBuffer {
         end = 0
         guard capacity > Self.keptCapacity else { return }
         base.deallocate()
-        capacity = 4096
+        capacity = 1024
         base = .allocate(byteCount: capacity, alignment: 16)
     }
 

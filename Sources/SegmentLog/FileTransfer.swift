@@ -7,7 +7,8 @@ extension FileSystem {
     ) throws(FileError) -> Int {
         var done = 0
         while done < buffer.count {
-            let count = try read(file, into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]), at: offset + done)
+            let count = try read(
+                file, into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]), at: offset + done)
             precondition(count >= 0 && count <= buffer.count - done, "BUG: read of \(count) bytes into \(buffer.count)")
             if count == 0 { break }
             done += count

@@ -15,7 +15,9 @@ extension UnsafeMutableRawBufferPointer {
 
     /// This buffer between two offsets.
     @inline(__always)
-    func part(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: self[range]) }
+    func part(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: self[range])
+    }
 }
 
 extension UnsafeRawBufferPointer {

@@ -1,9 +1,9 @@
 // One record as bytes: its header, its two checksums, and where the next one begins. docs/warm-format.md has the table.
 //
-// DESIGN. The whole checksum covers header, key, value and padding. The header has a short one of its own, so that a scan
-// over damaged bytes does not follow a length that nobody wrote (a scan stays linear), and so that a key can be compared
-// without reading a large value. Both are seeded with the segment's identity and the offset: a record left over from
-// another file, or moved within this one, is not a record.
+// DESIGN. The whole checksum covers header, key, value and padding. The header has a short one of its own, so that a
+// scan over damaged bytes does not follow a length that nobody wrote (a scan stays linear), and so that a key can be
+// compared without reading a large value. Both are seeded with the segment's identity and the offset: a record left
+// over from another file, or moved within this one, is not a record.
 
 public import Primitives
 
@@ -35,7 +35,8 @@ public struct ShadowRange: Hashable, Sendable {
 
     /// This range, and `segment` too.
     public func including(_ segment: UInt32) -> ShadowRange {
-        isNone ? ShadowRange(low: segment, high: segment) : ShadowRange(low: min(low, segment), high: max(high, segment))
+        isNone
+            ? ShadowRange(low: segment, high: segment) : ShadowRange(low: min(low, segment), high: max(high, segment))
     }
 }
 
@@ -87,7 +88,8 @@ public struct RecordHeader: Hashable, Sendable {
 
     /// Writes the fields to the first 64 bytes of `record`; the checksums come with `seal`.
     func encode(into record: UnsafeMutableRawBufferPointer) {
-        precondition(keyLength <= Self.keyLengthMax && valueLength <= Self.valueLengthMax, "BUG: record beyond the format")
+        precondition(
+            keyLength <= Self.keyLengthMax && valueLength <= Self.valueLengthMax, "BUG: record beyond the format")
         record.store(Self.magic, at: 0)
         record.store(UInt32(0), at: 4)
         record.store(UInt64(0), at: 8)

@@ -59,7 +59,9 @@ public struct RecordSummary: Hashable, Sendable {
         valueBytes = bytes.integer(at: 24, as: UInt32.self)
         let low = bytes.integer(at: 28, as: UInt32.self)
         let high = bytes.integer(at: 32, as: UInt32.self)
-        guard low <= high, keyBytes <= RecordHeader.keyLengthMax, valueBytes <= RecordHeader.valueLengthMax else { return nil }
+        guard low <= high, keyBytes <= RecordHeader.keyLengthMax, valueBytes <= RecordHeader.valueLengthMax else {
+            return nil
+        }
         shadow = ShadowRange(low: low, high: high)
         kind = RecordKind(rawValue: bytes[36])
         flags = bytes[37]

@@ -49,7 +49,8 @@ public final class SegmentFile: Sendable {
                     let record = UnsafeRawBufferPointer(target)
                     header = RecordHeader.decode(record, identity: identity, offset: offset)
                     if let found = header,
-                        found.recordLength != length || !RecordHeader.isWhole(record, identity: identity, offset: offset)
+                        found.recordLength != length
+                            || !RecordHeader.isWhole(record, identity: identity, offset: offset)
                     {
                         header = nil
                     }
@@ -65,7 +66,8 @@ public final class SegmentFile: Sendable {
 
     /// Reads header and key of the record at `offset`; nil when the header does not pass its check.
     ///
-    /// The key is not covered by that check: it may be compared, and shown, but a match of the whole record is `record`.
+    /// The key is not covered by that check: it may be compared, and shown, but a match of the whole record is
+    /// `record`.
     /// `keyGuess` is how many bytes of key the first read asks for; a longer key takes a second one.
     public func headerAndKey(
         at offset: Int, keyGuess: Int = 192

@@ -30,7 +30,9 @@ struct SegmentFileFound {
                 guard header.version == SegmentHeader.currentVersion else {
                     throw .unsupportedVersion(path: path, version: header.version)
                 }
-                guard header.purpose == purpose.rawValue else { throw .wrongPurpose(path: path, purpose: header.purpose) }
+                guard header.purpose == purpose.rawValue else {
+                    throw .wrongPurpose(path: path, purpose: header.purpose)
+                }
             }
             found.append(segment)
         }
@@ -46,7 +48,8 @@ struct SegmentFileFound {
         do {
             opening = try file.opening()
         } catch {
-            opening = SegmentOpening()  // as a damaged header: the name says whose it is, the scan reports what it misses
+            // As a damaged header: the name says whose the file is, the scan reports what it misses.
+            opening = SegmentOpening()
         }
     }
 

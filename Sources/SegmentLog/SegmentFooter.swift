@@ -54,7 +54,9 @@ enum SegmentFooter {
     }
 
     /// The lines of a footer, if they pass the trailer's checksum and lie in order within the records.
-    static func summaries(_ lines: UnsafeRawBufferPointer, trailer: Trailer, identity: SegmentIdentity) -> [RecordSummary]? {
+    static func summaries(_ lines: UnsafeRawBufferPointer, trailer: Trailer, identity: SegmentIdentity)
+        -> [RecordSummary]?
+    {
         guard lines.count == trailer.count * RecordSummary.size,
             xxh3(lines, seed: identity.checkSeed(at: trailer.offset)) == trailer.check
         else { return nil }
@@ -62,7 +64,8 @@ enum SegmentFooter {
         summaries.reserveCapacity(trailer.count)
         var end = SegmentHeader.size
         for index in 0..<trailer.count {
-            guard let summary = RecordSummary(lines.part(index * RecordSummary.size..<(index + 1) * RecordSummary.size)),
+            guard
+                let summary = RecordSummary(lines.part(index * RecordSummary.size..<(index + 1) * RecordSummary.size)),
                 summary.offset >= end, summary.offset + summary.recordLength <= trailer.offset
             else { return nil }
             end = summary.offset + summary.recordLength

@@ -9,7 +9,8 @@ public struct BatchPlace: Hashable, Sendable {
 }
 
 extension SegmentLog {
-    /// Makes sure that the active segment has room for `batch`, opening a new one if need be, and says where it will go.
+    /// Makes sure that the active segment has room for `batch`, opening a new one if need be, and says where it will
+    /// go.
     ///
     /// Nothing of the batch is written. Throws when no segment can be opened.
     public func prepare(_ batch: RecordBatch, now: Timestamp) throws(SegmentLogError) -> BatchPlace {
@@ -99,7 +100,8 @@ extension SegmentLog {
         synchronizations += 1
     }
 
-    /// Ends the active segment with its footer. A segment whose footer can't be written is as good without: it is scanned.
+    /// Ends the active segment with its footer. A segment whose footer can't be written is as good without: it is
+    /// scanned.
     public func sealActive() {
         guard hasActive else { return }
         let index = segments.count - 1
@@ -224,20 +226,5 @@ extension SegmentLog {
         }
         batch.seal(identity: identity, base: SegmentHeader.size)
         return bytes + batch.bytes
-    }
-}
-
-extension Array where Element == UInt8 {
-    /// `withUnsafeBytes` that keeps the type of what is thrown.
-    func withTyped<Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
-        var failed: Failure?
-        withUnsafeBytes { bytes in
-            do throws(Failure) {
-                try body(bytes)
-            } catch {
-                failed = error
-            }
-        }
-        if let failed { throw failed }
     }
 }

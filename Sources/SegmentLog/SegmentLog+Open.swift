@@ -11,8 +11,8 @@ public struct SegmentRecovery: Sendable {
 extension SegmentLog {
     /// Opens the log in `options.directory`, which is created if need be, and takes its lock.
     ///
-    /// Reads footers of sealed segments, and the records of the one that was being written or lost its footer. Damage is
-    /// reported, not thrown. Nothing needs to be writable: what can't be repaired now is left as it is.
+    /// Reads footers of sealed segments, and the records of the one that was being written or lost its footer. Damage
+    /// is reported, not thrown. Nothing needs to be writable: what can't be repaired now is left as it is.
     public static func open(
         _ options: Options, fileSystem: any FileSystem
     ) throws(SegmentLogError) -> (log: SegmentLog, recovery: SegmentRecovery) {
@@ -22,7 +22,9 @@ extension SegmentLog {
             try fileSystem.makeDirectories(options.directory)
         } catch {
             // A directory on a medium that can't be written to may be there all the same.
-            guard error.code == .readOnlyFileSystem || error.operation == .synchronizeDirectory else { throw .file(error) }
+            guard error.code == .readOnlyFileSystem || error.operation == .synchronizeDirectory else {
+                throw .file(error)
+            }
         }
         lock = try DirectoryLock(directory: options.directory, fileSystem: fileSystem)
         found = try SegmentFileFound.all(in: options.directory, purpose: options.purpose, fileSystem: fileSystem)
@@ -31,7 +33,8 @@ extension SegmentLog {
         for segment in found { marks.merge(segment.opening.marks) }
         let log = SegmentLog(
             options: options, storeSeed: found.last?.file.identity.storeSeed ?? fileSystem.randomSeed(),
-            fileSystem: fileSystem, lock: lock, nextSequence: (found.last?.file.identity.sequence ?? 0) + 1, marks: marks)
+            fileSystem: fileSystem, lock: lock, nextSequence: (found.last?.file.identity.sequence ?? 0) + 1,
+            marks: marks)
         var recovery = SegmentRecovery()
         for segment in found { log.adopt(segment, isLast: segment.sequence == found.last?.sequence, into: &recovery) }
         return (log, recovery)

@@ -71,8 +71,8 @@ public final class SegmentLog {
     var activeSummaries: [RecordSummary] = []
     var nextSequence: UInt32
     var marks: SegmentMarks
-    /// Whether `marks` says something that no durable segment says yet.
-    var hasPendingMarks = false
+    /// Whether something was refused of which no durable note says so yet: a crash may bring it back.
+    public internal(set) var hasPendingMarks = false
     /// Files that could not be created whole nor removed; tried again before the next is created.
     var strays: [String] = []
 
@@ -124,7 +124,8 @@ public final class SegmentLog {
 
     /// Whether a file of the range still exists, or may come back after a power cut; `except` does not count.
     public func mayHold(_ range: ShadowRange, except: UInt32? = nil) -> Bool {
-        !range.isNone && segments.contains { $0.sequence >= range.low && $0.sequence <= range.high && $0.sequence != except }
+        !range.isNone
+            && segments.contains { $0.sequence >= range.low && $0.sequence <= range.high && $0.sequence != except }
     }
 
     func position(of sequence: UInt32) -> Int? {
@@ -157,7 +158,8 @@ final class DirectoryLock {
 
     static let fileName = "LOCK"
 
-    /// Takes the lock. On a medium that can't be written to, and that has no lock file, nobody can write: none is needed.
+    /// Takes the lock. On a medium that can't be written to, and that has no lock file, nobody can write: none is
+    /// needed.
     init(directory: String, fileSystem: any FileSystem) throws(SegmentLogError) {
         let path = directory + "/" + Self.fileName
         do throws(FileError) {

@@ -13,8 +13,8 @@ public enum SegmentLogError: Error, Equatable, Sendable, CustomStringConvertible
     case file(FileError)
     /// A commit failed: nothing of the batch is acknowledged.
     ///
-    /// `isVoid` says that none of it will be recovered, whatever happens. Otherwise the disk did not even take that note:
-    /// the log refuses until it does, and a crash before then may bring the batch back (the outcome is unknown).
+    /// `isVoid` says that none of it will be recovered, whatever happens. Otherwise the disk did not even take that
+    /// note: the log refuses until it does, and a crash before then may bring the batch back (the outcome is unknown).
     case refused(FileError, isVoid: Bool)
 
     public var description: String {

@@ -31,7 +31,8 @@ struct SegmentMarks: Equatable {
 
     /// Nil when the value is not what `encode` produces.
     init?(_ value: UnsafeRawBufferPointer) {
-        guard value.count >= 16, value.count % 16 == 0, let floor = UInt32(exactly: value.integer(at: 0, as: UInt64.self)),
+        guard value.count >= 16, value.count % 16 == 0,
+            let floor = UInt32(exactly: value.integer(at: 0, as: UInt64.self)),
             value.integer(at: 8, as: UInt64.self) == UInt64(value.count / 16 - 1)
         else { return nil }
         self.floor = floor

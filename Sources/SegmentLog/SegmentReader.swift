@@ -63,7 +63,9 @@ extension SegmentFile {
                 })
             else { return (nil, nil) }
             let lines = try raw(at: trailer.offset, count: trailer.count * RecordSummary.size)
-            return (trailer, lines.withUnsafeBytes { SegmentFooter.summaries($0, trailer: trailer, identity: identity) })
+            return (
+                trailer, lines.withUnsafeBytes { SegmentFooter.summaries($0, trailer: trailer, identity: identity) }
+            )
         } catch {
             return (nil, nil)  // a footer that can't be read is one that isn't there: the records are scanned
         }

@@ -1,9 +1,9 @@
 // Finds every whole record in the bytes of a segment, wherever the file was cut, zeroed or overwritten.
 //
-// DESIGN. Records follow one another; where there is none, the scan looks for the next at every multiple of eight bytes.
-// A header is believed only with its own checksum, so that a length that nobody wrote is never followed, and the cost
-// stays linear. A record counts when all of it passes; the members of a group count when all of them do, one behind
-// the other. What lies between is named with its range and reason.
+// DESIGN. Records follow one another; where there is none, the scan looks for the next at every multiple of eight
+// bytes. A header is believed only with its own checksum, so that a length that nobody wrote is never followed, and
+// the cost stays linear. A record counts when all of it passes; the members of a group count when all of them do, one
+// behind the other. What lies between is named with its range and reason.
 
 internal import Primitives
 
@@ -178,7 +178,9 @@ struct ScanWindow: ~Copyable {
     mutating func nextMagic(after offset: Int) -> Int {
         var next = offset + RecordHeader.alignment
         while next + RecordHeader.size <= limit {
-            if bytes(at: next, count: RecordHeader.size).integer(at: 0, as: UInt32.self) == RecordHeader.magic { return next }
+            if bytes(at: next, count: RecordHeader.size).integer(at: 0, as: UInt32.self) == RecordHeader.magic {
+                return next
+            }
             next += RecordHeader.alignment
         }
         return next

@@ -17,17 +17,25 @@ final class Slot {
     /// The keys that the request touches, for the order between requests; empty with `isBarrier`.
     let keys: [KeyHash]
     let isWrite: Bool
+    /// Under which operation its latency is counted; nil for what is not.
+    let operation: OperationKind?
+    /// Monotonic nanoseconds.
+    let startedAt: Int64
 
-    init(keys: [KeyHash], isWrite: Bool) {
+    init(keys: [KeyHash], isWrite: Bool, operation: OperationKind?, startedAt: Int64) {
         self.keys = keys
         self.isWrite = isWrite
+        self.operation = operation
+        self.startedAt = startedAt
     }
 }
 
 /// A client; belongs to its worker's thread.
 final class Connection: StreamDelegate {
     let id: Int64
-    unowned let worker: Worker
+    /// Unsafe for speed: a counted reference per request costs more than the look-up. A worker outlives its connections,
+    /// all of which it closes before its loop ends.
+    unowned(unsafe) let worker: Worker
     let stream: Stream
     let peer: Peer
     let openedAt: Int64
@@ -93,6 +101,12 @@ final class Connection: StreamDelegate {
         }
         flush()
         worker.endBatch()
+        continueIfReady()
+    }
+
+    /// What stopped for unread replies goes on in this iteration, when the kernel has taken them.
+    private func continueIfReady() {
+        if !isClosed, !input.isEmpty, input.isReady, mayContinue { worker.markDirty(self) }
     }
 
     /// Carries out the whole requests in `bytes`, or in the input buffer, and keeps the rest.
@@ -195,7 +209,7 @@ final class Connection: StreamDelegate {
     @inline(__always)
     func immediate(_ write: (OutputBuffer) -> Void) {
         guard slotCount > 0 else { return write(output) }
-        let slot = Slot(keys: [], isWrite: false)
+        let slot = Slot(keys: [], isWrite: false, operation: nil, startedAt: worker.batchStart)
         slot.isDone = true
         slots.append(slot)
         write(slot.reply)
@@ -206,8 +220,8 @@ final class Connection: StreamDelegate {
     var directOutput: OutputBuffer? { slots.isEmpty ? output : nil }
 
     /// A place in the order of replies, to be filled by `complete`.
-    func reserve(keys: [KeyHash], isWrite: Bool) -> Slot {
-        let slot = Slot(keys: keys, isWrite: isWrite)
+    func reserve(keys: [KeyHash], isWrite: Bool, operation: OperationKind? = nil) -> Slot {
+        let slot = Slot(keys: keys, isWrite: isWrite, operation: operation, startedAt: worker.batchStart)
         slots.append(slot)
         if isWrite { writesInFlight += 1 }
         return slot
@@ -218,6 +232,9 @@ final class Connection: StreamDelegate {
         precondition(!slot.isDone, "BUG: a request answered twice")
         slot.isDone = true
         if slot.isWrite { writesInFlight -= 1 }
+        if let operation = slot.operation {
+            worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
+        }
         guard !isClosed else { return }
         write(slot.reply)
         while firstSlot < slots.count, slots[firstSlot].isDone {
@@ -239,6 +256,8 @@ final class Connection: StreamDelegate {
         guard !isClosed else { return }
         resumeIfPossible()
         flush()
+        updateReading()
+        continueIfReady()
     }
 
     func flush() {

@@ -27,6 +27,12 @@ extension Snapshot {
                 "hearth_tier_duration_seconds", "Time that a tier took to answer, as its requester saw it.", .histogram,
                 latencies.flatMap { $1.samples([Label("tier", $0)], unit: .nanoseconds) }),
             MetricFamily(
+                "hearth_operation_duration_seconds", "Time from a request's arrival to its reply, by kind of operation.",
+                .histogram,
+                OperationKind.allCases.flatMap { kind in
+                    counters.operations[kind.rawValue].samples([Label("operation", kind.label)], unit: .nanoseconds)
+                }),
+            MetricFamily(
                 "hearth_value_bytes", "Sizes of values read from a tier below local memory, or written.", .histogram,
                 counters.valueBytes.samples(unit: .bytes)),
             counter("hearth_commands_total", "Commands carried out.", counters.commands),

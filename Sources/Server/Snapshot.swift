@@ -59,6 +59,8 @@ struct Snapshot {
         var redisLatency = HistogramSnapshot()
         var warmLatency = HistogramSnapshot()
         var valueBytes = HistogramSnapshot()
+        /// One for each kind of operation.
+        var operations = OperationKind.allCases.map { _ in HistogramSnapshot() }
     }
 
     init(_ context: ProcessContext) {
@@ -103,6 +105,7 @@ extension Snapshot.Sums {
         redisConnects += counters.redisConnects.value
         redisDisconnects += counters.redisDisconnects.value
         redisPipelineDepth += counters.redisPipelineDepth.value
+        for (index, histogram) in counters.latencies.enumerated() { operations[index].merge(histogram.snapshot()) }
     }
 
     private mutating func add(_ counters: TierCounters) {

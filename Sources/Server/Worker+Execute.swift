@@ -31,32 +31,49 @@ extension Worker {
 
     /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
     private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion) -> Bool {
-        let hit = tiers.local.read(key, hash: KeyHash(key), now: batchNow) { entry -> LocalHit in
+        let hash = KeyHash(key)
+        let hit = tiers.local.read(key, hash: hash, now: batchNow) { entry -> LocalHit in
             guard entry.freshness == .quiet || entry.freshness == .live else { return .other }
             switch entry.kind {
             case .absent: return .absent
             case .record: return .other
             case .string: break
             }
-            let count = entry.valueLength
-            output.bulkHead(count)
-            let place = output.reserve(count &+ 2)
-            entry.copyValue(to: place)
-            (place + count).storeBytes(of: UInt16(littleEndian: 0x0A0D), as: UInt16.self)
-            output.commit(count &+ 2)
+            Self.write(entry, to: output)
             return entry.isExtensionDue ? .extended : .value
         }
         switch hit {
         case .value: localHits &+= 1
         case .extended:
             localHits &+= 1
-            tiers.extendInRedis(Array(key))
+            tiers.extend(Array(key))
         case .absent:
             output.null(version)
             localAbsents &+= 1
-        case .other, nil: return false
+        case .other: return answerStale(key, hash, output)
+        case nil: return false
         }
         return true
+    }
+
+    /// In an outage a copy that the policy still allows is answered as directly as a hit.
+    private func answerStale(_ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ output: OutputBuffer) -> Bool {
+        guard tiers.refusesRedisReads else { return false }
+        let isServed = tiers.withServableCopy(key, hash: hash, now: batchNow) { entry in
+            Self.write(entry, to: output)
+        }
+        if isServed { localStales &+= 1 }
+        return isServed
+    }
+
+    @inline(__always)
+    private static func write(_ entry: borrowing LocalEntry, to output: OutputBuffer) {
+        let count = entry.valueLength
+        output.bulkHead(count)
+        let place = output.reserve(count &+ 2)
+        entry.copyValue(to: place)
+        (place + count).storeBytes(of: UInt16(littleEndian: 0x0A0D), as: UInt16.self)
+        output.commit(count &+ 2)
     }
 
     private func dispatch(_ connection: Connection, _ arguments: Arguments) -> Bool {
@@ -121,7 +138,7 @@ extension Worker {
         let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
-        let slot = connection.reserve(keys: hashes, isWrite: command.isWrite)
+        let slot = connection.reserve(keys: hashes, isWrite: command.isWrite, operation: command.operation)
         switch command {
         case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
         case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)

@@ -41,12 +41,14 @@ final class Worker {
     private var drainTimer: Timer?
     private var isDraining = false
     let redis: RedisConnection?
+    private let receiver: Receiver
 
     // The batch of requests that one read brought.
     private(set) var batchStart: Int64 = 0
     private(set) var batchNow = Timestamp.distantPast
     var localHits = 0
     var localAbsents = 0
+    var localStales = 0
 
     /// Made on the thread that starts the server, handed to its own by `run`.
     init(index: Int, process: ProcessContext, warm: WarmService?) {
@@ -58,6 +60,7 @@ final class Worker {
         configuration = process.settings.withLock { $0.server }
         let (policies, redisConfiguration) = process.settings.withLock { ($0.policies, $0.redis) }
         let receiver = Receiver()
+        self.receiver = receiver
         mailbox = Mailbox(on: loop) { messages in
             for message in messages { receiver.worker?.receive(message) }
         }
@@ -71,12 +74,20 @@ final class Worker {
         let port = warm.map { [mailbox] warm in WarmPort(warm, mailbox: mailbox) }
         tiers = Tiers(share: process.share, policies: policies, redis: redis, warm: port, scheduler: scheduler)
         receiver.worker = self
-        redis?.delegate = self
+        redis?.delegate = receiver
     }
 
-    /// Breaks the circle between the mailbox, which is made first, and its worker.
-    private final class Receiver {
-        weak var worker: Worker?
+    /// Breaks the circle between a worker and what is made before it and calls it.
+    ///
+    /// Unsafe for speed: one weak reference to an object makes every counting of its references slow (swift's side
+    /// tables), and a worker is counted on each request. It outlives its loop, and with it everything that calls here.
+    private final class Receiver: RedisConnectionDelegate {
+        unowned(unsafe) var worker: Worker?
+
+        func redisDidConnect(_ connection: RedisConnection) { worker?.redisDidConnect(connection) }
+        func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure) {
+            worker?.redisDidDisconnect(failure)
+        }
     }
 
     /// Serves until drained; on the worker's own thread.
@@ -103,17 +114,20 @@ final class Worker {
         batchNow = Loop.wallClock
         localHits = 0
         localAbsents = 0
+        localStales = 0
     }
 
     /// Accounts for what local memory answered in this batch: one reading of the clock serves all.
     func endBatch() {
-        let answered = localHits + localAbsents
+        let answered = localHits + localAbsents + localStales
         guard answered > 0 else { return }
-        let elapsed = UInt64(max(0, Loop.monotonicNanoseconds - batchStart))
+        let elapsed = max(0, Loop.monotonicNanoseconds - batchStart)
         counters.commands.add(UInt64(answered))
+        counters.record(.get, nanoseconds: elapsed, count: UInt64(answered))
         tiers.counters.localFresh.add(UInt64(localHits))
+        if localStales > 0 { tiers.counters.localStale.add(UInt64(localStales)) }
         if localAbsents > 0 { tiers.counters.localAbsent.add(UInt64(localAbsents)) }
-        tiers.counters.localLatency.record(elapsed, count: UInt64(answered))
+        tiers.counters.localLatency.record(UInt64(elapsed), count: UInt64(answered))
     }
 
     func markDirty(_ connection: Connection) {
@@ -218,14 +232,14 @@ final class Worker {
     }
 }
 
-extension Worker: RedisConnectionDelegate {
-    func redisDidConnect(_ connection: RedisConnection) {
+extension Worker {
+    fileprivate func redisDidConnect(_ connection: RedisConnection) {
         counters.redisConnects.add()
         log.write(.info, "redis_connected") { $0.member("worker", index) }
         probe()
     }
 
-    func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure) {
+    fileprivate func redisDidDisconnect(_ failure: RedisFailure) {
         counters.redisDisconnects.add()
         let isMisconfigured = failure.cause == .misconfigured
         log.write(isMisconfigured ? .error : .warning, isMisconfigured ? "redis_misconfigured" : "redis_disconnected") {
@@ -257,7 +271,7 @@ extension Worker: RedisConnectionDelegate {
         }
         let sentAt = Loop.monotonicNanoseconds
         let breaker = process.share.breaker
-        redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [weak self] result in
+        redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [self] result in
             let now = Loop.monotonicNanoseconds
             switch result {
             case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: now - sentAt)
@@ -268,7 +282,7 @@ extension Worker: RedisConnectionDelegate {
                     breaker.succeeded(probe.permit, now: now, elapsed: now - sentAt)
                 }
             }
-            self?.probe()
+            self.probe()
         }
     }
 }

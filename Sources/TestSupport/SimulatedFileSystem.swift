@@ -1,12 +1,11 @@
 // A disk in memory that fails, fills up, shortens transfers and loses power, all by the seed.
 //
-// DESIGN. A file has what is durable, and the changes since its last synchronisation; a directory likewise has its durable
-// names and the changes to them. Losing power keeps any subset of the changes, writes torn at any byte. A failed
-// synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever writing
-// what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
+// DESIGN. A file has what is durable, and the changes since its last synchronisation; a directory likewise has its
+// durable names and the changes to them. Losing power keeps any subset of the changes, writes torn at any byte. A
+// failed synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever
+// writing what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
 
 public import SegmentLog
-private import Synchronization
 
 #if canImport(Glibc)
     private import Glibc
@@ -82,9 +81,9 @@ public final class SimulatedFileSystem: FileSystem {
         var highest = 0
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
-    public init(seed: UInt64 = 1) { state = Mutex(State(random: SimulatedRandom(seed: seed))) }
+    public init(seed: UInt64 = 1) { state = Locked(State(random: SimulatedRandom(seed: seed))) }
 
     /// What goes wrong from now on; setting it starts the count of calls anew.
     public var faults: SimulatedFaults {

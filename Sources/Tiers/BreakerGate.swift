@@ -52,13 +52,13 @@ public final class BreakerGate: Sendable {
         }
     }
 
-    /// Redis answered; `elapsed` is in nanoseconds.
-    public func succeeded(_ permit: Permit, now: Int64, elapsed: Int64) {
+    /// Redis answered; `elapsed` is in nanoseconds, nil for what is not judged by its speed.
+    public func succeeded(_ permit: Permit, now: Int64, elapsed: Int64?) {
         report(permit, .success, now, elapsed)
     }
 
     /// Redis did not answer. What never left for want of room here says nothing about Redis.
-    public func failed(_ permit: Permit, _ failure: RedisFailure, now: Int64, elapsed: Int64) {
+    public func failed(_ permit: Permit, _ failure: RedisFailure, now: Int64, elapsed: Int64?) {
         switch failure.cause {
         case .overloaded: break
         case .misconfigured: report(permit, .refused, now, elapsed)
@@ -67,16 +67,16 @@ public final class BreakerGate: Sendable {
     }
 
     /// Judges an error reply; whether it is the request's own (as -WRONGTYPE) rather than Redis's state.
-    public func judge(_ permit: Permit, error text: [UInt8], now: Int64, elapsed: Int64) -> Bool {
+    public func judge(_ permit: Permit, error text: [UInt8], now: Int64, elapsed: Int64?) -> Bool {
         let outcome = text.withUnsafeBytes { Outcome(errorReply: $0) }
         report(permit, outcome, now, elapsed)
         return outcome == .success || outcome == .denied
     }
 
-    private func report(_ permit: Permit, _ outcome: Outcome, _ now: Int64, _ elapsed: Int64) {
+    private func report(_ permit: Permit, _ outcome: Outcome, _ now: Int64, _ elapsed: Int64?) {
         perform { breaker in
             breaker.onResult(
-                permit, outcome, duration: .nanoseconds(elapsed), now: MonotonicTime(nanoseconds: now))
+                permit, outcome, duration: elapsed.map { .nanoseconds($0) }, now: MonotonicTime(nanoseconds: now))
         }
     }
 

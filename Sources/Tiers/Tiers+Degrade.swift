@@ -1,7 +1,7 @@
 // Answers without the authority: what is held, marked for what it is, or the policy's default.
 
-internal import LocalTier
-internal import Primitives
+public import LocalTier
+public import Primitives
 internal import State
 
 extension Tiers {
@@ -30,6 +30,27 @@ extension Tiers {
                 completion(ignorance(key, policy, reason))
             }
         }
+    }
+
+    /// Whether a read would go to a Redis that is not to be asked now.
+    public var refusesRedisReads: Bool { redis != nil && breaker.refusesReads }
+
+    /// Hands a copy that may be served in an outage to `body`, without allocating; whether there was one.
+    ///
+    /// For reads while `refusesRedisReads`; it counts nothing, which is the caller's.
+    public func withServableCopy(
+        _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> Void
+    ) -> Bool {
+        let index = policies.index(for: key)
+        guard policies.policies[index].tiers.contains(.redis) else { return false }
+        return local.read(key, hash: hash, now: now) { entry in
+            guard entry.kind == .string,
+                policies.policies[index].mayServeStale(
+                    verifiedAt: entry.verifiedAt, expiresAt: entry.expiresAt, now: now, authority: .redis)
+            else { return false }
+            body(entry)
+            return true
+        } ?? false
     }
 
     /// The local copy as a stale reading, where the policy still allows it.
@@ -79,6 +100,14 @@ extension Tiers {
 
     // MARK: The warm tier as the authority
 
+    /// The end of a life after this read of it: where reads extend it, the disk hears so once per tenth of it.
+    private func slide(_ key: [UInt8], _ policy: Policy, _ expiresAt: Timestamp) -> Timestamp {
+        guard let life = policy.slidingLife, expiresAt != .never else { return expiresAt }
+        let now = scheduler.now
+        if expiresAt.milliseconds(since: now) < life - life / 10 { extend(key, policy) }
+        return max(expiresAt, now.advanced(byMilliseconds: life))
+    }
+
     func readWarmAuthority(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ completion: @escaping (Reading) -> Void
     ) {
@@ -92,12 +121,12 @@ extension Tiers {
             case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
                 counters.warmFresh.add()
                 counters.valueBytes.record(UInt64(copy.value.bytes.count))
-                let metadata = policy.metadata(
-                    verifiedAt: sentAt, expiresAt: copy.value.expiresAt, authority: .warm)
+                let expiresAt = slide(key, policy, copy.value.expiresAt)
+                let metadata = policy.metadata(verifiedAt: sentAt, expiresAt: expiresAt, authority: .warm)
                 fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
                 completion(
                     Reading(
-                        content: .value(bytes: copy.value.bytes, expiresAt: copy.value.expiresAt), source: .warm,
+                        content: .value(bytes: copy.value.bytes, expiresAt: expiresAt), source: .warm,
                         freshness: .fresh, verifiedAt: sentAt))
             case .copy, .absent:
                 counters.warmAbsent.add()

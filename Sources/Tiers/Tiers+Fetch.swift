@@ -32,6 +32,7 @@ extension Tiers {
         let sentAt = scheduler.now
         request.append("MULTI")
         for flight in batch {
+            if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
             flight.token = TokenBox(local.beginFill(flight.hash))
@@ -130,7 +131,7 @@ extension Tiers {
         var expiresAt = lifeMilliseconds < 0 ? .never : flight.sentAt.advanced(byMilliseconds: lifeMilliseconds)
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
-            if lifeMilliseconds <= life { extendInRedis(flight.key, policy) }
+            if lifeMilliseconds <= life { extend(flight.key, policy) }
             expiresAt = flight.sentAt.advanced(byMilliseconds: life)
         }
         keep(flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token)

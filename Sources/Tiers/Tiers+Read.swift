@@ -2,6 +2,7 @@
 
 internal import LocalTier
 public import Primitives
+internal import State
 
 extension Tiers {
     /// What local memory holds of a key, copied out from under the lock.
@@ -84,8 +85,9 @@ extension Tiers {
     private func noteUse(
         of copy: LocalCopy, key: [UInt8], hash: KeyHash, policy: Policy, authority: Authority, now: Timestamp
     ) {
-        guard authority == .redis, !copy.isAbsent else { return }
-        if copy.isExtensionDue { extendInRedis(key, policy) }
+        guard !copy.isAbsent else { return }
+        if copy.isExtensionDue { extend(key, policy) }
+        guard authority == .redis else { return }
         let refreshAt = policy.refreshAt(
             verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, authority: authority)
         guard now >= refreshAt, !copy.isLive, flights[key] == nil, !breaker.refusesReads else { return }
@@ -93,12 +95,23 @@ extension Tiers {
         _ = makeFlight(key, hash, policy)
     }
 
-    /// Tells Redis of a longer life with the next batch; called by a read that local memory answered.
-    public func extendInRedis(_ key: [UInt8]) { extendInRedis(key, policies.policy(for: key)) }
+    /// Tells the authority of the longer life that a read of a sliding key has given; behind the answer.
+    public func extend(_ key: [UInt8]) { extend(key, policies.policy(for: key)) }
 
-    func extendInRedis(_ key: [UInt8], _ policy: Policy) {
-        guard let life = policy.slidingLife, authority(policy) == .redis, !breaker.refusesWrites else { return }
-        extensions.append((key, life + life / 10))
+    func extend(_ key: [UInt8], _ policy: Policy) {
+        guard let life = policy.slidingLife else { return }
+        switch authority(policy) {
+        case .redis where !breaker.refusesWrites: extensions.append((key, life + life / 10))
+        case .warm: extendInWarm(key, until: scheduler.now.advanced(byMilliseconds: life))
+        case .redis, .local: break
+        }
+    }
+
+    /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.
+    private func extendInWarm(_ key: [UInt8], until time: Timestamp) {
+        counters.extensions.add()
+        let command = StringCommand.write(.expire(at: time, [.ifSome, .ifGreater]), key: key)
+        warm?.perform([command], policies: policies) { _ in }
     }
 
     // MARK: Asking Redis

@@ -170,14 +170,14 @@ extension Tiers {
             let ended = scheduler.monotonicNanoseconds
             switch result {
             case .failure(let failure):
-                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                breaker.failed(permit, failure, now: ended, elapsed: nil)
                 completion(
                     .error("UNAVAILABLE \(failure.mayHaveBeenSent ? "outcome unknown" : "not sent"): \(failure.text)"))
             case .success(let replies):
                 if case .error(let text) = replies[0] {
-                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: nil)
                 } else {
-                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                    breaker.succeeded(permit, now: ended, elapsed: nil)
                 }
                 completion(replies[0])
             }

@@ -44,7 +44,8 @@ struct IndexEntry {
         hash = KeyPlace(summary.keyHash).hash
         place = UInt32(summary.offset / RecordHeader.alignment)
         lengthAndFlags = UInt32(summary.recordLength / RecordHeader.alignment) | flags.rawValue
-        precondition(lengthAndFlags & 0x07FF_FFFF == summary.recordLength / RecordHeader.alignment, "BUG: record too long")
+        precondition(
+            lengthAndFlags & 0x07FF_FFFF == summary.recordLength / RecordHeader.alignment, "BUG: record too long")
         self.slot = slot
         stale = summary.staleFor.rawValue
         if summary.kind == .tombstone { lengthAndFlags |= Flags.tombstone.rawValue }

@@ -1,12 +1,13 @@
 // One shard's table: open addressing, kept in the order of the hashes.
 //
-// DESIGN. An ordered hash table with linear probing (Amble and Knuth, "Ordered hash tables", 1974): the home of a hash is
-// its share of the capacity, so that entries lie in the order of their hashes. Three things follow. A search for what is
-// not there ends at the first larger hash, so that the table may be filled to 85 %. Growing is one sequential pass, and by
-// 12 % at a time, so that the table is never below 76 % full after it: 24 bytes an entry become 28 to 32. And a cursor is
-// a hash: a scan goes on where it was, whatever was inserted, removed or moved meanwhile.
+// DESIGN. An ordered hash table with linear probing (Amble and Knuth, "Ordered hash tables", 1974): the home of a hash
+// is its share of the capacity, so that entries lie in the order of their hashes. Three things follow. A search for
+// what is not there ends at the first larger hash, so that the table may be filled to 85 %. Growing is one sequential
+// pass, and by 12 % at a time, so that the table is never below 76 % full after it: 24 bytes an entry become 28 to 32.
+// And a cursor is a hash: a scan goes on where it was, whatever was inserted, removed or moved meanwhile.
 //
-// There is no wrapping: entries pushed beyond the last home lie in a margin behind it; if that fills up, the table grows.
+// There is no wrapping: entries pushed beyond the last home lie in a margin behind it; if that fills up, the table
+// grows.
 
 struct IndexTable: ~Copyable {
     private var entries: UnsafeMutablePointer<IndexEntry>

@@ -1,12 +1,13 @@
 // Emptying one segment: what is alive is copied forward, or evicted, and then the file goes.
 //
-// DESIGN. A record is alive when the index points at it. Of those that are past their time, deletions and expired values
-// alike, the newest of a key must not vanish while an older record of that key may lie in another file: a restart would
-// bring the older one back. Each record therefore carries the range of segments that may hold older ones (ShadowRange);
-// while one of them exists, a tombstone goes forward in its place. When none is left, nothing needs to be written.
+// DESIGN. A record is alive when the index points at it. Of those that are past their time, deletions and expired
+// values alike, the newest of a key must not vanish while an older record of that key may lie in another file: a
+// restart would bring the older one back. Each record therefore carries the range of segments that may hold older ones
+// (ShadowRange); while one of them exists, a tombstone goes forward in its place. When none is left, nothing needs to
+// be written.
 //
-// Copies are made in steps, so that maintenance does a bounded amount of work at a time; the file is removed when all of
-// it has been gone through and the copies are durable. Until then both exist, and the newer wins.
+// Copies are made in steps, so that maintenance does a bounded amount of work at a time; the file is removed when all
+// of it has been gone through and the copies are durable. Until then both exist, and the newer wins.
 
 internal import Primitives
 internal import SegmentLog
@@ -78,7 +79,9 @@ extension WarmWriter {
     private static var troubleMilliseconds: Int64 { 10_000 }
 
     /// The victim's records. Where nothing may be let go, one that can't be read in whole is not emptied.
-    private func recoverableLines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError) -> [RecordSummary] {
+    private func recoverableLines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError)
+        -> [RecordSummary]
+    {
         let contents = log.contents(of: sequence)
         for skipped in contents.skipped where configuration.whenFull == .refuse {
             guard case .unreadable(let code) = skipped.reason else { continue }
@@ -94,7 +97,9 @@ extension WarmWriter {
     private func treat(
         _ line: RecordSummary, _ entry: IndexEntry, _ relocation: inout Relocation, _ now: Timestamp
     ) throws(WarmError) -> Move? {
-        guard let file = ledger.files[Int(entry.slot)] else { preconditionFailure("BUG: no file in slot \(entry.slot)") }
+        guard let file = ledger.files[Int(entry.slot)] else {
+            preconditionFailure("BUG: no file in slot \(entry.slot)")
+        }
         if entry.keptUntil <= now {
             return try letGo(line, entry, file, reason: \.expired, sequence: relocation.sequence)
         }
@@ -172,7 +177,8 @@ extension WarmWriter {
         }
         for (index, move) in moves.enumerated() {
             let record = moving.records[index]
-            let summary = RecordSummary(header: record.header, keyHash: record.keyHash, offset: place.base + record.offset)
+            let summary = RecordSummary(
+                header: record.header, keyHash: record.keyHash, offset: place.base + record.offset)
             let entry = IndexEntry(summary, slot: slot)
             guard
                 let old = tier.index.replace(

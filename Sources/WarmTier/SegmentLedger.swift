@@ -50,7 +50,8 @@ struct SegmentLedger {
 
     mutating func close(_ slot: UInt16) {
         let account = self[slot]
-        precondition(account.liveRecords == 0 && account.liveBytes == 0, "BUG: closing a segment of which \(account) lives")
+        precondition(
+            account.liveRecords == 0 && account.liveBytes == 0, "BUG: closing a segment of which \(account) lives")
         slots[account.sequence] = nil
         accounts[Int(slot)] = nil
         files[Int(slot)] = nil

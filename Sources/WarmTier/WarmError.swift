@@ -24,7 +24,8 @@ public enum WarmError: Error, Equatable, Sendable, CustomStringConvertible {
         case .full(let needed, let limit):
             "the warm tier is full: \(needed) more bytes do not fit into warm.max_bytes (\(limit)); "
                 + "delete keys, let them expire, or raise it"
-        case .degraded(let error): "the warm tier is degraded (\(error)) and refuses writes until the disk takes them again"
+        case .degraded(let error):
+            "the warm tier is degraded (\(error)) and refuses writes until the disk takes them again"
         case .log(let error): "warm tier: \(error)"
         }
     }

@@ -20,7 +20,7 @@ final class IndexShard: Sendable {
         var files: [SegmentFile?] = []
     }
 
-    let state = Mutex(State())
+    let state = Locked(State())
     let hits = Atomic<Int>(0)
     let misses = Atomic<Int>(0)
     let damaged = Atomic<Int>(0)

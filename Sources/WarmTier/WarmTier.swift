@@ -5,8 +5,9 @@
 //                 └──────► SegmentFile ◄───────────────┘
 //
 // DESIGN. Records are appended, the index in memory finds each with one read (Bitcask). Space is bounded by letting the
-// oldest segment go (CacheLib's block cache), with a second chance for what was read, and by compacting segments of which
-// little is alive (LFS). Writing is WarmWriter's; there is one, and it stays on its thread because it is not Sendable.
+// oldest segment go (CacheLib's block cache), with a second chance for what was read, and by compacting segments of
+// which little is alive (LFS). Writing is WarmWriter's; there is one, and it stays on its thread because it is not
+// Sendable.
 //
 // Deliberately not here: threads and clocks. The one who owns the writer runs it, and hands in `now`.
 
@@ -22,7 +23,7 @@ public final class WarmTier: Sendable {
     let storeSeed: UInt64
     let index = WarmIndex()
     /// The writer's side of the figures, as of its last commit or maintenance.
-    let written = Mutex(WarmTierStatistics())
+    let written = Locked(WarmTierStatistics())
 
     init(configuration: WarmTierConfiguration, storeSeed: UInt64) {
         self.configuration = configuration

@@ -31,7 +31,8 @@ public struct WarmTierConfiguration: Sendable {
     public var maxValueBytes: Int
 
     public init(
-        directory: String, maxBytes: Int = 1 << 30, sync: Sync = .interval(milliseconds: 1000), whenFull: WhenFull = .evict,
+        directory: String, maxBytes: Int = 1 << 30, sync: Sync = .interval(milliseconds: 1000),
+        whenFull: WhenFull = .evict,
         segmentBytes: Int? = nil, maxKeyBytes: Int = 64 << 20, maxValueBytes: Int = 512 << 20
     ) {
         self.directory = directory
@@ -77,7 +78,9 @@ public struct WarmTierConfiguration: Sendable {
             }
             guard segmentBytes <= maxBytes / 8, maxBytes / segmentBytes <= 4096 else {
                 throw .configuration(
-                    "segments of \(segmentBytes) bytes do not suit warm.max_bytes of \(maxBytes): there should be 8 to 4096")
+                    "segments of \(segmentBytes) bytes do not suit warm.max_bytes of \(maxBytes): "
+                        + "there should be 8 to 4096 of them"
+                )
             }
         }
         guard (1...RecordHeader.keyLengthMax).contains(maxKeyBytes) else {

@@ -1,4 +1,5 @@
-// Maintenance: bounded work between batches, so that commits find room and memory holds only what may still be asked for.
+// Maintenance: bounded work between batches, so that commits find room and memory holds only what may still be asked
+// for.
 
 public import Primitives
 internal import SegmentLog

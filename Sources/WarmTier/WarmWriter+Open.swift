@@ -30,8 +30,8 @@ extension WarmTier {
 extension WarmWriter {
     /// Enters every recovered record, oldest first, so that the newest of each key stays.
     ///
-    /// The index holds 38 bits of a hash. Where two records meet there, the full hashes of both, which the recovered lines
-    /// have, tell whether they are the same key's: no record is read.
+    /// The index holds 38 bits of a hash. Where two records meet there, the full hashes of both, which the recovered
+    /// lines have, tell whether they are the same key's: no record is read.
     fileprivate func rebuild(from recovery: SegmentRecovery, now: Timestamp) {
         var lines: [[RecordSummary]] = []
         for segment in log.segments {
@@ -42,7 +42,9 @@ extension WarmWriter {
         tier.index.setFiles(ledger.files)
         tier.index.reserve(recovery.segments.reduce(0) { $0 + $1.summaries.count })
         for (sequence, summaries) in recovery.segments {
-            guard let slot = ledger.slot(of: sequence) else { preconditionFailure("BUG: segment \(sequence) has no slot") }
+            guard let slot = ledger.slot(of: sequence) else {
+                preconditionFailure("BUG: segment \(sequence) has no slot")
+            }
             lines[Int(slot)] = summaries
             for summary in summaries { enter(summary, slot, lines, now) }
         }

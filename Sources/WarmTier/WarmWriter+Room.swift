@@ -37,9 +37,9 @@ extension WarmWriter {
 
     /// Relocates until tombstones and lapsed entries no longer hold what is needed, if they are what holds it.
     ///
-    /// Oldest first: once all before a tombstone's segment have moved on, nothing is left that it could shadow. One round
-    /// over the store therefore lets all go that were there at its start. What did not help is not repeated until there
-    /// is more to let go.
+    /// Oldest first: once all before a tombstone's segment have moved on, nothing is left that it could shadow. One
+    /// round over the store therefore lets all go that were there at its start. What did not help is not repeated
+    /// until there is more to let go.
     private func releasePinned(until bound: Int) throws(WarmError) {
         guard unreclaimableBytes - ledger.pinnedBytes <= bound, ledger.pinnedBytes > pinnedInVain + segmentBytes / 8
         else { return }
@@ -49,7 +49,9 @@ extension WarmWriter {
             rounds -= 1
             if try removeUseless(now: batchNow) { continue }
             log.sealActiveIfAlone()
-            guard let oldest = log.segments.first(where: { $0.sequence != log.activeSequence && !$0.isVoid }) else { break }
+            guard let oldest = log.segments.first(where: { $0.sequence != log.activeSequence && !$0.isVoid }) else {
+                break
+            }
             try finish(Relocation(compacting: oldest.sequence), now: batchNow)
         }
         pinnedInVain = unreclaimableBytes > bound ? ledger.pinnedBytes : -segmentBytes
@@ -58,7 +60,8 @@ extension WarmWriter {
     /// What no compaction gives back: what lives, and segments too large to be copied while the store is full.
     private var unreclaimableBytes: Int {
         var bytes = ledger.liveBytes + (ledger.liveBytes / segmentBytes + 1) * log.newSegmentBytes
-        for segment in log.segments where segment.fileSize > 2 * segmentBytes && !segment.isVoid && segment.recordCount > 1 {
+        for segment in log.segments
+        where segment.fileSize > 2 * segmentBytes && !segment.isVoid && segment.recordCount > 1 {
             guard let slot = ledger.slot(of: segment.sequence), ledger[slot].liveRecords > 0 else { continue }
             bytes += segment.fileSize - ledger[slot].liveBytes
         }
@@ -89,7 +92,8 @@ extension WarmWriter {
         }
         if try removeUseless(now: now) { return true }
         guard let relocation = chooseRelocation(now: now) else {
-            guard let active = log.activeSequence, let slot = ledger.slot(of: active), let segment = log.segment(active),
+            guard let active = log.activeSequence, let slot = ledger.slot(of: active),
+                let segment = log.segment(active),
                 segment.recordCount > 0, canEvict || garbage(segment, slot) > 0
             else { return false }
             log.sealActive()

@@ -1,7 +1,7 @@
 // The writing side of a warm tier: batches of changes, committed with one write and, by mode, one fdatasync.
 //
-// A writer is not Sendable: it is handed to its thread and stays there. Nothing of a batch is readable before its commit
-// has succeeded; nothing of a batch whose commit failed is readable, or recovered.
+// A writer is not Sendable: it is handed to its thread and stays there. Nothing of a batch is readable before its
+// commit has succeeded; nothing of a batch whose commit failed is readable, or recovered.
 //
 // Reads of single keys are atomic. A reader on another thread may see the first keys of a group before its last.
 
@@ -96,12 +96,30 @@ public final class WarmWriter {
             throw .keyTooLong(count: key.count, limit: configuration.maxKeyBytes)
         }
         let metadata = remembered ?? WarmMetadata(expiresAt: .distantPast)
-        if metadata.keptUntil <= now {
+        // While a refused change may still come back, even a key of which nothing is held needs its deletion on disk.
+        if metadata.keptUntil <= now, !log.hasPendingMarks {
             let hash = xxh3(key, seed: tier.storeSeed)
             if stagedIndex(hash, key) == nil, tier.index.find(hash, markRead: false).first == nil { return }
         }
         stage(metadata.header(.tombstone), key, UnsafeRawBufferPointer(start: nil, count: 0))
     }
+
+    /// `put` for a key and a value in arrays.
+    public func put(
+        _ key: [UInt8], _ value: [UInt8], _ metadata: WarmMetadata = WarmMetadata()
+    ) throws(WarmError) {
+        try key.withTyped { key throws(WarmError) in
+            try value.withTyped { value throws(WarmError) in try put(key, value, metadata) }
+        }
+    }
+
+    /// `delete` for a key in an array.
+    public func delete(_ key: [UInt8], remembered: WarmMetadata? = nil, now: Timestamp) throws(WarmError) {
+        try key.withTyped { key throws(WarmError) in try delete(key, remembered: remembered, now: now) }
+    }
+
+    /// `read` for a key in an array.
+    public func read(_ key: [UInt8], now: Timestamp) -> WarmLookup { key.withUnsafeBytes { read($0, now: now) } }
 
     /// Stages what `body` stages as one group: all of it is recovered after a crash, or none.
     ///
@@ -130,8 +148,8 @@ public final class WarmWriter {
 
     /// Writes the batch, makes it durable by mode, and then readable.
     ///
-    /// When it throws, nothing of the batch is readable or will be recovered; only `.refused` with `isVoid` false leaves
-    /// open whether a crash brings it back. The batch is over either way.
+    /// When it throws, nothing of the batch is readable or will be recovered; only `.refused` with `isVoid` false
+    /// leaves open whether a crash brings it back. The batch is over either way.
     public func commit(now: Timestamp) throws(WarmError) {
         precondition(isBegun && !isGrouping, "BUG: commit without begin, or within a group")
         defer {

@@ -22,6 +22,7 @@ extension CommandLineTool {
             let admin = try AdminServer.start(loaded.configuration.admin, source: server.adminSource)
             if let admin { log.write(.info, "admin") { $0.member("address", "\(admin.address)") } }
             server.onReload = { [unowned server] in reloading.reload(server) }
+            server.onRedisMisconfigured = { [unowned server] _ in reloading.readPasswordAgain(server) }
             server.run()
             admin?.stop()
             log.finish()
@@ -39,8 +40,10 @@ extension CommandLineTool {
 private final class Reloading {
     private let file: String?
     private let flags: [(String, String)]
-    private var running: Configuration
-    private let log: Log
+    fileprivate var running: Configuration
+    fileprivate let log: Log
+    /// What the file held when it was read last, after a refusal.
+    fileprivate var refusedPassword: String?
 
     init(file: String?, flags: [(String, String)], running: Configuration, log: Log) {
         self.file = file
@@ -64,6 +67,21 @@ private final class Reloading {
             }
         } catch {
             log.write(.error, "reload_refused") { $0.member("error", "\(error)") }
+        }
+    }
+}
+
+extension Reloading {
+    /// Redis refused this process: where the password comes from a file, it may have been rotated since it was read.
+    func readPasswordAgain(_ server: HearthServer) {
+        guard running.redis?.passwordFile != nil else { return }
+        do {
+            let plan = try running.plan()
+            guard plan.redis?.password != refusedPassword else { return }
+            refusedPassword = plan.redis?.password
+            server.reload(plan)
+        } catch {
+            log.write(.error, "password_file") { $0.member("error", "\(error)") }
         }
     }
 }

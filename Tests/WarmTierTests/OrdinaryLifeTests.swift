@@ -172,7 +172,8 @@ import WarmTier
         WarmTierConfiguration(directory: ""), WarmTierConfiguration(directory: "/w", maxBytes: 1000),
         WarmTierConfiguration(directory: "/w", sync: .interval(milliseconds: 0)),
         WarmTierConfiguration(directory: "/w", maxBytes: 1 << 20, segmentBytes: 1 << 19),
-        WarmTierConfiguration(directory: "/w", maxKeyBytes: 0), WarmTierConfiguration(directory: "/w", maxValueBytes: 1 << 40),
+        WarmTierConfiguration(directory: "/w", maxKeyBytes: 0),
+        WarmTierConfiguration(directory: "/w", maxValueBytes: 1 << 40),
     ])
     func `settings that contradict each other are refused`(_ configuration: WarmTierConfiguration) {
         #expect(throws: WarmError.self) { try configuration.validate() }

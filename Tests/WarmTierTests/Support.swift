@@ -17,30 +17,18 @@ extension Timestamp {
 
 extension WarmWriter {
     func put(_ key: String, _ value: [UInt8], _ metadata: WarmMetadata = WarmMetadata()) throws(WarmError) {
-        var failed: WarmError?
-        Array(key.utf8).withUnsafeBytes { key in
-            value.withUnsafeBytes { value in
-                do throws(WarmError) { try put(key, value, metadata) } catch { failed = error }
-            }
-        }
-        if let failed { throw failed }
+        try put(Array(key.utf8), value, metadata)
     }
 
     func put(_ key: String, _ value: String, _ metadata: WarmMetadata = WarmMetadata()) throws(WarmError) {
-        try put(key, Array(value.utf8), metadata)
+        try put(Array(key.utf8), Array(value.utf8), metadata)
     }
 
     func delete(_ key: String, remembered: WarmMetadata? = nil, now: Timestamp = .at(1)) throws(WarmError) {
-        var failed: WarmError?
-        Array(key.utf8).withUnsafeBytes { key in
-            do throws(WarmError) { try delete(key, remembered: remembered, now: now) } catch { failed = error }
-        }
-        if let failed { throw failed }
+        try delete(Array(key.utf8), remembered: remembered, now: now)
     }
 
-    func value(_ key: String, now: Timestamp = .at(1)) -> String? {
-        Array(key.utf8).withUnsafeBytes { read($0, now: now) }.text
-    }
+    func value(_ key: String, now: Timestamp = .at(1)) -> String? { read(Array(key.utf8), now: now).text }
 
     /// One batch with what `body` stages.
     func batch(now: Timestamp = .at(1), _ body: (WarmWriter) throws(WarmError) -> Void) throws(WarmError) {

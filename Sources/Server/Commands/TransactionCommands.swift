@@ -62,7 +62,7 @@ enum TransactionCommands {
             throw CommandError("EXECABORT Transaction discarded because of previous errors.")
         }
         guard !transaction.commands.isEmpty else { return c.immediate { $0.arrayHead(0) } }
-        let slot = c.reserve(keys: [], isWrite: true)
+        let slot = c.reserve(keys: [], isWrite: true, operation: .transaction)
         c.worker.tiers.perform(transaction.commands, isTransaction: true) { replies in
             c.complete(slot) { output in
                 // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
