@@ -88,7 +88,7 @@ enum Scenarios {
         "SET @a 1; EXPIRE @a 100 GT; TTL @a; EXPIRE @a 100 LT; TTL @a; EXPIRE @a 50 GT; TTL @a; EXPIRE @a 200 GT; TTL @a",
         "SET @a 1 EX 100; EXPIRE @a 200 LT; TTL @a; EXPIRE @a 50 LT; TTL @a; EXPIRE @a 20 XX LT; TTL @a; EXPIRE @a 60 XX GT; TTL @a",
         "SET @a 1; EXPIRE @a 10 NX XX; EXPIRE @a 10 NX GT; EXPIRE @a 10 NX LT; EXPIRE @a 10 GT LT; EXPIRE @a 10 XX GT LT; TTL @a",
-        "SET @a 1; EXPIRE @a 10 FOO; EXPIRE @a 10 NX FOO; EXPIRE @a 10 NX NX; TTL @a; EXPIRE @a 10 gt gt; EXPIRE @a x FOO; EXPIRE @a x",
+        "SET @a 1; EXPIRE @a 10 FOO; EXPIRE @a 10 NX FOO; EXPIRE @a 10 NX NX; TTL @a; EXPIRE @a 20 gt gt; EXPIRE @a x FOO; EXPIRE @a x",
         "SET @a 1 EX 100; EXPIRE @a -1 GT; EXISTS @a; EXPIRE @a -1 LT; EXISTS @a; SET @a 1; EXPIRE @a 0 XX; EXISTS @a; EXPIRE @a 0 GT; EXISTS @a",
         "SET @a 1; EXPIRE @a 9223372036854775807; EXPIRE @a 9223372036854775; EXPIRE @a -9223372036854775808; EXPIRE @a 9223372036854775808; TTL @a",
         "SET @a 1; PEXPIRE @a 9223372036854775807; PEXPIRE @a -9223372036854775808; EXISTS @a; TTL @a",
@@ -114,7 +114,7 @@ enum Scenarios {
         "!LPUSH @l a b; GET @l; STRLEN @l; GETRANGE @l 0 1; APPEND @l x; INCR @l; INCRBYFLOAT @l 1; SETRANGE @l 0 x; GETDEL @l; GETEX @l; GETEX @l EX 10",
         "!HSET @h f v; TYPE @h; EXISTS @h; TTL @h; EXPIRE @h 100; TTL @h; PERSIST @h; TTL @h; GETSET @h x; SET @h x GET; MGET @h @x; TYPE @h",
         "!SADD @s m; SETNX @s x; SET @s x NX; SET @s x XX; GET @s; TYPE @s; !DEL @s; !SADD @s m; MSETNX @s 1 @t 2; GET @t",
-        "!LPUSH @l a; RENAME @l @m; TYPE @m; EXISTS @l @m; DEL @m @l; TYPE @m; GET @m; !HSET @m f v; PTTL @m; PEXPIRETIME @m",
+        "!LPUSH @l a; RENAME @l @m; TYPE @m; EXISTS @l @m; DEL @m @l; TYPE @m; GET @m; !HSET @n f v; PTTL @n; PEXPIRETIME @n",
         "!LPUSH @l a; SET @l str; GET @l; TYPE @l; !ZADD @z 1 m; MSET @z v; GET @z; !XADD @x * f v; TYPE @x; TOUCH @x; DEL @x; TYPE @x",
         "!LPUSH @l a; DECRBY @l 1; GETRANGE @l x 1; SETRANGE @l -1 x; SETRANGE @l 0 ''; EXPIRE @l 10 GT; GETEX @l PERSIST; STRLEN @l",
     ]
