@@ -12,7 +12,10 @@ final class Writes {
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
+            if command.command == .removeAll { tiers.flights = [:] }
             for key in command.command.keys where tokens[key] == nil {
+                // A read that comes after this write must not join one that was asked before it.
+                tiers.flights[key] = nil
                 let hash = key.withUnsafeBytes { KeyHash($0) }
                 tokens[key] = (hash, TokenBox(tiers.local.beginFill(hash)))
             }

@@ -7,7 +7,7 @@ internal import Tiers
 
 enum HearthCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("hearth", arity: -2, .notQueued, .immediate { (c, a) throws(CommandError) in
+        Command("hearth", arity: -2, [], .immediate { (c, a) throws(CommandError) in
             switch (a.lowercased(1), a.count) {
             case ("explain", 3): explain(c, a.bytes(2))
             case ("policy", 3): policy(c, a.bytes(2))
