@@ -27,13 +27,15 @@ extension Worker {
             && bytes[2] | 0x20 == UInt8(ascii: "t")
     }
 
-    private enum LocalHit { case value, extended, absent, other }
+    private enum LocalHit { case value, extended, absent, other, otherExtended }
 
     /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
     private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion) -> Bool {
         let hash = KeyHash(key)
         let hit = tiers.local.read(key, hash: hash, now: batchNow) { entry -> LocalHit in
-            guard entry.freshness == .quiet || entry.freshness == .live else { return .other }
+            guard entry.freshness == .quiet || entry.freshness == .live else {
+                return entry.isExtensionDue ? .otherExtended : .other
+            }
             switch entry.kind {
             case .absent: return .absent
             case .record: return .other
@@ -51,6 +53,10 @@ extension Worker {
             output.null(version)
             localAbsents &+= 1
         case .other: return answerStale(key, hash, output)
+        case .otherExtended:
+            // This read has moved the life on: the one that answers will not see that the authority must hear of it.
+            tiers.extend(Array(key))
+            return answerStale(key, hash, output)
         case nil: return false
         }
         return true

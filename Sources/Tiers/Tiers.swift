@@ -48,6 +48,8 @@ public final class Tiers {
     var impatient: [(flight: Flight, at: Int64)] = []
     var softTimer: (any ScheduledTimer)?
     var retryBudget: RetryBudget
+    /// Until when reads travel as a script, since Redis is out of memory and queues none.
+    var scriptUntil: Int64 = 0
     /// The next request to Redis is made when the worker's iteration ends.
     public var hasOutgoing: Bool { !outgoing.isEmpty || !extensions.isEmpty }
 
