@@ -28,3 +28,14 @@ static inline void hearth_name_thread(const char *name) {
     pthread_setname_np(name);
 }
 #endif
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+static inline void hearth_bound_heap(void) {
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 64 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+}
+#else
+static inline void hearth_bound_heap(void) {}
+#endif
