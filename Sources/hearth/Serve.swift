@@ -14,7 +14,9 @@ extension CommandLineTool {
     func serve() -> Never {
         boundHeap()
         let words = words()
-        guard words.rest.isEmpty else { fail(.usage, "hearth serve: what is '\(words.rest[0])'? Flags are --KEY VALUE") }
+        guard words.rest.isEmpty else {
+            fail(.usage, "hearth serve: what is '\(words.rest[0])'? Flags are --KEY VALUE")
+        }
         let loaded = load(words.file, words.flags)
         let log = Log(level: loaded.configuration.log.logLevel)
         for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
