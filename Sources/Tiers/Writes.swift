@@ -69,8 +69,10 @@ final class Writes {
         case (.getExpire(.at(let time)), .string(let bytes)):
             settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
         case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers)
-        case (.expire(let time, _), .integer(1)): change(key, tiers) { HeldValue($0.bytes, expiresAt: time) }
-        case (.persist, .integer(1)): change(key, tiers) { HeldValue($0.bytes) }
+        // These say nothing of the value: it stays as old as it was.
+        case (.expire(let time, _), .integer(1)):
+            change(key, tiers, verifies: false) { HeldValue($0.bytes, expiresAt: time) }
+        case (.persist, .integer(1)): change(key, tiers, verifies: false) { HeldValue($0.bytes) }
         case (.increment, .integer(let sum)):
             change(key, tiers) { HeldValue(Array(String(sum).utf8), expiresAt: $0.expiresAt) }
         case (.incrementFloat, .string(let sum)): change(key, tiers) { HeldValue(sum, expiresAt: $0.expiresAt) }
@@ -96,16 +98,21 @@ final class Writes {
     }
 
     /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.
-    private func change(_ key: [UInt8], _ tiers: Tiers, _ body: (HeldValue) -> HeldValue) {
+    private func change(
+        _ key: [UInt8], _ tiers: Tiers, verifies: Bool = true, _ body: (HeldValue) -> HeldValue
+    ) {
         let now = tiers.scheduler.now
         let policy = tiers.policies.policy(for: key)
         guard let (hash, _) = tokens[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
             tiers.isFresh(copy, policy, .redis, now)
         else { return forget(key, tiers) }
-        settle(key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers)
+        settle(
+            key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers,
+            verifiedAt: verifies ? nil : copy.metadata.verifiedAt)
     }
 
-    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers) {
+    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {
+        let verifiedAt = verifiedAt ?? sentAt
         guard let (hash, token) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
         let policy = tiers.policies.policy(for: key)
         var change = change
@@ -115,9 +122,9 @@ final class Writes {
         case .put(let value):
             tiers.counters.valueBytes.record(UInt64(value.bytes.count))
             let isWarm = policy.tiers.contains(.warm) && tiers.warm != nil
-            tiers.changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+            tiers.changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: verifiedAt), staleFor: policy.staleSeconds))
             let metadata = policy.metadata(
-                verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis,
+                verifiedAt: verifiedAt, expiresAt: value.expiresAt, authority: .redis,
                 mark: isWarm ? EntryMark.inWarm : 0)
             hold(key, hash, policy, value.bytes, metadata, token, tiers)
         case .remove:
