@@ -146,17 +146,26 @@ extension Tiers {
         _ token: TokenBox?
     ) {
         let now = scheduler.now
+        guard let token, token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else { return }
         var mark: UInt8 = 0
         if policy.tiers.contains(.warm), warm != nil {
             mark = EntryMark.inWarm
             if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
                 changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+                // A writer on another thread tells memory before the disk: one that came between is seen here, and
+                // no copy is better than one that is older than an acknowledged write.
+                guard token.isCurrent(in: local) else { return changeWarm(key, policy, .remove) }
             }
         }
-        guard let token else { return }
         let metadata = policy.metadata(
             verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis, epoch: token.epoch, mark: mark)
         fillLocal(key, hash, policy, value.bytes, metadata, token)
+    }
+
+    /// Whether a later question was answered before this one.
+    private func holdsNewer(_ key: [UInt8], _ hash: KeyHash, than moment: Timestamp, _ now: Timestamp) -> Bool {
+        let verifiedAt = key.withUnsafeBytes { local.peek($0, hash: hash, now: now) { $0.verifiedAt } }
+        return verifiedAt.map { $0 > moment && $0 <= now } ?? false
     }
 
     /// Stores the answer to a question in local memory, unless its token says that it came too late.

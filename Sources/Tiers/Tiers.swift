@@ -155,4 +155,12 @@ final class TokenBox {
 
     /// The token, once.
     func take() -> FillToken? { token.take() }
+
+    /// Whether nobody has written the key since; false once the token was taken.
+    func isCurrent(in local: LocalTier) -> Bool {
+        guard let held = token.take() else { return false }
+        let isCurrent = local.isCurrent(held)
+        token = consume held
+        return isCurrent
+    }
 }

@@ -8,6 +8,9 @@ internal import State
 final class Writes {
     private var tokens: [[UInt8]: (hash: KeyHash, token: TokenBox)] = [:]
     private let sentAt: Timestamp
+    /// Keys that somebody else wrote meanwhile, and keys of which an earlier command of these was settled.
+    private var contested: Set<[UInt8]> = []
+    private var settled: Set<[UInt8]> = []
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
@@ -122,22 +125,29 @@ final class Writes {
         case .put(let value):
             tiers.counters.valueBytes.record(UInt64(value.bytes.count))
             let isWarm = policy.tiers.contains(.warm) && tiers.warm != nil
-            tiers.changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: verifiedAt), staleFor: policy.staleSeconds))
             let metadata = policy.metadata(
                 verifiedAt: verifiedAt, expiresAt: value.expiresAt, authority: .redis,
                 mark: isWarm ? EntryMark.inWarm : 0)
-            hold(key, hash, policy, value.bytes, metadata, token, tiers)
+            // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
+            // same time nobody knows the later one, so neither is kept.
+            let isAlone = hold(key, hash, policy, value.bytes, metadata, token, tiers)
+            let copy = WarmCopy(value, verifiedAt: verifiedAt)
+            tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds) : .remove)
         case .remove:
-            tiers.changeWarm(key, policy, .remove)
-            hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
+            defer { tiers.changeWarm(key, policy, .remove) }
+            _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
         }
     }
 
+    /// Whether no other write of the key was under way.
     private func hold(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox, _ tiers: Tiers
-    ) {
+    ) -> Bool {
         let now = tiers.scheduler.now
+        let isAlone = !contested.contains(key) && (settled.contains(key) || token.isCurrent(in: tiers.local))
+        if !isAlone { contested.insert(key) }
+        settled.insert(key)
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue, let token = token.take() else {
@@ -147,6 +157,7 @@ final class Writes {
                 tiers.local.settle(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
             }
         }
+        return isAlone
     }
 
     /// Redis has something that is not known here: nothing older may stay.
