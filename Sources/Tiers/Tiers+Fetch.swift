@@ -191,11 +191,18 @@ extension Tiers {
         guard let copy = key.withUnsafeBytes({ local.peek($0, hash: hash, now: now) { Self.copy($0) } }),
             copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes
         else { return false }
-        let isRecent = verifiedAt.milliseconds(since: copy.metadata.verifiedAt) < policy.staleIfError.milliseconds / 10
         let held = copy.metadata.expiresAt
-        let drift = held == value.expiresAt ? 0 : abs(value.expiresAt.milliseconds(since: held))
-        let life = value.expiresAt == .never ? .max : value.expiresAt.milliseconds(since: verifiedAt)
-        return isRecent && drift <= max(50, life / 10) && (held == .never) == (value.expiresAt == .never)
+        guard (held == .never) == (value.expiresAt == .never) else { return false }
+        // The disk's copy is rewritten in each tenth of stale_if_error, and of a sliding life. Comparing with the last
+        // verification alone would not do: each would be near the one before, and all of them far from the disk's.
+        let slidingTenth = value.expiresAt == .never ? .max : (policy.slidingLife ?? .max) / 10
+        let tenth = max(1, min(policy.staleIfError.milliseconds / 10, slidingTenth))
+        guard verifiedAt.milliseconds / tenth == copy.metadata.verifiedAt.milliseconds / tenth else { return false }
+        guard value.expiresAt != .never, policy.slidingLife == nil else { return true }
+        // Milliseconds of difference come from PTTL's rounding and the network.
+        let life = max(1, value.expiresAt.milliseconds(since: verifiedAt) / 10)
+        let drift = abs(value.expiresAt.milliseconds(since: held))
+        return drift <= 50 || drift <= life && value.expiresAt.milliseconds / life == held.milliseconds / life
     }
 
     func changeWarm(_ key: [UInt8], _ policy: Policy, _ change: WarmChange) {
