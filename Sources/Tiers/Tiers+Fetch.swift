@@ -173,7 +173,12 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox
     ) {
-        guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue else { return }
+        guard policy.tiers.contains(.local) else { return }
+        guard bytes.count <= policy.maxLocalValue else {
+            // What was held before is older than what is known now.
+            if token.isCurrent(in: local) { key.withUnsafeBytes { _ = local.remove($0, hash: hash) } }
+            return
+        }
         let now = scheduler.now
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
