@@ -107,12 +107,13 @@ extension Tiers {
 
     private func land(_ flight: Flight, _ value: Reply, _ life: Reply) {
         switch (value, life) {
+        // Redis 7.0 looks at its clock anew for each command of a transaction: the key ended between the two.
+        case (.null, _), (.string, .integer(-2)): landAbsent(flight)
         case (.string(let bytes), .integer(let milliseconds)):
             take(flight)
             counters.redisFresh.add()
             counters.valueBytes.record(UInt64(bytes.count))
             flight.answer(fill(flight, bytes, lifeMilliseconds: milliseconds))
-        case (.null, _): landAbsent(flight)
         case (.error(let text), _):
             take(flight)
             let isOther = text.starts(with: "WRONGTYPE".utf8)
