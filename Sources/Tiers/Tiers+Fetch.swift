@@ -98,9 +98,13 @@ extension Tiers {
 
     private func fail(_ flight: Flight, _ reason: String) {
         take(flight)
+        let strong = flight.waiters.filter(\.isStrong)
+        flight.waiters.removeAll(where: \.isStrong)
+        for waiter in strong {
+            degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: true, waiter.completion)
+        }
         guard flight.hasWaiters else { return }
-        let isStrong = flight.policy.consistency == .strong
-        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: isStrong) { flight.answer($0) }
+        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: false) { flight.answer($0) }
     }
 
     // MARK: Answers

@@ -106,6 +106,8 @@ enum EntryMark {
 /// A question about one key on its way to its authority, and who waits for the answer.
 final class Flight {
     struct Waiter {
+        /// Takes no answer but the authority's.
+        let isStrong: Bool
         let completion: (Reading) -> Void
     }
 
