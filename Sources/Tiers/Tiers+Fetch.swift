@@ -14,7 +14,10 @@ extension Tiers {
     public func flush() {
         if !extensions.isEmpty { sendExtensions() }
         while !outgoing.isEmpty {
-            let batch = Array(outgoing.prefix(Self.batchMax))
+            // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
+            let deadline = outgoing[0].deadline
+            let near = outgoing.prefix(Self.batchMax).prefix { abs($0.deadline - deadline) <= limits.timeout / 10 }
+            let batch = Array(near)
             outgoing.removeFirst(batch.count)
             send(batch)
         }
