@@ -140,7 +140,8 @@ extension Tiers {
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
             if lifeMilliseconds <= life { extend(flight.key, policy) }
-            expiresAt = flight.sentAt.advanced(byMilliseconds: life)
+            // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten it.
+            if lifeMilliseconds <= life + life / 10 { expiresAt = flight.sentAt.advanced(byMilliseconds: life) }
         }
         keep(flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token)
         return Reading(
