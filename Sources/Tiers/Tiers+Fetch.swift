@@ -272,6 +272,8 @@ extension Tiers {
     private func promote(_ flight: Flight, _ copy: WarmCopy) {
         let sentAt = scheduler.now
         let now = scheduler.monotonicNanoseconds
+        // A write of this process since the question was asked knows better, a deletion above all.
+        guard flight.token?.isCurrent(in: local) ?? false else { return askAgain(flight, now) }
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
@@ -282,7 +284,8 @@ extension Tiers {
             arguments += [Array("PX".utf8), Array(String(life).utf8)]
         }
         request.append(arguments)
-        redis.send(request, timeoutNanoseconds: max(1, flight.deadline - now)) { [self] result in
+        // A time of its own: that the disk was slow must not look as if Redis were.
+        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
             switch result {
             case .success(let replies) where replies[0].isStatus("OK"):
@@ -301,15 +304,20 @@ extension Tiers {
                 } else {
                     // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
                     breaker.succeeded(permit, now: ended, elapsed: ended - now)
-                    guard flight.deadline > ended else { return fail(flight, "Redis changed while it was asked") }
-                    flight.isOnWire = false
-                    outgoing.append(flight)
+                    askAgain(flight, ended)
                 }
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: ended - now)
                 fail(flight, failure.text)
             }
         }
+    }
+
+    /// What was answered is no longer true.
+    private func askAgain(_ flight: Flight, _ now: Int64) {
+        guard flight.deadline > now else { return fail(flight, "Redis changed while it was asked") }
+        flight.isOnWire = false
+        outgoing.append(flight)
     }
 
     // MARK: Extensions

@@ -17,6 +17,8 @@ final class Writes {
         for command in commands where command.command.isWrite {
             for key in command.command.keys where tokens[key] == nil {
                 let hash = key.withUnsafeBytes { KeyHash($0) }
+                // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
+                key.withUnsafeBytes { _ = tiers.local.update($0, hash: hash, now: sentAt) { _ in } }
                 tokens[key] = (hash, TokenBox(tiers.local.beginFill(hash)))
             }
         }
