@@ -235,6 +235,7 @@ extension Tiers {
     /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is final.
     private func landAbsent(_ flight: Flight) {
         guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
+            forgetWarm(flight)
             return rememberAbsent(flight)
         }
         let askedAt = scheduler.monotonicNanoseconds
@@ -251,6 +252,16 @@ extension Tiers {
                 counters.warmError.add()
                 rememberAbsent(flight)
             }
+        }
+    }
+
+    /// Redis's word is final: what the disk still holds must not be served in an outage either.
+    private func forgetWarm(_ flight: Flight) {
+        guard flight.policy.onAbsent == .final, flight.policy.tiers.contains(.warm), let warm else { return }
+        let token = TokenBox(local.beginFill(flight.hash))
+        warm.read(flight.key) { [self] answer in
+            guard case .copy = answer, token.isCurrent(in: local) else { return }
+            changeWarm(flight.key, flight.policy, .remove)
         }
     }
 
