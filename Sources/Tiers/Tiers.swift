@@ -107,6 +107,8 @@ enum EntryMark {
 /// A question about one key on its way to its authority, and who waits for the answer.
 final class Flight {
     struct Waiter {
+        /// Takes no answer but the authority's.
+        let isStrong: Bool
         let completion: (Reading) -> Void
     }
 
@@ -156,4 +158,12 @@ final class TokenBox {
 
     /// The token, once.
     func take() -> FillToken? { token.take() }
+
+    /// Whether nobody has written the key since; false once the token was taken.
+    func isCurrent(in local: LocalTier) -> Bool {
+        guard let held = token.take() else { return false }
+        let isCurrent = local.isCurrent(held)
+        token = consume held
+        return isCurrent
+    }
 }
