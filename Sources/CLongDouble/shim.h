@@ -15,7 +15,7 @@ enum hearth_float_result {
 
 // Reads text as Redis's string2ld does: no leading space, nothing left over, not NaN.
 static inline int hearth_parse_long_double(const char *text, size_t count, long double *value) {
-    char buffer[256];
+    char buffer[5 * 1024];  // MAX_LONG_DOUBLE_CHARS of Redis: a sum printed in full must be read again
     if (count == 0 || count >= sizeof(buffer)) return 0;
     memcpy(buffer, text, count);
     buffer[count] = '\0';

@@ -39,17 +39,27 @@ public final class Timer {
 ///
 /// This is how requests that reached the same iteration travel together.
 public final class IterationEnd {
-    private let handle: ActionHandle<uv_check_t>
+    private let afterEvents: ActionHandle<uv_check_t>
+    /// libuv runs timers outside its wait for events, and what they did must not wait with it for the next event.
+    private let beforeWaiting: ActionHandle<uv_prepare_t>
 
     public init(on loop: Loop, action: @escaping () -> Void) {
-        handle = ActionHandle(action)
-        uv_check_init(loop.raw, handle.raw)
-        handle.retainAction()
-        uv_check_start(handle.raw) { runAction($0?.pointee.data) }
-        uv_unref(hearth_uv_handle(handle.raw))
+        afterEvents = ActionHandle(action)
+        uv_check_init(loop.raw, afterEvents.raw)
+        afterEvents.retainAction()
+        uv_check_start(afterEvents.raw) { runAction($0?.pointee.data) }
+        uv_unref(hearth_uv_handle(afterEvents.raw))
+        beforeWaiting = ActionHandle(action)
+        uv_prepare_init(loop.raw, beforeWaiting.raw)
+        beforeWaiting.retainAction()
+        uv_prepare_start(beforeWaiting.raw) { runAction($0?.pointee.data) }
+        uv_unref(hearth_uv_handle(beforeWaiting.raw))
     }
 
-    deinit { handle.close() }
+    deinit { close() }
 
-    public func close() { handle.close() }
+    public func close() {
+        afterEvents.close()
+        beforeWaiting.close()
+    }
 }

@@ -142,6 +142,19 @@ public final class RedisConnection {
             offset: givenBytes)
         places.append(place)
         givenBytes += bytes.count
+        if gathersUntilFlush { gathered += bytes } else { transport?.send(bytes) }
+    }
+
+    /// Whether requests wait for `flush`, so that those of one iteration of a loop leave in one write.
+    public var gathersUntilFlush = false
+    private var gathered: [UInt8] = []
+    public var hasGathered: Bool { !gathered.isEmpty }
+
+    /// Sends what has gathered; to be called once per iteration where `gathersUntilFlush` is set.
+    public func flush() {
+        guard !gathered.isEmpty else { return }
+        let bytes = gathered
+        gathered = []
         transport?.send(bytes)
     }
 
@@ -223,6 +236,7 @@ public final class RedisConnection {
         let sentCount = places.count - head
         transport?.close()
         transport = nil
+        gathered = []
         receiver = nil
         reader = nil
         places = []

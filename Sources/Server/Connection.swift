@@ -14,17 +14,20 @@ internal import Tiers
 final class Slot {
     var isDone = false
     let reply = OutputBuffer(capacity: 64)
-    /// The keys that the request touches, for the order between requests; empty with `isBarrier`.
+    /// The keys that the request touches, for the order between requests.
     let keys: [KeyHash]
     let isWrite: Bool
+    /// It touches all keys: nothing behind it starts before it is answered.
+    let isBarrier: Bool
     /// Under which operation its latency is counted; nil for what is not.
     let operation: OperationKind?
     /// Monotonic nanoseconds.
     let startedAt: Int64
 
-    init(keys: [KeyHash], isWrite: Bool, operation: OperationKind?, startedAt: Int64) {
+    init(keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64) {
         self.keys = keys
         self.isWrite = isWrite
+        self.isBarrier = isBarrier
         self.operation = operation
         self.startedAt = startedAt
     }
@@ -127,7 +130,7 @@ final class Connection: StreamDelegate {
                 case .request(let length):
                     guard execute(rest) else {
                         isBlocked = true
-                        keep(rest, isInInput: bytes == nil, needed: 1)
+                        keepWhole(rest, length, isInInput: bytes == nil)
                         isProcessing = false
                         return updateReading()
                     }
@@ -156,6 +159,20 @@ final class Connection: StreamDelegate {
             input.append(rest)
         }
         input.needed = needed
+    }
+
+    /// Keeps a request that may not start yet, and what follows it. An inline one was unescaped where it lies and can't be
+    /// read a second time: it is kept in its framed form.
+    private func keepWhole(_ rest: UnsafeMutableRawBufferPointer, _ length: Int, isInInput: Bool) {
+        guard rest.first != UInt8(ascii: "*") else { return keep(rest, isInInput: isInInput, needed: 1) }
+        let framed = OutputBuffer(capacity: max(64, rest.count + 64))
+        framed.arrayHead(parser.arguments.count)
+        for range in parser.arguments {
+            framed.bulk(UnsafeRawBufferPointer(rebasing: rest[range.offset..<range.offset + range.count]))
+        }
+        framed.append(UnsafeRawBufferPointer(rebasing: rest[length...]))
+        input.reset()
+        input.append(UnsafeMutableRawBufferPointer(mutating: framed.bytes))
     }
 
     private func failProtocol(_ error: RequestError) {
@@ -197,6 +214,7 @@ final class Connection: StreamDelegate {
     func mayStart(_ keys: [KeyHash], isWrite: Bool) -> Bool {
         guard slotCount > 0, isWrite || writesInFlight > 0 else { return true }
         for slot in slots[firstSlot...] where !slot.isDone && (slot.isWrite || isWrite) {
+            if slot.isBarrier { return false }
             for key in slot.keys where keys.contains(key) { return false }
         }
         return true
@@ -209,7 +227,7 @@ final class Connection: StreamDelegate {
     @inline(__always)
     func immediate(_ write: (OutputBuffer) -> Void) {
         guard slotCount > 0 else { return write(output) }
-        let slot = Slot(keys: [], isWrite: false, operation: nil, startedAt: worker.batchStart)
+        let slot = Slot(keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart)
         slot.isDone = true
         slots.append(slot)
         write(slot.reply)
@@ -220,8 +238,11 @@ final class Connection: StreamDelegate {
     var directOutput: OutputBuffer? { slots.isEmpty ? output : nil }
 
     /// A place in the order of replies, to be filled by `complete`.
-    func reserve(keys: [KeyHash], isWrite: Bool, operation: OperationKind? = nil) -> Slot {
-        let slot = Slot(keys: keys, isWrite: isWrite, operation: operation, startedAt: worker.batchStart)
+    func reserve(
+        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil
+    ) -> Slot {
+        let slot = Slot(
+            keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart)
         slots.append(slot)
         if isWrite { writesInFlight += 1 }
         return slot

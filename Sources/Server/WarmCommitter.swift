@@ -43,7 +43,7 @@ final class WarmCommitter {
             mayWait = nextMaintenance > now
             reportState()
         }
-        commit([.changes])
+        commit([.changes], takingChanges: true, now: Loop.wallClock)
         do {
             try writer.synchronize(now: Loop.wallClock)
         } catch {
@@ -56,16 +56,18 @@ final class WarmCommitter {
         // A walk over everything ends the batch before it, so that the order of commands is kept.
         let parts = jobs.split(omittingEmptySubsequences: false) { if case .removeAll = $0 { true } else { false } }
         var position = 0
-        for part in parts {
-            commit(Array(part), now: now)
+        for (index, part) in parts.enumerated() {
+            // Changes that wait came after the last walk: earlier ones were dropped with what they would have changed.
+            commit(Array(part), takingChanges: index == parts.count - 1, now: now)
             position += part.count
             if position < jobs.count, case .removeAll(let deliver) = jobs[position] { removeAll(deliver, now: now) }
             position += 1
         }
     }
 
-    private func commit(_ jobs: [WarmService.WriteJob], now: Timestamp) {
-        let (changes, distrusted) = service.pending.withLock { pending in
+    private func commit(_ jobs: [WarmService.WriteJob], takingChanges: Bool, now: Timestamp) {
+        let (changes, distrusted) = service.pending.withLock { pending -> ([[UInt8]: WarmChange], Set<[UInt8]>) in
+            guard takingChanges else { return ([:], []) }
             pending.committing = pending.changes
             pending.changes = [:]
             pending.bytes = 0

@@ -47,7 +47,7 @@ final class WarmService: Sendable {
 
     let tier: WarmTier
     let local: LocalTier
-    let pending = Mutex(Pending())
+    let pending = Locked(Pending())
     let writes = BlockingQueue<WriteJob>(capacity: 65_536)
     let reads = BlockingQueue<ReadJob>(capacity: 65_536)
     let stopped = BlockingQueue<Void>(capacity: 1)
@@ -105,6 +105,16 @@ final class WarmService: Sendable {
         }
         guard mustAnnounce, !writes.send(.changes) else { return }
         // So many commands wait that the announcement found no room: the writer looks at the table after each batch.
+    }
+
+    /// What is held from before this moment is no longer read, whether or not it has been removed yet.
+    func distrustAll() {
+        pending.withLock { pending in
+            pending.changes = [:]
+            pending.bytes = 0
+            pending.committing = [:]
+            pending.trustedSince = Loop.wallClock.advanced(byMilliseconds: 1)
+        }
     }
 
     // MARK: Reads
@@ -194,6 +204,7 @@ final class WarmPort: WarmAccess {
     }
 
     func removeAll(completion: @escaping (WarmOutcome) -> Void) {
+        service.distrustAll()
         let box = Delivery(completion)
         let isQueued = service.writes.send(
             .removeAll { [mailbox] outcome in mailbox.send(.run { box.completion(outcome) }) })

@@ -27,13 +27,15 @@ extension Worker {
             && bytes[2] | 0x20 == UInt8(ascii: "t")
     }
 
-    private enum LocalHit { case value, extended, absent, other }
+    private enum LocalHit { case value, extended, absent, other, otherExtended }
 
     /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
     private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion) -> Bool {
         let hash = KeyHash(key)
         let hit = tiers.local.read(key, hash: hash, now: batchNow) { entry -> LocalHit in
-            guard entry.freshness == .quiet || entry.freshness == .live else { return .other }
+            guard entry.freshness == .quiet || entry.freshness == .live else {
+                return entry.isExtensionDue ? .otherExtended : .other
+            }
             switch entry.kind {
             case .absent: return .absent
             case .record: return .other
@@ -51,6 +53,10 @@ extension Worker {
             output.null(version)
             localAbsents &+= 1
         case .other: return answerStale(key, hash, output)
+        case .otherExtended:
+            // This read has moved the life on: the one that answers will not see that the authority must hear of it.
+            tiers.extend(Array(key))
+            return answerStale(key, hash, output)
         case nil: return false
         }
         return true
@@ -80,12 +86,13 @@ extension Worker {
         guard let command = CommandTable.shared[arguments[0]] else {
             guard mayAnswer(connection, arguments, .init()) else { return true }
             counters.commands.add()
+            connection.transaction?.isAborted = true
             fail(connection, CommandError(Self.unknown(arguments)))
             return true
         }
         guard mayAnswer(connection, arguments, command.flags) else { return true }
         guard command.accepts(arguments.count) else {
-            fail(connection, .arity(command.name))
+            TransactionCommands.refuse(connection, command)
             return true
         }
         if connection.transaction != nil, !command.flags.contains(.notQueued) {
@@ -117,16 +124,18 @@ extension Worker {
 
     func fail(_ connection: Connection, _ error: CommandError) {
         counters.commandErrors.add()
-        // A transaction with a malformed command is not carried out.
-        connection.transaction?.isAborted = true
         connection.immediate { $0.error(error.text) }
     }
 
     /// Redis's text for a command that nobody knows, with the beginning of its arguments.
     private static func unknown(_ arguments: Arguments) -> String {
         var text = "ERR unknown command '\(arguments.text(0).prefix(128))', with args beginning with: "
-        for index in 1..<max(1, arguments.count) where text.utf8.count < 256 {
-            text += "'\(arguments.text(index).prefix(max(0, 128)))' "
+        // Of all arguments together, not of each.
+        var room = 128
+        for index in 1..<max(1, arguments.count) where room > 0 {
+            let word = "'\(arguments.text(index).prefix(room))' "
+            text += word
+            room -= word.utf8.count
         }
         return text
     }
@@ -138,7 +147,8 @@ extension Worker {
         let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
-        let slot = connection.reserve(keys: hashes, isWrite: command.isWrite, operation: command.operation)
+        let slot = connection.reserve(
+            keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation)
         switch command {
         case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
         case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)

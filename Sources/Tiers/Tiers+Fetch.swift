@@ -33,16 +33,23 @@ extension Tiers {
         }
         var request = RequestEncoder()
         let sentAt = scheduler.now
-        request.append("MULTI")
+        let asScript = now < scriptUntil
+        if !asScript { request.append("MULTI") }
         for flight in batch {
             if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
             flight.token = TokenBox(local.beginFill(flight.hash))
+            guard !asScript else { continue }
             request.append("GET", flight.key)
             request.append("PTTL", flight.key)
         }
-        request.append("EXEC")
+        if asScript {
+            let count = Array(String(batch.count).utf8)
+            request.append([Array("EVAL".utf8), Self.readScript, count] + batch.map(\.key))
+        } else {
+            request.append("EXEC")
+        }
         let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
         redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self] result in
             didFetch(batch, permit, sentAt: now, result)
@@ -67,11 +74,28 @@ extension Tiers {
         }
     }
 
+    /// What MULTI, GET, PTTL … EXEC reads, for a Redis that is out of memory: it refuses to queue even a GET.
+    private static let readScript = Array(
+        """
+        local r = {}
+        for i, key in ipairs(KEYS) do
+            r[2 * i - 1] = redis.pcall('GET', key)
+            r[2 * i] = redis.pcall('PTTL', key)
+        end
+        return r
+        """.utf8)
+    /// How long reads are scripts after a Redis said that it is out of memory, in nanoseconds.
+    private static let scriptTime: Int64 = 1_000_000_000
+
     /// Redis did not carry the transaction out: the first error says why.
     private func didRefuse(_ batch: [Flight], _ permit: Permit, _ replies: [Reply], now: Int64, elapsed: Int64) {
         var text = Array("ERR Redis answered a read with something else than was asked".utf8)
         if case .error(let error)? = replies.first(where: \.isError) { text = error }
         let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
+        if text.starts(with: "OOM".utf8), now >= scriptUntil {
+            scriptUntil = now + Self.scriptTime
+            return send(batch)
+        }
         counters.redisError.add(UInt64(batch.count))
         for flight in batch {
             if isOwn {

@@ -9,14 +9,13 @@ public import LocalTier
 public import Primitives
 public import RedisTier
 internal import Resilience
-internal import Synchronization
 
 /// What the workers of a process share; safe from any thread.
 public final class TierShare: Sendable {
     public let local: LocalTier
     public let breaker: BreakerGate
     /// Held while commands are performed on keys that live in local memory alone.
-    let localAuthority = Mutex(())
+    let localAuthority = Locked(())
 
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
@@ -49,6 +48,8 @@ public final class Tiers {
     var impatient: [(flight: Flight, at: Int64)] = []
     var softTimer: (any ScheduledTimer)?
     var retryBudget: RetryBudget
+    /// Until when reads travel as a script, since Redis is out of memory and queues none.
+    var scriptUntil: Int64 = 0
     /// The next request to Redis is made when the worker's iteration ends.
     public var hasOutgoing: Bool { !outgoing.isEmpty || !extensions.isEmpty }
 

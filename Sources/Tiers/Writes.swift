@@ -15,7 +15,10 @@ final class Writes {
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
+            if command.command == .removeAll { tiers.flights = [:] }
             for key in command.command.keys where tokens[key] == nil {
+                // A read that comes after this write must not join one that was asked before it.
+                tiers.flights[key] = nil
                 let hash = key.withUnsafeBytes { KeyHash($0) }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 key.withUnsafeBytes { _ = tiers.local.update($0, hash: hash, now: sentAt) { _ in } }

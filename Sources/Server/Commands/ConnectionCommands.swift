@@ -6,19 +6,20 @@ internal import EventLoop
 internal import RESP
 
 enum ConnectionCommands {
-    private static let early: CommandFlags = [.fast, .beforeAuthentication, .notQueued]
+    private static let early: CommandFlags = [.fast, .beforeAuthentication]
+    private static let atOnce: CommandFlags = [.fast, .beforeAuthentication, .notQueued]
 
     nonisolated(unsafe) static let all: [Command] = [
-        Command("ping", arity: -1, [.fast, .notQueued], .immediate { (c, a) throws(CommandError) in
+        Command("ping", arity: -1, .fast, .immediate { (c, a) throws(CommandError) in
             guard a.count <= 2 else { throw .arity("ping") }
             c.immediate { a.count == 2 ? $0.bulk(a[1]) : $0.simple("PONG") }
         }),
-        Command("echo", arity: 2, [.fast, .notQueued], .immediate { c, a in c.immediate { $0.bulk(a[1]) } }),
-        Command("quit", arity: -1, early, .immediate { c, _ in
+        Command("echo", arity: 2, .fast, .immediate { c, a in c.immediate { $0.bulk(a[1]) } }),
+        Command("quit", arity: -1, atOnce, .immediate { c, _ in
             c.immediate { $0.simple("OK") }
             c.closeAfterReplies()
         }),
-        Command("reset", arity: 1, early, .immediate { c, _ in
+        Command("reset", arity: 1, atOnce, .immediate { c, _ in
             c.transaction = nil
             c.version = .resp2
             c.name = []
@@ -31,8 +32,8 @@ enum ConnectionCommands {
             c.immediate { $0.simple("OK") }
         }),
         Command("hello", arity: -1, early, .immediate { (c, a) throws(CommandError) in try hello(c, a) }),
-        Command("select", arity: 2, [.fast, .notQueued], .immediate { (c, a) throws(CommandError) in try select(c, a) }),
-        Command("client", arity: -2, .notQueued, .immediate { (c, a) throws(CommandError) in try client(c, a) }),
+        Command("select", arity: 2, .fast, .immediate { (c, a) throws(CommandError) in try select(c, a) }),
+        Command("client", arity: -2, [], .immediate { (c, a) throws(CommandError) in try client(c, a) }),
     ]
 
     // MARK: AUTH and HELLO
@@ -40,12 +41,17 @@ enum ConnectionCommands {
     private static func authenticate(
         _ c: Connection, user: UnsafeRawBufferPointer?, password: UnsafeRawBufferPointer
     ) throws(CommandError) {
+        let isDefaultUser = user?.elementsEqual("default".utf8) ?? true
         guard let expected = c.worker.configuration.password else {
+            // The default user without a password takes any, as in Redis.
+            guard user == nil else {
+                if isDefaultUser { return }
+                throw CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+            }
             throw CommandError(
                 "ERR AUTH <password> called without any password configured for the default user. "
                     + "Are you sure your configuration is correct?")
         }
-        let isDefaultUser = user?.elementsEqual("default".utf8) ?? true
         guard isEqual(password, expected), isDefaultUser else {
             c.worker.log.clientError("authentication_failed", c, "wrong user name or password")
             throw CommandError("WRONGPASS invalid username-password pair or user is disabled.")
@@ -124,7 +130,7 @@ enum ConnectionCommands {
     // MARK: SELECT and CLIENT
 
     private static func select(_ c: Connection, _ a: Arguments) throws(CommandError) {
-        guard let number = try? Parse.integer(a[1]) else { throw CommandError("ERR invalid DB index") }
+        let number = try Parse.integer(a[1])
         let own = c.worker.process.settings.withLock { $0.redis?.database ?? 0 }
         guard number == Int64(own) else {
             throw CommandError(

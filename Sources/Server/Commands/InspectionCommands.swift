@@ -7,11 +7,11 @@ internal import RESP
 
 enum InspectionCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("info", arity: -1, .notQueued, .immediate { c, a in
+        Command("info", arity: -1, [], .immediate { c, a in
             let sections = Set((1..<a.count).map { a.lowercased($0) })
             c.immediate { $0.verbatim(c.worker.process.information(sections), c.version) }
         }),
-        Command("time", arity: 1, [.fast, .notQueued], .immediate { c, _ in
+        Command("time", arity: 1, .fast, .immediate { c, _ in
             let microseconds = Loop.wallClockMicroseconds
             c.immediate { output in
                 output.arrayHead(2)
@@ -19,8 +19,8 @@ enum InspectionCommands {
                 output.bulk(String(microseconds % 1_000_000))
             }
         }),
-        Command("command", arity: -1, .notQueued, .immediate { (c, a) throws(CommandError) in try command(c, a) }),
-        Command("config", arity: -2, .notQueued, .immediate { (c, a) throws(CommandError) in try config(c, a) }),
+        Command("command", arity: -1, [], .immediate { (c, a) throws(CommandError) in try command(c, a) }),
+        Command("config", arity: -2, [], .immediate { (c, a) throws(CommandError) in try config(c, a) }),
     ]
 
     // MARK: COMMAND
@@ -28,6 +28,7 @@ enum InspectionCommands {
     private static func command(_ c: Connection, _ a: Arguments) throws(CommandError) {
         guard a.count > 1 else { return list(c, CommandTable.shared.all) }
         switch a.lowercased(1) {
+        case "count" where a.count > 2: throw .arity("command|count")
         case "count": c.immediate { $0.integer(Int64(CommandTable.shared.all.count)) }
         case "info": list(c, a.count == 2 ? CommandTable.shared.all : (2..<a.count).map { CommandTable.shared[a[$0]] })
         case "list":
@@ -74,7 +75,8 @@ enum InspectionCommands {
     }
 
     private static func keys(_ c: Connection, _ a: Arguments) throws(CommandError) {
-        guard a.count > 2, let command = CommandTable.shared[a[2]] else {
+        guard a.count > 3 else { throw .arity("command|getkeys") }
+        guard let command = CommandTable.shared[a[2]] else {
             throw CommandError("ERR Invalid command specified")
         }
         guard command.accepts(a.count - 2) else {

@@ -33,7 +33,7 @@ enum KeyspaceScan {
             index += 2
         }
         if c.worker.tiers.hasRedis { return forward(c, a) }
-        let slot = c.reserve(keys: [], isWrite: false)
+        let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         c.worker.tiers.scan(cursor: cursor, count: options.count) { [options] next, keys in
             let matching = options.type ?? "string" == "string" ? keys.filter { matches($0, options.pattern) } : []
             c.complete(slot) { output in
@@ -47,7 +47,7 @@ enum KeyspaceScan {
 
     static func keys(_ c: Connection, _ a: Arguments) {
         if c.worker.tiers.hasRedis { return forward(c, a) }
-        let slot = c.reserve(keys: [], isWrite: false)
+        let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         let pattern = a.bytes(1)
         let found = Found()
         collect(c, cursor: 0, pattern, into: found) {
@@ -73,7 +73,7 @@ enum KeyspaceScan {
 
     static func randomKey(_ c: Connection, _ a: Arguments) {
         if c.worker.tiers.hasRedis { return forward(c, a) }
-        let slot = c.reserve(keys: [], isWrite: false)
+        let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         let place = UInt64.random(in: 0..<(1 << 38))
         c.worker.tiers.scan(cursor: place, count: 16) { _, keys in
             if let key = keys.randomElement() { return c.complete(slot) { $0.bulk(key) } }
@@ -93,7 +93,7 @@ enum KeyspaceScan {
     }
 
     private static func forward(_ c: Connection, _ a: Arguments) {
-        let slot = c.reserve(keys: [], isWrite: false)
+        let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         c.worker.tiers.forward(a.all, isWrite: false) { reply in c.complete(slot) { $0.reply(reply, c.version) } }
     }
 

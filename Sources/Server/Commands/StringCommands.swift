@@ -156,8 +156,12 @@ private struct SetOptions {
             ("ex", .seconds, false), ("px", .milliseconds, false), ("exat", .seconds, true),
             ("pxat", .milliseconds, true),
         ]
-        guard let (_, unit, absolute) = kinds.first(where: { a.isWord(index, $0.0) }), !hasExpiry, index + 1 < a.count
-        else { throw .syntax }
+        guard let (_, unit, absolute) = kinds.first(where: { a.isWord(index, $0.0) }), index + 1 < a.count else {
+            throw .syntax
+        }
+        // The same option again is taken, as Redis does: the last one counts.
+        let isRepeated = time.map { $0.unit == unit && $0.absolute == absolute } ?? false
+        guard !hasExpiry || isRepeated else { throw .syntax }
         time = (index + 1, unit, absolute)
         return 2
     }
