@@ -206,7 +206,14 @@ public final class RedisConnection {
         queuedBytes = 0
         // Told first: whoever probes a new connection wants its place before the requests that waited.
         delegate?.redisDidConnect(self)
-        for (bytes, var place) in waiting where place.completion != nil && state == .ready { transmit(bytes, &place) }
+        for (bytes, var place) in waiting where place.completion != nil {
+            guard state == .ready else {
+                place.completion?(
+                    .failure(RedisFailure(.notConnected, mayHaveBeenSent: false, detail: "this connection was closed")))
+                continue
+            }
+            transmit(bytes, &place)
+        }
     }
 
     // MARK: Losing
@@ -220,6 +227,8 @@ public final class RedisConnection {
         lastFailure = failure.detail
         let livedLong = readySince.map { scheduler.monotonicNanoseconds - $0 > 1_000_000_000 } ?? false
         end(failure, then: .waiting)
+        // Whoever waited may have closed this connection when it heard.
+        guard state == .waiting else { return }
         // A connection that worked is made anew at once; attempts that fail are spread.
         if livedLong {
             connect()

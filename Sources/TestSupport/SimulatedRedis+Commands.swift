@@ -14,6 +14,14 @@ extension SimulatedRedis {
             """
         case giveLife =
             "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return 0"
+        case readMany = """
+            local r = {}
+            for i, key in ipairs(KEYS) do
+                r[2 * i - 1] = redis.pcall('GET', key)
+                r[2 * i] = redis.pcall('PTTL', key)
+            end
+            return r
+            """
         case setManyIfNone = """
             local n = #KEYS
             if redis.call('EXISTS', unpack(KEYS)) > 0 then return 0 end
@@ -56,7 +64,7 @@ extension SimulatedRedis {
             return .array(queue.map { perform($0) })
         default: break
         }
-        if let refusal = refusal(name) {
+        if let refusal = refusal(name, isQueued: connection.queue != nil) {
             connection.isQueueBroken = true
             return refusal
         }
@@ -99,12 +107,13 @@ extension SimulatedRedis {
     ]
 
     /// What a Redis in this condition answers to a command instead of carrying it out.
-    private func refusal(_ name: String) -> Reply? {
+    private func refusal(_ name: String, isQueued: Bool) -> Reply? {
         switch condition {
         case .healthy: nil
         case .loading: .error("LOADING Redis is loading the dataset in memory")
         case .readonly where Self.writes.contains(name): .error("READONLY You can't write against a read only replica.")
-        case .outOfMemory where Self.growing.contains(name):
+        // Nothing at all is queued while memory is short, not even a GET.
+        case .outOfMemory where Self.growing.contains(name) || isQueued:
             .error("OOM command not allowed when used memory > 'maxmemory'.")
         case .misconfigured where Self.writes.contains(name) || name == "PING":
             .error("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.")
@@ -261,6 +270,8 @@ extension SimulatedRedis {
         case .giveLife?:
             guard case .integer(-1) = perform([Array("PTTL".utf8), keys[0]]) else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
+        case .readMany?:
+            return .array(keys.flatMap { [perform([Array("GET".utf8), $0]), perform([Array("PTTL".utf8), $0])] })
         case .setManyIfNone?:
             guard !keys.contains(where: { live($0) != nil }) else { return .integer(0) }
             for (index, key) in keys.enumerated() {
