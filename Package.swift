@@ -48,11 +48,16 @@ let package = Package(
                 "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog", "Resilience", "State", "EventLoop",
                 "Metrics", "Admin", "Primitives",
             ]),
-        room("Admin", ["CMicrohttpd", "Metrics"]),
+        room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
         room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
-        .executableTarget(name: "hearth", dependencies: ["Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Resilience", "Metrics", "Primitives"], swiftSettings: strict),
+        .executableTarget(
+            name: "hearth",
+            dependencies: [
+                "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog",
+                "Resilience", "Metrics", "Primitives",
+            ], swiftSettings: strict),
 
-        room("TestSupport", ["Primitives", "SegmentLog"]),
+        room("TestSupport", ["LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
         tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
         tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),
@@ -60,12 +65,13 @@ let package = Package(
         tests("MetricsTests", ["Metrics"]),
         tests("AdminTests", ["Admin", "Metrics"]),
         tests("RESPTests", ["RESP"]),
-        tests("EventLoopTests", ["EventLoop"]),
-        tests("RedisTierTests", ["RedisTier", "EventLoop"]),
+        tests("EventLoopTests", ["EventLoop", "Primitives"]),
+        tests("RedisTierTests", ["RedisTier", "EventLoop", "Primitives"]),
         tests("StateTests", ["State", "Primitives"]),
-        tests("TiersTests", ["Tiers", "Primitives"]),
+        tests("TiersTests", ["Tiers", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
         tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
-        tests("ServerTests", ["Server"]),
+        tests("ServerTests", ["Server", "RESP", "State", "Primitives"]),
+        tests("CommandLineTests", ["hearth"]),
         tests("IntegrationTests", []),
     ],
     swiftLanguageModes: [.v6]
@@ -73,9 +79,11 @@ let package = Package(
 
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "ConfigurationFuzzer", dependencies: ["Configuration"], path: "Fuzzers/ConfigurationFuzzer",
-            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+    for (name, module) in [("ConfigurationFuzzer", "Configuration"), ("RequestFuzzer", "RESP")] {
+        package.targets.append(
+            .executableTarget(
+                name: name, dependencies: [.init(stringLiteral: module)], path: "Fuzzers/\(name)",
+                swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+    }
 }

@@ -5,6 +5,7 @@
 //
 // The stop flag is the only thing that both threads touch; everything else belongs to the admin thread once it runs.
 
+internal import Primitives
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -31,7 +32,7 @@ public final class AdminServer: Sendable {
     public let address: ListenAddress
     private let descriptor: Int32
     private let isStopping: StopFlag
-    private let thread: Mutex<pthread_t?>
+    private let thread: Locked<pthread_t?>
 
     /// Listens, and answers on a thread of its own from now on; nil where the configuration says `off`.
     public static func start(_ configuration: AdminConfiguration, source: AdminSource) throws(AdminError)
@@ -64,7 +65,7 @@ public final class AdminServer: Sendable {
             Unmanaged<AdminLoop>.fromOpaque(context).release()
             throw AdminError(description: "admin: can't start a thread: \(String(cString: strerror(code)))")
         }
-        thread = Mutex(created)
+        thread = Locked(created)
     }
 
     deinit { stop() }

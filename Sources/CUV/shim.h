@@ -13,8 +13,9 @@ static inline int hearth_uv_pending_fd(const uv_stream_t *stream) {
 #include <pthread.h>
 #include <string.h>
 extern int pthread_setname_np(pthread_t, const char *);
-// Names the calling thread (15 characters at most), for ps and debuggers.
+// Names the calling thread (15 characters at most), for ps and debuggers, and lets it end without being joined.
 static inline void hearth_name_thread(const char *name) {
+    pthread_detach(pthread_self());
     char cut[16];
     strncpy(cut, name, sizeof(cut) - 1);
     cut[sizeof(cut) - 1] = '\0';
@@ -22,5 +23,19 @@ static inline void hearth_name_thread(const char *name) {
 }
 #else
 #include <pthread.h>
-static inline void hearth_name_thread(const char *name) { pthread_setname_np(name); }
+static inline void hearth_name_thread(const char *name) {
+    pthread_detach(pthread_self());
+    pthread_setname_np(name);
+}
+#endif
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+static inline void hearth_bound_heap(void) {
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 64 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+}
+#else
+static inline void hearth_bound_heap(void) {}
 #endif

@@ -1,7 +1,7 @@
 // How other threads reach a loop: messages that are handed over together, with one wake-up for many.
 
 internal import CUV
-internal import Synchronization
+internal import Primitives
 
 /// A wake-up of a loop that any thread may send.
 private final class WakeUp: @unchecked Sendable {
@@ -32,11 +32,11 @@ public final class Mailbox<Message: Sendable>: Sendable {
         var wakeUp: WakeUp?
     }
 
-    private let queue: Mutex<Queue>
+    private let queue: Locked<Queue>
 
     /// Makes a mailbox on `loop`; `receive` runs on the loop's thread with the messages in the order they were sent.
     public init(on loop: Loop, receive: @escaping ([Message]) -> Void) {
-        queue = Mutex(Queue())
+        queue = Locked(Queue())
         let wakeUp = WakeUp(on: loop) { [weak self] in
             guard let messages = self?.take(), !messages.isEmpty else { return }
             receive(messages)

@@ -38,6 +38,14 @@ extension LocalTier {
         }
     }
 
+    /// Whether nobody has written, updated, removed or invalidated the token's key since it was taken.
+    public func isCurrent(_ token: borrowing FillToken) -> Bool {
+        let (slot, generation, shardGeneration) = (Int(token.slot), token.generation, token.shardGeneration)
+        return locked(shard(Int(token.shard))) { shard in
+            shard.fills[slot] == generation && shard.state.pointee.fillGeneration == shardGeneration
+        }
+    }
+
     /// Stores what the authority answered, unless the key was written, updated, removed or invalidated since `token`.
     ///
     /// Also cancelled when what is held was verified after this answer: of two fills the later question wins.

@@ -21,7 +21,7 @@ public final class LocalTier: @unchecked Sendable {
     @usableFromInline let liveEpochWord: UnsafeMutablePointer<Atomic<UInt32>>
     let arena: Arena
     let sweepTurn = Atomic<Int>(0)
-    let epochs = Mutex<UInt16>(0)
+    let epochs = Locked<UInt16>(0)
     public let configuration: LocalTierConfiguration
 
     /// Maps the arena. Throws when a limit is out of range or the memory is not to be had.

@@ -14,6 +14,21 @@ public struct HistogramSnapshot: Sendable, Equatable {
     /// A snapshot of nothing, to merge others into.
     public init() {}
 
+    /// A snapshot from what another process told of one; see ``occupied``.
+    public init(occupied: [(value: UInt64, count: UInt64)], sum: UInt64, max: UInt64) {
+        for bucket in occupied {
+            counts[Buckets.index(of: bucket.value)] &+= bucket.count
+            count &+= bucket.count
+        }
+        self.sum = sum
+        self.max = max
+    }
+
+    /// The middle of each bucket that holds something, and how many values it holds; ascending.
+    public var occupied: [(value: UInt64, count: UInt64)] {
+        counts.indices.filter { counts[$0] > 0 }.map { (Buckets.middle($0), counts[$0]) }
+    }
+
     /// Adds what `other` holds.
     public mutating func merge(_ other: HistogramSnapshot) {
         for index in counts.indices { counts[index] &+= other.counts[index] }

@@ -142,6 +142,19 @@ public final class RedisConnection {
             offset: givenBytes)
         places.append(place)
         givenBytes += bytes.count
+        if gathersUntilFlush { gathered += bytes } else { transport?.send(bytes) }
+    }
+
+    /// Whether requests wait for `flush`, so that those of one iteration of a loop leave in one write.
+    public var gathersUntilFlush = false
+    private var gathered: [UInt8] = []
+    public var hasGathered: Bool { !gathered.isEmpty }
+
+    /// Sends what has gathered; to be called once per iteration where `gathersUntilFlush` is set.
+    public func flush() {
+        guard !gathered.isEmpty else { return }
+        let bytes = gathered
+        gathered = []
         transport?.send(bytes)
     }
 
@@ -193,7 +206,14 @@ public final class RedisConnection {
         queuedBytes = 0
         // Told first: whoever probes a new connection wants its place before the requests that waited.
         delegate?.redisDidConnect(self)
-        for (bytes, var place) in waiting where place.completion != nil && state == .ready { transmit(bytes, &place) }
+        for (bytes, var place) in waiting where place.completion != nil {
+            guard state == .ready else {
+                place.completion?(
+                    .failure(RedisFailure(.notConnected, mayHaveBeenSent: false, detail: "this connection was closed")))
+                continue
+            }
+            transmit(bytes, &place)
+        }
     }
 
     // MARK: Losing
@@ -207,6 +227,8 @@ public final class RedisConnection {
         lastFailure = failure.detail
         let livedLong = readySince.map { scheduler.monotonicNanoseconds - $0 > 1_000_000_000 } ?? false
         end(failure, then: .waiting)
+        // Whoever waited may have closed this connection when it heard.
+        guard state == .waiting else { return }
         // A connection that worked is made anew at once; attempts that fail are spread.
         if livedLong {
             connect()
@@ -223,6 +245,7 @@ public final class RedisConnection {
         let sentCount = places.count - head
         transport?.close()
         transport = nil
+        gathered = []
         receiver = nil
         reader = nil
         places = []

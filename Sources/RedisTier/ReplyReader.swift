@@ -1,15 +1,15 @@
 // Bytes of Redis to replies, by hiredis' own reader.
 
 internal import CHiredis
-internal import Primitives
+public import Primitives
 
 /// The incremental reply reader of hiredis; belongs to one connection's thread.
 ///
 /// Errors are final: after a malformed reply nothing that follows can be trusted, and the connection must end.
-struct ReplyReader: ~Copyable {
+public struct ReplyReader: ~Copyable {
     private let reader: UnsafeMutablePointer<redisReader>
 
-    init() {
+    public init() {
         guard let reader = redisReaderCreate() else { preconditionFailure("no memory for a reply reader") }
         self.reader = reader
     }
@@ -17,14 +17,14 @@ struct ReplyReader: ~Copyable {
     deinit { redisReaderFree(reader) }
 
     /// Takes bytes that came from Redis.
-    func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisFailure) {
+    public func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisFailure) {
         guard bytes.count > 0 else { return }
         let code = redisReaderFeed(reader, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
         guard code == REDIS_OK else { throw failure }
     }
 
     /// The next whole reply; nil when more bytes are needed.
-    func next() throws(RedisFailure) -> Reply? {
+    public func next() throws(RedisFailure) -> Reply? {
         var raw: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure }
         guard let raw else { return nil }

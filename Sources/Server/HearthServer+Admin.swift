@@ -61,6 +61,12 @@ extension ProcessContext {
 
     func statusFields() -> [(String, Field)] { Snapshot(self).statusFields }
 
+    func statusDocument() -> [UInt8] { Snapshot(self).json() }
+
+    func metricsExposition() -> [UInt8] { exposition(Snapshot(self).families) }
+
+    func latencyFields() -> [(String, Field)] { Snapshot(self).latencyFields }
+
     /// The parameters of Redis that clients and load generators ask for by CONFIG GET.
     var redisParameters: [(String, String)] {
         let (server, database) = settings.withLock { ($0.server, $0.redis?.database ?? 0) }

@@ -13,7 +13,6 @@ public import LocalTier
 internal import Primitives
 public import RedisTier
 public import Resilience
-internal import Synchronization
 public import Tiers
 public import WarmTier
 
@@ -244,7 +243,7 @@ final class WorkerHandle: @unchecked Sendable {
 /// Breaker transitions as log lines and counts.
 final class TransitionLog: Sendable {
     private let log: Log
-    let counts = Mutex<[String: UInt64]>([:])
+    let counts = Locked<[String: UInt64]>([:])
 
     init(_ log: Log) { self.log = log }
 

@@ -31,7 +31,7 @@ public final class Log: Sendable {
     private let queue = BlockingQueue<[UInt8]>(capacity: 8192)
     private let dropped = Atomic<Int>(0)
     private let level: Atomic<Int>
-    private let rates = Mutex<[String: Rate]>([:])
+    private let rates = Locked<[String: Rate]>([:])
     private let idle = BlockingQueue<Void>(capacity: 1)
     /// The most lines of one event in a second, below `warning` level excepted.
     private static let linesPerSecond = 20

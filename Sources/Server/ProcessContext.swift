@@ -18,14 +18,14 @@ final class ProcessContext: Sendable {
 
     let log: Log
     let share: TierShare
-    let settings: Mutex<Settings>
+    let settings: Locked<Settings>
     let startedAt = Loop.wallClock
     let transitions: TransitionLog
     let isServing = Atomic<Bool>(false)
     let clientsConnected = Gauge()
     let clientsRejected = SharedCounter()
     /// What was started with this context; set once, before any thread is.
-    private let parts = Mutex<(workers: [WorkerHandle], warm: WarmService?)>(([], nil))
+    private let parts = Locked<(workers: [WorkerHandle], warm: WarmService?)>(([], nil))
     private let clientID = Atomic<Int64>(0)
     private let workersRunning: Atomic<Int>
     private let onAllStopped: @Sendable () -> Void
@@ -39,7 +39,7 @@ final class ProcessContext: Sendable {
         self.share = share
         self.transitions = transitions
         workersRunning = Atomic(settings.server.workers)
-        self.settings = Mutex(settings)
+        self.settings = Locked(settings)
         self.onAllStopped = onAllStopped
         self.onMisconfigured = onMisconfigured
     }

@@ -1,4 +1,4 @@
-// The state of the process for people: INFO, HEARTH STATUS, and the JSON that `hearth status` and `hearth top` read.
+// The state of the process for people: INFO, HEARTH STATUS and LATENCY, and the JSON document of both status commands.
 
 internal import LocalTier
 internal import Metrics
@@ -9,11 +9,6 @@ internal import WarmTier
 extension Snapshot {
     private var percentiles: [(String, HistogramSnapshot)] {
         [("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency)]
-    }
-
-    /// Share of look-ups that this tier answered with a value or with a known absence; nil before the first.
-    private func hits(_ tier: String) -> UInt64 {
-        counters.lookups.filter { $0.tier == tier && $0.result != .error }.reduce(0) { $0 + $1.count }
     }
 
     private var mode: String { hasRedis ? "redis" : "embedded" }
@@ -42,19 +37,27 @@ extension Snapshot {
             ("latency_percentiles_usec_\(tier)", Self.inline(histogram))
         }
         return [
-            ("Server", [
-                ("redis_version", Version.redisCompatible), ("hearth_version", Version.hearth), ("redis_mode", "standalone"),
-                ("process_id", "\(processID)"), ("uptime_in_seconds", "\(uptimeSeconds)"), ("hearth_mode", mode),
-            ]),
+            (
+                "Server",
+                [
+                    ("redis_version", Version.redisCompatible), ("hearth_version", Version.hearth),
+                    ("redis_mode", "standalone"),
+                    ("process_id", "\(processID)"), ("uptime_in_seconds", "\(uptimeSeconds)"), ("hearth_mode", mode),
+                ]
+            ),
             ("Clients", [("connected_clients", "\(clients)")]),
             ("Memory", [("used_memory", "\(local.bytesUsed)"), ("used_memory_rss", "\(residentBytes)")]),
             ("Stats", statistics),
-            ("Tiers", [
-                ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
-                ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"), ("warm_state", warmState),
-                ("breaker_reads", hasRedis ? readState.rawValue : "none"),
-                ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
-            ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }),
+            (
+                "Tiers",
+                [
+                    ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
+                    ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"),
+                    ("warm_state", warmState),
+                    ("breaker_reads", hasRedis ? readState.rawValue : "none"),
+                    ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
+                ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }
+            ),
             ("Latencystats", latencies),
             ("Keyspace", hasRedis ? [] : [("db0", "keys=\(warm.entries),expires=0,avg_ttl=0")]),
         ]
@@ -67,16 +70,66 @@ extension Snapshot {
 
     // MARK: HEARTH STATUS
 
+    /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
+        processFields + breakerFields + tierFields
+            + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }
+            + percentiles.flatMap { tier, histogram in
+                [("p50", histogram.p50), ("p95", histogram.p95), ("p99", histogram.p99), ("p99.9", histogram.p999)]
+                    .map { ("latency_\(tier)_\($0)_ns", Self.integer($1)) }
+            }
+    }
+
+    private static func integer(_ value: UInt64) -> Field { .integer(Int64(clamping: value)) }
+    private static func integer(_ value: Int) -> Field { .integer(Int64(value)) }
+
+    private var processFields: [(String, Field)] {
         [
             ("version", .text(Version.hearth)), ("mode", .text(mode)), ("degraded", .text("\(isDegraded)")),
+            ("uptime_seconds", .integer(uptimeSeconds)), ("workers", Self.integer(workers)),
+            ("resident_bytes", Self.integer(residentBytes)), ("clients", .integer(clients)),
+            ("clients_rejected", Self.integer(clientsRejected)),
+            ("clients_dropped", Self.integer(counters.droppedSlow)),
+            ("commands", Self.integer(counters.commands)), ("command_errors", Self.integer(counters.commandErrors)),
+            ("writes", Self.integer(counters.writes)), ("writes_failed", Self.integer(counters.writesFailed)),
+            ("unavailable", Self.integer(counters.unavailable)), ("unknown", Self.integer(counters.unknowns)),
+            ("coalesced", Self.integer(counters.coalesced)),
+        ]
+    }
+
+    private var breakerFields: [(String, Field)] {
+        [
+            ("breaker_mode", .text(hasRedis ? breakerMode.rawValue : "none")),
             ("breaker_reads", .text(hasRedis ? readState.rawValue : "none")),
             ("breaker_writes", .text(hasRedis ? writeState.rawValue : "none")),
-            ("local_entries", .integer(Int64(local.entries))), ("local_bytes", .integer(Int64(local.bytesUsed))),
-            ("warm_entries", .integer(Int64(warm.entries))), ("warm_disk_bytes", .integer(Int64(warm.diskBytes))),
-            ("warm_state", .text(warmState)), ("clients", .integer(clients)),
-            ("commands", .integer(Int64(clamping: counters.commands))), ("uptime_seconds", .integer(uptimeSeconds)),
+            ("breaker_transitions", Self.integer(transitions.values.reduce(0, +))),
+            ("redis_pipeline_depth", .integer(counters.redisPipelineDepth)),
+            ("redis_connects", Self.integer(counters.redisConnects)),
+            ("redis_disconnects", Self.integer(counters.redisDisconnects)),
         ]
+    }
+
+    private var tierFields: [(String, Field)] {
+        [
+            ("local_entries", Self.integer(local.entries)), ("local_bytes", Self.integer(local.bytesUsed)),
+            ("local_capacity_bytes", Self.integer(local.bytesTotal)),
+            ("local_evicted", Self.integer(local.removedByCapacity + local.removedAsStale)),
+            ("warm_entries", Self.integer(warm.entries)), ("warm_live_bytes", Self.integer(warm.liveBytes)),
+            ("warm_disk_bytes", Self.integer(warm.diskBytes)), ("warm_index_bytes", Self.integer(warm.indexBytes)),
+            ("warm_state", .text(warmState)), ("warm_evicted", Self.integer(warm.evicted)),
+            ("warm_reads_waiting", Self.integer(warmReadsWaiting)),
+            ("warm_changes_dropped", Self.integer(warmChangesDropped)),
+        ]
+    }
+
+    // MARK: HEARTH LATENCY
+
+    /// Each tier's histogram: sum, maximum, then the middle and the count of each bucket that holds something.
+    var latencyFields: [(String, Field)] {
+        percentiles.map { tier, histogram in
+            let buckets = histogram.occupied.flatMap { [$0.value, $0.count] }
+            return (tier, .integers(([histogram.sum, histogram.max] + buckets).map { Int64(clamping: $0) }))
+        }
     }
 
     // MARK: JSON
@@ -102,6 +155,7 @@ extension Snapshot {
             json.member("unavailable", counters.unavailable)
             if hasRedis {
                 json.object("breaker") {
+                    $0.member("mode", breakerMode.rawValue)
                     $0.member("reads", readState.rawValue)
                     $0.member("writes", writeState.rawValue)
                 }

@@ -17,6 +17,7 @@ struct Snapshot {
     }
 
     let hasRedis: Bool
+    let breakerMode: BreakerMode
     let readState: BreakerState
     let writeState: BreakerState
     let local: LocalTierStatistics
@@ -65,6 +66,7 @@ struct Snapshot {
 
     init(_ context: ProcessContext) {
         hasRedis = context.settings.withLock { $0.redis != nil }
+        breakerMode = context.share.breaker.mode
         readState = context.share.breaker.state(of: .read)
         writeState = context.share.breaker.state(of: .write)
         local = context.share.local.statistics()

@@ -47,7 +47,7 @@ final class WarmService: Sendable {
 
     let tier: WarmTier
     let local: LocalTier
-    let pending = Mutex(Pending())
+    let pending = Locked(Pending())
     let writes = BlockingQueue<WriteJob>(capacity: 65_536)
     let reads = BlockingQueue<ReadJob>(capacity: 65_536)
     let stopped = BlockingQueue<Void>(capacity: 1)

@@ -75,6 +75,7 @@ final class Worker {
         tiers = Tiers(share: process.share, policies: policies, redis: redis, warm: port, scheduler: scheduler)
         receiver.worker = self
         redis?.delegate = receiver
+        redis?.gathersUntilFlush = true
     }
 
     /// Breaks the circle between a worker and what is made before it and calls it.
@@ -138,15 +139,16 @@ final class Worker {
 
     /// After the events of an iteration: what they asked of Redis leaves together, then what they answered.
     private func endIteration() {
-        while !dirty.isEmpty || tiers.hasOutgoing {
+        repeat {
             tiers.flush()
+            redis?.flush()
             let settled = dirty
             dirty = []
             for connection in settled {
                 connection.isDirty = false
                 connection.settle()
             }
-        }
+        } while !dirty.isEmpty || tiers.hasOutgoing || redis?.hasGathered == true
         if isDraining { finishDrainIfIdle() }
     }
 

@@ -45,8 +45,8 @@ public enum StringRead: Sendable, Equatable {
         let milliseconds = absolute ? held.expiresAt.milliseconds : max(0, held.expiresAt.milliseconds(since: now))
         switch unit {
         case .milliseconds: return milliseconds
-        // Rounded to the nearest second where it is a duration, and cut where it is a time, as Redis does.
-        case .seconds: return absolute ? milliseconds / 1000 : (milliseconds + 500) / 1000
+        // Rounded to the nearest second, the time as well as the duration, as Redis does.
+        case .seconds: return milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0)
         }
     }
 }

@@ -5,6 +5,7 @@
 // failed synchronisation behaves as Linux's does: the pages count as clean, so that a later one succeeds without ever
 // writing what the failed one did not ("Can Applications Recover from fsync Failures?", ATC 2020).
 
+internal import Primitives
 public import SegmentLog
 
 #if canImport(Glibc)
@@ -77,6 +78,7 @@ public final class SimulatedFileSystem: FileSystem {
         var faults = SimulatedFaults()
         var calls = 0
         var matching = 0
+        var failed = 0
         var isPowered = true
         var highest = 0
     }
@@ -93,12 +95,16 @@ public final class SimulatedFileSystem: FileSystem {
                 $0.faults = newValue
                 $0.calls = 0
                 $0.matching = 0
+                $0.failed = 0
             }
         }
     }
 
     /// Calls made since the faults were set.
     public var calls: Int { state.withLock { $0.calls } }
+
+    /// Calls that were made to fail since the faults were set.
+    public var failedCalls: Int { state.withLock { $0.failed } }
 
     /// The most bytes that the named files ever held together, as `bytesUsed` counts them.
     public var bytesUsedMax: Int { state.withLock { $0.highest } }
@@ -198,7 +204,9 @@ public final class SimulatedFileSystem: FileSystem {
         state.matching += 1
         guard let failing = state.faults.failingCall else { return }
         let fails = state.faults.isPersistent ? state.matching >= failing : state.matching == failing
-        if fails { throw FileError(operation: operation, path: path, code: state.faults.code) }
+        guard fails else { return }
+        state.failed += 1
+        throw FileError(operation: operation, path: path, code: state.faults.code)
     }
 
     private static func refuseIfReadOnly(

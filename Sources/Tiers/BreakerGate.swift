@@ -1,5 +1,6 @@
 // The breaker as the workers of a process share it: its lock, its state for the hot path, and its transitions as events.
 
+internal import Primitives
 public import RedisTier
 public import Resilience
 internal import Synchronization
@@ -8,7 +9,7 @@ internal import Synchronization
 ///
 /// What reads consult on their way (`refusesReads`) are relaxed atomics; everything else is short and under a lock.
 public final class BreakerGate: Sendable {
-    private let breaker: Mutex<Breaker>
+    private let breaker: Locked<Breaker>
     private let readsRefused = Atomic<Bool>(false)
     private let writesRefused = Atomic<Bool>(false)
     private let onTransition: @Sendable (BreakerTransition) -> Void
@@ -17,7 +18,7 @@ public final class BreakerGate: Sendable {
     public init(
         _ configuration: BreakerConfiguration, seed: UInt64, onTransition: @escaping @Sendable (BreakerTransition) -> Void
     ) {
-        breaker = Mutex(Breaker(configuration, seed: seed))
+        breaker = Locked(Breaker(configuration, seed: seed))
         self.onTransition = onTransition
     }
 

@@ -14,7 +14,10 @@ extension Tiers {
     public func flush() {
         if !extensions.isEmpty { sendExtensions() }
         while !outgoing.isEmpty {
-            let batch = Array(outgoing.prefix(Self.batchMax))
+            // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
+            let deadline = outgoing[0].deadline
+            let near = outgoing.prefix(Self.batchMax).prefix { abs($0.deadline - deadline) <= limits.timeout / 10 }
+            let batch = Array(near)
             outgoing.removeFirst(batch.count)
             send(batch)
         }
@@ -122,21 +125,26 @@ extension Tiers {
 
     private func fail(_ flight: Flight, _ reason: String) {
         take(flight)
+        let strong = flight.waiters.filter(\.isStrong)
+        flight.waiters.removeAll(where: \.isStrong)
+        for waiter in strong {
+            degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: true, waiter.completion)
+        }
         guard flight.hasWaiters else { return }
-        let isStrong = flight.policy.consistency == .strong
-        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: isStrong) { flight.answer($0) }
+        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: false) { flight.answer($0) }
     }
 
     // MARK: Answers
 
     private func land(_ flight: Flight, _ value: Reply, _ life: Reply) {
         switch (value, life) {
+        // Redis 7.0 looks at its clock anew for each command of a transaction: the key ended between the two.
+        case (.null, _), (.string, .integer(-2)): landAbsent(flight)
         case (.string(let bytes), .integer(let milliseconds)):
             take(flight)
             counters.redisFresh.add()
             counters.valueBytes.record(UInt64(bytes.count))
             flight.answer(fill(flight, bytes, lifeMilliseconds: milliseconds))
-        case (.null, _): landAbsent(flight)
         case (.error(let text), _):
             take(flight)
             let isOther = text.starts(with: "WRONGTYPE".utf8)
@@ -156,7 +164,8 @@ extension Tiers {
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
             if lifeMilliseconds <= life { extend(flight.key, policy) }
-            expiresAt = flight.sentAt.advanced(byMilliseconds: life)
+            // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten it.
+            if lifeMilliseconds <= life + life / 10 { expiresAt = flight.sentAt.advanced(byMilliseconds: life) }
         }
         keep(flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token)
         return Reading(
@@ -170,17 +179,26 @@ extension Tiers {
         _ token: TokenBox?
     ) {
         let now = scheduler.now
+        guard let token, token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else { return }
         var mark: UInt8 = 0
         if policy.tiers.contains(.warm), warm != nil {
             mark = EntryMark.inWarm
             if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
                 changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+                // A writer on another thread tells memory before the disk: one that came between is seen here, and
+                // no copy is better than one that is older than an acknowledged write.
+                guard token.isCurrent(in: local) else { return changeWarm(key, policy, .remove) }
             }
         }
-        guard let token else { return }
         let metadata = policy.metadata(
             verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis, epoch: token.epoch, mark: mark)
         fillLocal(key, hash, policy, value.bytes, metadata, token)
+    }
+
+    /// Whether a later question was answered before this one.
+    private func holdsNewer(_ key: [UInt8], _ hash: KeyHash, than moment: Timestamp, _ now: Timestamp) -> Bool {
+        let verifiedAt = key.withUnsafeBytes { local.peek($0, hash: hash, now: now) { $0.verifiedAt } }
+        return verifiedAt.map { $0 > moment && $0 <= now } ?? false
     }
 
     /// Stores the answer to a question in local memory, unless its token says that it came too late.
@@ -188,7 +206,12 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox
     ) {
-        guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue else { return }
+        guard policy.tiers.contains(.local) else { return }
+        guard bytes.count <= policy.maxLocalValue else {
+            // What was held before is older than what is known now.
+            if token.isCurrent(in: local) { key.withUnsafeBytes { _ = local.remove($0, hash: hash) } }
+            return
+        }
         let now = scheduler.now
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
@@ -206,11 +229,18 @@ extension Tiers {
         guard let copy = key.withUnsafeBytes({ local.peek($0, hash: hash, now: now) { Self.copy($0) } }),
             copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes
         else { return false }
-        let isRecent = verifiedAt.milliseconds(since: copy.metadata.verifiedAt) < policy.staleIfError.milliseconds / 10
         let held = copy.metadata.expiresAt
-        let drift = held == value.expiresAt ? 0 : abs(value.expiresAt.milliseconds(since: held))
-        let life = value.expiresAt == .never ? .max : value.expiresAt.milliseconds(since: verifiedAt)
-        return isRecent && drift <= max(50, life / 10) && (held == .never) == (value.expiresAt == .never)
+        guard (held == .never) == (value.expiresAt == .never) else { return false }
+        // The disk's copy is rewritten in each tenth of stale_if_error, and of a sliding life. Comparing with the last
+        // verification alone would not do: each would be near the one before, and all of them far from the disk's.
+        let slidingTenth = value.expiresAt == .never ? .max : (policy.slidingLife ?? .max) / 10
+        let tenth = max(1, min(policy.staleIfError.milliseconds / 10, slidingTenth))
+        guard verifiedAt.milliseconds / tenth == copy.metadata.verifiedAt.milliseconds / tenth else { return false }
+        guard value.expiresAt != .never, policy.slidingLife == nil else { return true }
+        // Milliseconds of difference come from PTTL's rounding and the network.
+        let life = max(1, value.expiresAt.milliseconds(since: verifiedAt) / 10)
+        let drift = abs(value.expiresAt.milliseconds(since: held))
+        return drift <= 50 || drift <= life && value.expiresAt.milliseconds / life == held.milliseconds / life
     }
 
     func changeWarm(_ key: [UInt8], _ policy: Policy, _ change: WarmChange) {
@@ -229,6 +259,7 @@ extension Tiers {
     /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is final.
     private func landAbsent(_ flight: Flight) {
         guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
+            forgetWarm(flight)
             return rememberAbsent(flight)
         }
         let askedAt = scheduler.monotonicNanoseconds
@@ -245,6 +276,16 @@ extension Tiers {
                 counters.warmError.add()
                 rememberAbsent(flight)
             }
+        }
+    }
+
+    /// Redis's word is final: what the disk still holds must not be served in an outage either.
+    private func forgetWarm(_ flight: Flight) {
+        guard flight.policy.onAbsent == .final, flight.policy.tiers.contains(.warm), let warm else { return }
+        let token = TokenBox(local.beginFill(flight.hash))
+        warm.read(flight.key) { [self] answer in
+            guard case .copy = answer, token.isCurrent(in: local) else { return }
+            changeWarm(flight.key, flight.policy, .remove)
         }
     }
 
@@ -266,6 +307,8 @@ extension Tiers {
     private func promote(_ flight: Flight, _ copy: WarmCopy) {
         let sentAt = scheduler.now
         let now = scheduler.monotonicNanoseconds
+        // A write of this process since the question was asked knows better, a deletion above all.
+        guard flight.token?.isCurrent(in: local) ?? false else { return askAgain(flight, now) }
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
@@ -276,7 +319,8 @@ extension Tiers {
             arguments += [Array("PX".utf8), Array(String(life).utf8)]
         }
         request.append(arguments)
-        redis.send(request, timeoutNanoseconds: max(1, flight.deadline - now)) { [self] result in
+        // A time of its own: that the disk was slow must not look as if Redis were.
+        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
             switch result {
             case .success(let replies) where replies[0].isStatus("OK"):
@@ -295,15 +339,20 @@ extension Tiers {
                 } else {
                     // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
                     breaker.succeeded(permit, now: ended, elapsed: ended - now)
-                    guard flight.deadline > ended else { return fail(flight, "Redis changed while it was asked") }
-                    flight.isOnWire = false
-                    outgoing.append(flight)
+                    askAgain(flight, ended)
                 }
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: ended - now)
                 fail(flight, failure.text)
             }
         }
+    }
+
+    /// What was answered is no longer true.
+    private func askAgain(_ flight: Flight, _ now: Int64) {
+        guard flight.deadline > now else { return fail(flight, "Redis changed while it was asked") }
+        flight.isOnWire = false
+        outgoing.append(flight)
     }
 
     // MARK: Extensions

@@ -130,7 +130,7 @@ extension Tiers {
         } else {
             flight = makeFlight(key, hash, policy)
         }
-        let waiter = Flight.Waiter(completion: completion)
+        let waiter = Flight.Waiter(isStrong: strong, completion: completion)
         guard holdsStale, !strong else { return flight.waiters.append(waiter) }
         if flight.impatientWaiters.isEmpty { awaitSoftly(flight) }
         flight.impatientWaiters.append(waiter)

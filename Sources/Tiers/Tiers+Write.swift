@@ -75,6 +75,7 @@ extension Tiers {
                 counters.redisLatency.record(UInt64(max(0, ended - now)))
                 var answers = replies
                 if isTransaction || isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
+                answers = zip(commands, answers).map { Self.inOwnWords($0, $1) }
                 conclude(commands, answers, permit, writes, ended, ended - now, completion)
             }
         }
@@ -131,12 +132,17 @@ extension Tiers {
             guard let life = policies.policy(for: key).lifeInRedis else { break }
             switch (condition, reply) {
             case (.ifAbsent, .flag):
-                // SETNX answers 1 or 0, which SET … NX does not: the life comes behind, and only to a key without.
-                return [native.arguments, Self.giveLife(key, life)]
+                // One command, so that a SETNX that is not done gives no life to what is there. See `inOwnWords`.
+                return [[Array("SET".utf8), key, value] + px(life) + [Array("NX".utf8)]]
             case (_, .old) where native.arguments.count == 3:
                 return [[Array("SET".utf8), key, value, Array("GET".utf8)] + px(life)]
             default: return [native.arguments + px(life)]
             }
+        case .setMany(let keys, let values, onlyIfNone: true):
+            let lives = keys.map { policies.policy(for: $0).lifeInRedis ?? 0 }
+            guard lives.contains(where: { $0 > 0 }) else { break }
+            let head = [Array("EVAL".utf8), Self.setManyScript, Array(String(keys.count).utf8)]
+            return [head + keys + values + lives.map { Array(String($0).utf8) }]
         case .setMany(let keys, _, _):
             let lives = keys.compactMap { key in
                 policies.policy(for: key).lifeInRedis.map { Self.giveLife(key, $0) }
@@ -145,6 +151,25 @@ extension Tiers {
         default: break
         }
         return [native.arguments]
+    }
+
+    /// MSETNX with lives, where 0 is none.
+    private static let setManyScript = Array(
+        """
+        local n = #KEYS
+        if redis.call('EXISTS', unpack(KEYS)) > 0 then return 0 end
+        for i = 1, n do
+          if ARGV[n + i] == '0' then redis.call('SET', KEYS[i], ARGV[i])
+          else redis.call('SET', KEYS[i], ARGV[i], 'PX', ARGV[n + i]) end
+        end
+        return 1
+        """.utf8)
+
+    /// SETNX answers 1 or 0; the SET … NX that went in its place answers OK or nil.
+    private static func inOwnWords(_ native: NativeCommand, _ reply: Reply) -> Reply {
+        guard case .write(.set(_, _, .ifAbsent, .flag), _) = native.command else { return reply }
+        if reply.isStatus("OK") { return .integer(1) }
+        return reply == .null ? .integer(0) : reply
     }
 
     /// Gives a life to a key that has none.

@@ -9,14 +9,13 @@ public import LocalTier
 public import Primitives
 public import RedisTier
 internal import Resilience
-internal import Synchronization
 
 /// What the workers of a process share; safe from any thread.
 public final class TierShare: Sendable {
     public let local: LocalTier
     public let breaker: BreakerGate
     /// Held while commands are performed on keys that live in local memory alone.
-    let localAuthority = Mutex(())
+    let localAuthority = Locked(())
 
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
@@ -108,6 +107,8 @@ enum EntryMark {
 /// A question about one key on its way to its authority, and who waits for the answer.
 final class Flight {
     struct Waiter {
+        /// Takes no answer but the authority's.
+        let isStrong: Bool
         let completion: (Reading) -> Void
     }
 
@@ -157,4 +158,12 @@ final class TokenBox {
 
     /// The token, once.
     func take() -> FillToken? { token.take() }
+
+    /// Whether nobody has written the key since; false once the token was taken.
+    func isCurrent(in local: LocalTier) -> Bool {
+        guard let held = token.take() else { return false }
+        let isCurrent = local.isCurrent(held)
+        token = consume held
+        return isCurrent
+    }
 }

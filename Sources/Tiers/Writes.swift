@@ -8,6 +8,9 @@ internal import State
 final class Writes {
     private var tokens: [[UInt8]: (hash: KeyHash, token: TokenBox)] = [:]
     private let sentAt: Timestamp
+    /// Keys that somebody else wrote meanwhile, and keys of which an earlier command of these was settled.
+    private var contested: Set<[UInt8]> = []
+    private var settled: Set<[UInt8]> = []
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
@@ -17,6 +20,8 @@ final class Writes {
                 // A read that comes after this write must not join one that was asked before it.
                 tiers.flights[key] = nil
                 let hash = key.withUnsafeBytes { KeyHash($0) }
+                // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
+                key.withUnsafeBytes { _ = tiers.local.update($0, hash: hash, now: sentAt) { _ in } }
                 tokens[key] = (hash, TokenBox(tiers.local.beginFill(hash)))
             }
         }
@@ -72,8 +77,10 @@ final class Writes {
         case (.getExpire(.at(let time)), .string(let bytes)):
             settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
         case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers)
-        case (.expire(let time, _), .integer(1)): change(key, tiers) { HeldValue($0.bytes, expiresAt: time) }
-        case (.persist, .integer(1)): change(key, tiers) { HeldValue($0.bytes) }
+        // These say nothing of the value: it stays as old as it was.
+        case (.expire(let time, _), .integer(1)):
+            change(key, tiers, verifies: false) { HeldValue($0.bytes, expiresAt: time) }
+        case (.persist, .integer(1)): change(key, tiers, verifies: false) { HeldValue($0.bytes) }
         case (.increment, .integer(let sum)):
             change(key, tiers) { HeldValue(Array(String(sum).utf8), expiresAt: $0.expiresAt) }
         case (.incrementFloat, .string(let sum)): change(key, tiers) { HeldValue(sum, expiresAt: $0.expiresAt) }
@@ -99,16 +106,21 @@ final class Writes {
     }
 
     /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.
-    private func change(_ key: [UInt8], _ tiers: Tiers, _ body: (HeldValue) -> HeldValue) {
+    private func change(
+        _ key: [UInt8], _ tiers: Tiers, verifies: Bool = true, _ body: (HeldValue) -> HeldValue
+    ) {
         let now = tiers.scheduler.now
         let policy = tiers.policies.policy(for: key)
         guard let (hash, _) = tokens[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
             tiers.isFresh(copy, policy, .redis, now)
         else { return forget(key, tiers) }
-        settle(key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers)
+        settle(
+            key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers,
+            verifiedAt: verifies ? nil : copy.metadata.verifiedAt)
     }
 
-    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers) {
+    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {
+        let verifiedAt = verifiedAt ?? sentAt
         guard let (hash, token) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
         let policy = tiers.policies.policy(for: key)
         var change = change
@@ -118,22 +130,29 @@ final class Writes {
         case .put(let value):
             tiers.counters.valueBytes.record(UInt64(value.bytes.count))
             let isWarm = policy.tiers.contains(.warm) && tiers.warm != nil
-            tiers.changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
             let metadata = policy.metadata(
-                verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis,
+                verifiedAt: verifiedAt, expiresAt: value.expiresAt, authority: .redis,
                 mark: isWarm ? EntryMark.inWarm : 0)
-            hold(key, hash, policy, value.bytes, metadata, token, tiers)
+            // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
+            // same time nobody knows the later one, so neither is kept.
+            let isAlone = hold(key, hash, policy, value.bytes, metadata, token, tiers)
+            let copy = WarmCopy(value, verifiedAt: verifiedAt)
+            tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds) : .remove)
         case .remove:
-            tiers.changeWarm(key, policy, .remove)
-            hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
+            defer { tiers.changeWarm(key, policy, .remove) }
+            _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
         }
     }
 
+    /// Whether no other write of the key was under way.
     private func hold(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox, _ tiers: Tiers
-    ) {
+    ) -> Bool {
         let now = tiers.scheduler.now
+        let isAlone = !contested.contains(key) && (settled.contains(key) || token.isCurrent(in: tiers.local))
+        if !isAlone { contested.insert(key) }
+        settled.insert(key)
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue, let token = token.take() else {
@@ -143,6 +162,7 @@ final class Writes {
                 tiers.local.settle(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
             }
         }
+        return isAlone
     }
 
     /// Redis has something that is not known here: nothing older may stay.

@@ -1,4 +1,4 @@
-// What `hearth WORD …` does, its help, and how it exits.
+// What `hearth WORD …` does, and how it exits.
 
 internal import Configuration
 internal import Server
@@ -31,61 +31,21 @@ struct CommandLineTool {
     func run() -> Never {
         // A client that is gone must not end the process: writes say so themselves.
         signal(SIGPIPE, SIG_IGN)
-        switch arguments.first {
-        case "serve": serve()
-        case "check": check()
-        case "config": printConfiguration()
-        case "version", "--version", "-v":
-            print("hearth \(Version.hearth)")
-            finish(.clean)
-        case "help", "--help", "-h", nil:
-            print(Self.usage)
-            finish(arguments.isEmpty ? .usage : .clean)
-        case let word?: fail(.usage, "hearth: there is no command '\(word)'; see hearth help")
+        guard let word = arguments.first else {
+            Self.printError(Self.usage)
+            finish(.usage)
         }
+        let asked = ["--version": "version", "-v": "version", "--help": "help", "-h": "help"][word] ?? word
+        guard let entry = Self.entries.first(where: { $0.name == asked }) else {
+            fail(.usage, "hearth: there is no command '\(word)'; see hearth help")
+        }
+        if arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
+            CommandLineTool(["help", entry.name]).help()
+        }
+        entry.run(self)
     }
-
-    static let usage = """
-        Hearth keeps an application's state warm: a cache beside it that speaks the Redis protocol.
-
-        usage: hearth COMMAND [--config FILE] [--KEY VALUE …]
-
-          serve            serve clients on the socket until SIGTERM
-          check FILE       check a configuration and say what is wrong with it
-          config           print the effective configuration, secrets redacted
-          version          print the version
-
-        Every key of the configuration is a flag (--redis-url, --local-max-bytes …) and an environment variable
-        (HEARTH_REDIS_URL …): flags go over the environment, that over the file, that over the defaults.
-        docs/configuration.md describes them all.
-        """
 
     // MARK: Configuration
-
-    /// The `--config FILE` and `--key value` (or `--key=value`) words after the command.
-    func flags() -> (file: String?, flags: [(String, String)], rest: [String]) {
-        var file = getenv("HEARTH_CONFIG").map { String(cString: $0) }
-        var flags: [(String, String)] = []
-        var rest: [String] = []
-        var words = arguments.dropFirst()
-        while let word = words.popFirst() {
-            guard word.hasPrefix("--") else {
-                rest.append(word)
-                continue
-            }
-            var name = word
-            var value: String?
-            if let sign = word.firstIndex(of: "=") {
-                name = String(word[..<sign])
-                value = String(word[word.index(after: sign)...])
-            } else {
-                value = words.popFirst()
-            }
-            guard let value else { fail(.usage, "hearth: \(name) needs a value") }
-            if name == "--config" { file = value } else { flags.append((name, value)) }
-        }
-        return (file, flags, rest)
-    }
 
     /// Reads the configuration that this run is to use; ends the process with what is wrong where it can't be.
     func load(_ file: String?, _ flags: [(String, String)]) -> LoadedConfiguration {
@@ -126,27 +86,34 @@ struct CommandLineTool {
         var entry = environ
         while let line = entry.pointee {
             let text = String(cString: line)
-            if let sign = text.firstIndex(of: "=") { result[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            if let sign = text.firstIndex(of: "=") {
+                result[String(text[..<sign])] = String(text[text.index(after: sign)...])
+            }
             entry += 1
         }
         return result
     }
 
-    private func check() -> Never {
-        let (file, flags, rest) = flags()
-        guard rest.count <= 1, let name = rest.first ?? file else {
+    func check() -> Never {
+        let words = words()
+        guard words.rest.count <= 1, let name = words.rest.first ?? words.file else {
             fail(.usage, "usage: hearth check FILE")
         }
-        let loaded = load(name, flags)
+        let loaded = load(name, words.flags)
         for warning in loaded.warnings { printError("warning: \(warning)") }
         print("\(name): good\(loaded.warnings.isEmpty ? "" : ", with \(loaded.warnings.count) warning(s)")")
         finish(.clean)
     }
 
-    private func printConfiguration() -> Never {
-        let (file, flags, rest) = flags()
-        guard rest.isEmpty else { fail(.usage, "usage: hearth config [--config FILE] [--KEY VALUE …]") }
-        print(load(file, flags).configuration.printed())
+    func printConfiguration() -> Never {
+        let words = words()
+        guard words.rest.isEmpty else { fail(.usage, "usage: hearth config [--config FILE] [--KEY VALUE …]") }
+        print(load(words.file, words.flags).configuration.printed())
+        finish(.clean)
+    }
+
+    func printVersion() -> Never {
+        print("hearth \(Version.hearth)")
         finish(.clean)
     }
 

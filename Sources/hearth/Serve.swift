@@ -2,6 +2,7 @@
 
 internal import Admin
 internal import Configuration
+internal import EventLoop
 internal import LocalTier
 internal import RedisTier
 internal import Resilience
@@ -11,12 +12,15 @@ internal import WarmTier
 
 extension CommandLineTool {
     func serve() -> Never {
-        let (file, flags, rest) = flags()
-        guard rest.isEmpty else { fail(.usage, "hearth serve: what is '\(rest[0])'? Flags are --KEY VALUE") }
-        let loaded = load(file, flags)
+        boundHeap()
+        let words = words()
+        guard words.rest.isEmpty else {
+            fail(.usage, "hearth serve: what is '\(words.rest[0])'? Flags are --KEY VALUE")
+        }
+        let loaded = load(words.file, words.flags)
         let log = Log(level: loaded.configuration.log.logLevel)
         for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
-        let reloading = Reloading(file: file, flags: flags, running: loaded.configuration, log: log)
+        let reloading = Reloading(file: words.file, flags: words.flags, running: loaded.configuration, log: log)
         do {
             let server = try HearthServer(try loaded.configuration.plan(), log: log)
             let admin = try AdminServer.start(loaded.configuration.admin, source: server.adminSource)

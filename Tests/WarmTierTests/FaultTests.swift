@@ -49,6 +49,8 @@ struct ScriptedLife {
     let whenFull: WarmTierConfiguration.WhenFull
     let sync: WarmTierConfiguration.Sync
     var now: Int64 = 1000
+    /// Once a call has failed, the power goes at this many calls after the step in which it did.
+    var powerLostAfterFault: Int?
 
     init(
         seed: UInt64, whenFull: WarmTierConfiguration.WhenFull, sync: WarmTierConfiguration.Sync = .always
@@ -67,9 +69,18 @@ struct ScriptedLife {
         }
     }
 
+    private mutating func losePowerAfterFault() {
+        guard let calls = powerLostAfterFault, files.failedCalls > 0 else { return }
+        powerLostAfterFault = nil
+        files.faults = SimulatedFaults()
+        files.faults.failingCall = calls
+        files.faults.isPersistent = true
+    }
+
     /// Commits `changes`, in a group if `isGroup`, and notes what that means.
     mutating func commit(_ changes: [(key: String, value: String?)], isGroup: Bool = false) {
         guard let writer else { return }
+        defer { losePowerAfterFault() }
         now += 10
         writer.begin(now: .at(now))
         do throws(WarmError) {
@@ -103,12 +114,16 @@ struct ScriptedLife {
             let filler = String(repeating: "x", count: 700)
             for number in 0..<6 {
                 commit([("k\((round * 5 + number) % 24)", "\(round).\(number)\(filler)")])
+                // A relocation that is under way while commits go on, and fail.
+                writer?.maintain(now: .at(now), budget: 700)
+                losePowerAfterFault()
             }
             commit([("k\(round % 24)", nil), ("gone\(round % 5)", round % 2 == 0 ? "here\(filler)" : nil)])
             commit([("group0", "both\(round)"), ("group1", "both\(round)")], isGroup: true)
             for _ in 0..<4 {
                 now += 300
                 writer?.maintain(now: .at(now), budget: 4000)
+                losePowerAfterFault()
             }
         }
     }
@@ -302,6 +317,87 @@ struct ScriptedLife {
                 continue
             }
             life.expectation.check(writer.tier, mayMiss: false, place, now: .at(life.now))
+        }
+    }
+
+    @Test(arguments: [FileError.Operation.synchronize, .write], [1, 2, 3, 5, 8, 13, 21, 34])
+    func `a call fails and soon after the power goes`(_ operation: FileError.Operation, _ calls: Int) {
+        for failing in 1...70 {
+            let seed = Self.seed &+ UInt64(failing)
+            var life = ScriptedLife(seed: seed, whenFull: .refuse)
+            life.open()
+            life.files.faults.failingOperation = operation
+            life.files.faults.failingCall = failing
+            life.powerLostAfterFault = calls
+            life.run(rounds: 0..<Faults.rounds)
+            life.writer = nil
+            life.files.restorePower()
+            life.open()
+            let place = "HEARTH_SEED=\(Self.seed), \(operation) \(failing) failed, power lost \(calls) calls later"
+            guard let writer = life.writer else {
+                Issue.record("\(place): does not open again")
+                continue
+            }
+            life.expectation.check(writer.tier, mayMiss: false, place, now: .at(life.now))
+        }
+    }
+
+    @Test func `a deletion outlives the removal of all files that knew of it`() throws {
+        for round in 0..<40 {
+            let seed = Self.seed &+ UInt64(round)
+            let files = SimulatedFileSystem(seed: seed)
+            var writer: WarmWriter? = try simulated(files, maxBytes: 64 << 10, whenFull: .refuse, segmentBytes: 2048)
+            let large = String(repeating: "x", count: 1500)
+            let batches: [[(String, String?)]] =
+                [[("dead", large)], [("dead", nil), ("junk", large)], [("junk", large)]]
+                + (0..<26).map { [("live\($0)", large)] }
+            for batch in batches {
+                try writer?.batch { writer throws(WarmError) in
+                    for (key, value) in batch {
+                        if let value { try writer.put(key, value) } else { try writer.delete(key) }
+                    }
+                }
+            }
+            for second in 1..<20 { writer?.maintain(now: .at(Int64(second) * 1000)) }
+            #expect(writer?.tier.statistics.tombstones == 0, "the tombstone was not let go: nothing is tested")
+            writer = nil
+            files.restorePower()
+            let again = try simulated(files, maxBytes: 64 << 10, whenFull: .refuse, segmentBytes: 2048)
+            #expect(again.tier.lookup("dead").isAbsent, "HEARTH_SEED=\(Self.seed), round \(round)")
+        }
+    }
+
+    @Test func `copies whose synchronisation failed do not stand in for what they replaced`() throws {
+        for round in 0..<20 {
+            let seed = Self.seed &+ UInt64(round)
+            let files = SimulatedFileSystem(seed: seed)
+            var writer: WarmWriter? = try simulated(files, maxBytes: 64 << 10, whenFull: .refuse)
+            func put(_ key: String, _ value: String) throws {
+                try writer?.batch { writer throws(WarmError) in try writer.put(key, value) }
+            }
+            let large = String(repeating: "x", count: 1500)
+            for number in 0..<24 { try put("small\(number)", "first") }
+            for number in 0..<24 { try put("large\(number)", large) }
+            for number in 6..<24 { try put("small\(number)", "second") }
+            // One record at a time, until two of the six that live in the first segment have been copied.
+            for second in 1..<20 where writer?.tier.statistics.compacted ?? 0 < 2 {
+                writer?.maintain(now: .at(Int64(second) * 1000), budget: 1)
+            }
+            #expect(writer?.tier.statistics.compacted == 2, "no relocation is under way: nothing is tested")
+            files.faults.failingOperation = .synchronize
+            files.faults.failingCall = 1
+            #expect(throws: WarmError.self) { try put("refused", "value") }
+            let before = writer?.tier.statistics.compacted ?? 0
+            for second in 20..<40 where writer?.tier.statistics.compacted ?? 0 < before + 4 + round % 3 {
+                writer?.maintain(now: .at(Int64(second) * 1000), budget: 1)
+            }
+            writer = nil
+            files.restorePower()
+            let again = try simulated(files, maxBytes: 64 << 10, whenFull: .refuse)
+            for number in 0..<24 {
+                let expected = number < 6 ? "first" : "second"
+                #expect(again.tier.value("small\(number)") == expected, "HEARTH_SEED=\(Self.seed), round \(round)")
+            }
         }
     }
 

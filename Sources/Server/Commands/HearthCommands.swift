@@ -1,4 +1,4 @@
-// HEARTH EXPLAIN, STATUS, POLICY and BREAKER: what Redis has no command for.
+// HEARTH EXPLAIN, POLICY, STATUS, METRICS, LATENCY and BREAKER: what Redis has no command for.
 
 internal import EventLoop
 internal import RESP
@@ -7,19 +7,26 @@ internal import Tiers
 
 enum HearthCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("hearth", arity: -2, [], .immediate { (c, a) throws(CommandError) in
-            switch (a.lowercased(1), a.count) {
-            case ("explain", 3): explain(c, a.bytes(2))
-            case ("policy", 3): policy(c, a.bytes(2))
-            case ("status", 2): c.immediate { $0.map(c.worker.process.statusFields(), c.version) }
-            case ("breaker", 2...3): try breaker(c, a)
-            case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
-            case ("help", 2): help(c)
-            case ("explain", _), ("policy", _), ("status", _), ("breaker", _), ("version", _):
-                throw .arity("hearth|\(a.lowercased(1))")
-            default: throw .unknownSubcommand(a.text(1), of: "hearth")
-            }
-        })
+        Command(
+            "hearth", arity: -2, [],
+            .immediate { (c, a) throws(CommandError) in
+                switch (a.lowercased(1), a.count) {
+                case ("explain", 3): explain(c, a.bytes(2))
+                case ("policy", 3): policy(c, a.bytes(2))
+                case ("status", 2): c.immediate { $0.map(c.worker.process.statusFields(), c.version) }
+                case ("status", 3) where a.isWord(2, "json"): c.immediate { $0.bulk(c.worker.process.statusDocument()) }
+                case ("status", 3): throw .syntax
+                case ("metrics", 2): c.immediate { $0.bulk(c.worker.process.metricsExposition()) }
+                case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
+                case ("breaker", 2...3): try breaker(c, a)
+                case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
+                case ("help", 2): help(c)
+                case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
+                    ("version", _):
+                    throw .arity("hearth|\(a.lowercased(1))")
+                default: throw .unknownSubcommand(a.text(1), of: "hearth")
+                }
+            })
     ]
 
     private static func help(_ c: Connection) {
@@ -27,7 +34,9 @@ enum HearthCommands {
             "HEARTH <subcommand> [<arg> ...]. Subcommands are:",
             "EXPLAIN <key>", "    Which tier holds the key, how fresh, and what a read would be answered with.",
             "POLICY <key>", "    The policy that rules the key.",
-            "STATUS", "    The tiers, the breaker and the clients, as a map.",
+            "STATUS [JSON]", "    The tiers, the breaker and the clients, as a map or as a JSON document.",
+            "METRICS", "    Every metric, as Prometheus scrapes it.",
+            "LATENCY", "    Per tier: sum and maximum in nanoseconds, then each occupied bucket's middle and count.",
             "BREAKER [OPEN|CLOSE|AUTO]", "    The breaker's state; forces it, or gives it back to its own judgement.",
             "VERSION", "    Hearth's version.",
         ]
@@ -117,6 +126,7 @@ enum Field {
     case bytes([UInt8])
     case integer(Int64)
     case null
+    case integers([Int64])
     case map([(String, Field)])
 }
 
@@ -130,6 +140,9 @@ extension OutputBuffer {
             case .bytes(let bytes): bulk(bytes)
             case .integer(let value): integer(value)
             case .null: null(version)
+            case .integers(let values):
+                arrayHead(values.count)
+                for value in values { integer(value) }
             case .map(let fields): map(fields, version)
             }
         }

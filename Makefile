@@ -1,0 +1,57 @@
+# Hearth's commands. `make help` lists them.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# More flags of `make run`'s server, as ARGS='--redis-url redis://127.0.0.1:6379/0'.
+ARGS ?=
+# Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
+TEST_FLAGS ?=
+
+# The Swift runtime is linked in: the binary needs the C libraries alone.
+RELEASE = swift build -c release --static-swift-stdlib --product hearth
+BINARY = .build/release/hearth
+SOURCES = Package.swift Sources Tests Fuzzers
+
+.PHONY: help build run test demo format lint install clean
+
+help:
+	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
+	@echo 'make test     everything that is tested'
+	@echo 'make demo     a Redis that is killed and comes back, in half a minute'
+	@echo 'make build    the release binary, $(BINARY)'
+	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
+	@echo 'make format   formats the sources in place'
+	@echo 'make lint     says what make format would change, and what scripts/tidy finds'
+	@echo 'make clean    removes what was built; run/ with its data stays'
+
+build:
+	@scripts/packages build
+	$(RELEASE)
+
+run: build
+	@exec scripts/run $(ARGS)
+
+test:
+	@scripts/packages test
+	swift test --explicit-target-dependency-import-check error $(TEST_FLAGS)
+
+demo:
+	@scripts/packages test
+	$(RELEASE)
+	@scripts/demo
+
+format:
+	swift format --in-place --recursive --parallel $(SOURCES)
+
+lint:
+	swift format lint --strict --recursive --parallel $(SOURCES)
+	@scripts/tidy
+
+install: build
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/hearth/docs'
+	install -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/hearth'
+	install -m 644 README.md LICENSE hearth.sample.yaml '$(DESTDIR)$(PREFIX)/share/doc/hearth'
+	install -m 644 docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/hearth/docs'
+
+clean:
+	rm -rf .build .build-*

@@ -1,0 +1,103 @@
+// A warm tier in a dictionary: answers late, fails when told to, and performs commands as the authority.
+
+public import LocalTier
+internal import Primitives
+public import State
+public import Tiers
+
+/// The warm tier's service without files; shared by the workers of a simulated process.
+public final class SimulatedWarm: WarmAccess {
+    private let scheduler: SimulatedScheduler
+    /// Told of what was committed, before the completion is.
+    private let local: LocalTier
+    public private(set) var copies: [[UInt8]: WarmCopy] = [:]
+    /// From a request to its answer.
+    public var latency = Duration.microseconds(200)
+    /// Reads answer that the disk is broken.
+    public var failsReads = false
+    /// Writes as the authority are refused.
+    public var refusesWrites = false
+    /// Changes taken behind answers, in order.
+    public private(set) var changes: [(key: [UInt8], change: WarmChange)] = []
+    public private(set) var reads = 0
+    public private(set) var performed: [StringCommand] = []
+
+    public init(_ scheduler: SimulatedScheduler, local: LocalTier) {
+        self.scheduler = scheduler
+        self.local = local
+    }
+
+    /// Puts a copy there as an earlier run of the process would have left it.
+    public func plant(_ key: [UInt8], _ copy: WarmCopy) { copies[key] = copy }
+
+    public func forgetLog() { changes = [] }
+
+    public func read(_ key: [UInt8], completion: @escaping (WarmAnswer) -> Void) {
+        reads += 1
+        // The disk is read at one moment and the worker hears of it at a later one.
+        scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
+            let answer: WarmAnswer = failsReads ? .failed("input/output error") : copies[key].map { .copy($0) } ?? .absent
+            scheduler.after(nanoseconds: latency.nanoseconds / 2) { completion(answer) }
+        }
+    }
+
+    public func change(_ key: [UInt8], _ change: WarmChange) {
+        changes.append((key, change))
+        switch change {
+        case .put(let copy, _): copies[key] = copy
+        case .remove: copies[key] = nil
+        }
+    }
+
+    public func perform(
+        _ commands: [StringCommand], policies: PolicyTable, completion: @escaping (WarmOutcome) -> Void
+    ) {
+        scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
+            var outcome = WarmOutcome.refused("no space left on device")
+            if !refusesWrites {
+                performed += commands
+                let now = scheduler.now
+                var space = Space(copies: copies, now: now)
+                let replies = commands.map { command in
+                    command.perform(in: &space, now: now) { policies.policy(for: $0).writeRules }
+                }
+                copies = space.copies
+                for (key, change) in space.effects {
+                    local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
+                }
+                outcome = .done(replies)
+            }
+            scheduler.after(nanoseconds: latency.nanoseconds / 2) { completion(outcome) }
+        }
+    }
+
+    public func removeAll(completion: @escaping (WarmOutcome) -> Void) {
+        copies = [:]
+        scheduler.after(nanoseconds: latency.nanoseconds) { completion(.done([.ok])) }
+    }
+
+    public func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void) {
+        let keys = copies.filter { $0.value.value.isAlive(at: scheduler.now) }.keys
+        scheduler.after(nanoseconds: latency.nanoseconds) { completion(0, Array(keys)) }
+    }
+
+    private struct Space: KeySpace {
+        var copies: [[UInt8]: WarmCopy]
+        let now: Timestamp
+        var effects: [(key: [UInt8], change: Change)] = []
+
+        func read(_ key: [UInt8]) -> HeldValue? { copies[key].map(\.value).flatMap { $0.isAlive(at: now) ? $0 : nil } }
+
+        mutating func apply(_ change: Change, to key: [UInt8]) {
+            switch change {
+            case .none: return
+            case .put(let value): copies[key] = WarmCopy(value, verifiedAt: now)
+            case .remove: copies[key] = nil
+            }
+            effects.append((key, change))
+        }
+
+        func countKeys() -> Int { copies.values.count { $0.value.isAlive(at: now) } }
+        mutating func removeAll() { for key in copies.keys { apply(.remove, to: key) } }
+    }
+}

@@ -1,0 +1,236 @@
+// A whole sidecar less its sockets: tiers over a simulated Redis, a simulated warm tier and virtual time.
+
+import LocalTier
+import Primitives
+import RedisTier
+import Resilience
+import State
+import TestSupport
+import Tiers
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+func hash(_ key: String) -> KeyHash { bytes(key).withUnsafeBytes { KeyHash($0) } }
+
+func policy(_ prefix: String = "", _ change: (inout Policy) -> Void = { _ in }) -> Policy {
+    var policy = Policy()
+    policy.prefix = bytes(prefix)
+    change(&policy)
+    return policy
+}
+
+final class Sidecar {
+    let scheduler = SimulatedScheduler()
+    let redis: SimulatedRedis
+    let warm: SimulatedWarm
+    let local: LocalTier
+    let share: TierShare
+    var workers: [Tiers] = []
+    var connections: [RedisConnection] = []
+    private var probeTimer: (any ScheduledTimer)?
+    /// Transitions of the breaker, as `read closed>open`.
+    final class Transitions: @unchecked Sendable { var list: [String] = [] }
+    let transitions = Transitions()
+
+    var tiers: Tiers { workers[0] }
+
+    init(
+        _ policies: [Policy] = [], workers count: Int = 1, hasRedis: Bool = true, hasWarm: Bool = true,
+        breaker: BreakerConfiguration? = nil, redis configuration: RedisConfiguration = RedisConfiguration(),
+        localBytes: Int = 1 << 20, seed: UInt64 = 1, connects: Bool = true
+    ) throws {
+        let scheduler = scheduler
+        redis = SimulatedRedis(scheduler, seed: seed)
+        local = try LocalTier(LocalTierConfiguration(maxBytes: localBytes, shards: 1))
+        warm = SimulatedWarm(scheduler, local: local)
+        let transitions = transitions
+        let gate = BreakerGate(try breaker ?? BreakerConfiguration(), seed: seed) {
+            transitions.list.append("\($0.side) \($0.from.rawValue)>\($0.to.rawValue)")
+        }
+        share = TierShare(local: local, breaker: gate)
+        for index in 0..<count {
+            let redis = redis
+            let connection = RedisConnection(configuration, scheduler: scheduler, seed: seed &+ UInt64(index)) {
+                redis.makeTransport($0)
+            }
+            let tiers = Tiers(
+                share: share, policies: PolicyTable(policies), redis: hasRedis ? connection : nil,
+                warm: hasWarm ? warm : nil, scheduler: scheduler)
+            workers.append(tiers)
+            connections.append(connection)
+            scheduler.onIterationEnd.append { [unowned tiers] in while tiers.hasOutgoing { tiers.flush() } }
+            if hasRedis { connection.start() }
+        }
+        guard hasRedis else { return }
+        probeTimer = scheduler.makeTimer { [unowned self] in self.probe() }
+        probeTimer?.start(afterMilliseconds: 10)
+        if connects { scheduler.run { self.connections.allSatisfy { $0.state == .ready } } }
+    }
+
+    /// As the server's first worker does it.
+    private func probe() {
+        let (probes, next) = share.breaker.probesDue(now: scheduler.monotonicNanoseconds)
+        for probe in probes {
+            var request = RequestEncoder()
+            if probe.operation == .read {
+                request.append("PING")
+            } else {
+                request.append(["SET", "hearth:probe", "1", "PX", "10000"].map(bytes))
+            }
+            let sentAt = scheduler.monotonicNanoseconds
+            let breaker = share.breaker
+            connections[0].send(request, timeoutNanoseconds: connections[0].configuration.timeout.nanoseconds) {
+                [unowned self] result in
+                let now = scheduler.monotonicNanoseconds
+                switch result {
+                case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: now - sentAt)
+                case .success(let replies):
+                    if case .error(let text) = replies[0] {
+                        _ = breaker.judge(probe.permit, error: text, now: now, elapsed: now - sentAt)
+                    } else {
+                        breaker.succeeded(probe.permit, now: now, elapsed: now - sentAt)
+                    }
+                }
+                self.probe()
+            }
+        }
+        probeTimer?.start(afterMilliseconds: min(100, (next ?? .max) / 1_000_000 + 1))
+    }
+
+    var now: Int64 { scheduler.monotonicNanoseconds }
+
+    func run(_ duration: Duration) { scheduler.run(for: duration) }
+
+    // MARK: Requests
+
+    final class Box<Value> {
+        var values: [Value] = []
+        var value: Value? { values.first }
+    }
+
+    /// Begins a read; the box fills when it is answered.
+    func begin(_ key: String, strong: Bool = false, worker: Int = 0) -> Box<Reading> {
+        let box = Box<Reading>()
+        workers[worker].read(bytes(key), hash: hash(key), strong: strong) { box.values.append($0) }
+        return box
+    }
+
+    func read(_ key: String, strong: Bool = false, worker: Int = 0) -> Reading {
+        let box = begin(key, strong: strong, worker: worker)
+        scheduler.run { box.value != nil }
+        guard let reading = box.value else { fatalError("a read of \(key) was not answered within a minute") }
+        return reading
+    }
+
+    func beginPerform(_ commands: [NativeCommand], isTransaction: Bool = false, worker: Int = 0) -> Box<[Reply]> {
+        let box = Box<[Reply]>()
+        workers[worker].perform(commands, isTransaction: isTransaction) { box.values.append($0) }
+        return box
+    }
+
+    func perform(_ commands: NativeCommand..., isTransaction: Bool = false, worker: Int = 0) -> [Reply] {
+        let box = beginPerform(commands, isTransaction: isTransaction, worker: worker)
+        scheduler.run { box.value != nil }
+        return box.value ?? []
+    }
+
+    @discardableResult
+    func set(_ key: String, _ value: String, worker: Int = 0) -> Reply { perform(.set(key, value), worker: worker)[0] }
+
+    /// What Redis holds.
+    func inRedis(_ key: String) -> String? {
+        if case .string(let value) = redis.execute("GET", key) { String(decoding: value, as: UTF8.self) } else { nil }
+    }
+
+    func lifeInRedis(_ key: String) -> Int64 {
+        if case .integer(let life) = redis.execute("PTTL", key) { life } else { -3 }
+    }
+
+    /// What local memory holds, whatever its times.
+    func held(_ key: String) -> (value: String, metadata: EntryMetadata)? {
+        bytes(key).withUnsafeBytes { raw in
+            local.peek(raw, hash: KeyHash(raw), now: scheduler.now) { entry in
+                var value = [UInt8](repeating: 0, count: entry.valueLength)
+                value.withUnsafeMutableBytes { if let base = $0.baseAddress { entry.copyValue(to: base) } }
+                return (String(decoding: value, as: UTF8.self), entry.metadata)
+            }
+        }
+    }
+
+    func evict(_ key: String) { bytes(key).withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) } }
+
+    /// Opens the breaker by as many failures as it takes.
+    func openBreaker() {
+        share.breaker.force(.forcedOpen, now: now)
+    }
+
+    func count(_ name: String) -> Int { redis.executedNames.count { $0 == name } }
+}
+
+extension NativeCommand {
+    static func words(_ command: StringCommand, _ words: String...) -> NativeCommand {
+        NativeCommand(command, arguments: words.map { Array($0.utf8) })
+    }
+
+    static func set(_ key: String, _ value: String) -> NativeCommand {
+        .words(.write(.set(bytes(value), expiry: .clear, condition: .always, reply: .ok), key: bytes(key)), "SET", key, value)
+    }
+
+    static func set(_ key: String, _ value: String, milliseconds: Int64, now: Timestamp) -> NativeCommand {
+        let time = now.advanced(byMilliseconds: milliseconds)
+        return .words(
+            .write(.set(bytes(value), expiry: .at(time), condition: .always, reply: .ok), key: bytes(key)),
+            "SET", key, value, "PX", String(milliseconds))
+    }
+
+    static func setnx(_ key: String, _ value: String) -> NativeCommand {
+        .words(
+            .write(.set(bytes(value), expiry: .clear, condition: .ifAbsent, reply: .flag), key: bytes(key)),
+            "SETNX", key, value)
+    }
+
+    static func getset(_ key: String, _ value: String) -> NativeCommand {
+        .words(
+            .write(.set(bytes(value), expiry: .clear, condition: .always, reply: .old), key: bytes(key)),
+            "GETSET", key, value)
+    }
+
+    static func mset(_ pairs: (String, String)..., onlyIfNone: Bool = false) -> NativeCommand {
+        NativeCommand(
+            .setMany(pairs.map { bytes($0.0) }, values: pairs.map { bytes($0.1) }, onlyIfNone: onlyIfNone),
+            arguments: [bytes(onlyIfNone ? "MSETNX" : "MSET")] + pairs.flatMap { [bytes($0.0), bytes($0.1)] })
+    }
+
+    static func del(_ key: String) -> NativeCommand { .words(.write(.delete, key: bytes(key)), "DEL", key) }
+
+    static func incr(_ key: String) -> NativeCommand { .words(.write(.increment(1), key: bytes(key)), "INCR", key) }
+
+    static func append(_ key: String, _ value: String) -> NativeCommand {
+        .words(.write(.append(bytes(value)), key: bytes(key)), "APPEND", key, value)
+    }
+
+    static func pexpire(_ key: String, _ milliseconds: Int64, now: Timestamp) -> NativeCommand {
+        .words(
+            .write(.expire(at: now.advanced(byMilliseconds: milliseconds), []), key: bytes(key)),
+            "PEXPIRE", key, String(milliseconds))
+    }
+
+    static func persist(_ key: String) -> NativeCommand { .words(.write(.persist, key: bytes(key)), "PERSIST", key) }
+    static func get(_ key: String) -> NativeCommand { .words(.read(.get, key: bytes(key)), "GET", key) }
+}
+
+extension Reading {
+    /// `value source freshness`, or what there is instead of a value.
+    var summary: String {
+        let what =
+            switch content {
+            case .value(let bytes, _), .defaultContext(let bytes): String(decoding: bytes, as: UTF8.self)
+            case .absent: "(absent)"
+            case .unknown: "(unknown)"
+            case .otherType: "(other type)"
+            case .unavailable: "(unavailable)"
+            case .refused(let text): "(refused: \(String(decoding: text, as: UTF8.self)))"
+            }
+        return "\(what) \(source.rawValue) \(freshness.rawValue)"
+    }
+}
