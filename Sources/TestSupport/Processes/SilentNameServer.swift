@@ -35,7 +35,7 @@ public final class SilentNameServer: @unchecked Sendable {
     public var questions: Int {
         var count = 0
         var byte: UInt8 = 0
-        while recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT.rawValue)) >= 0 { count += 1 }
+        while recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) >= 0 { count += 1 }
         return count
     }
 

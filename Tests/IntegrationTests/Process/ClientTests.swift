@@ -164,8 +164,12 @@ extension RealProcesses {
             print("resolver hangs: \(count) rounds, slowest \(short(slowest)) ms, \(questions) questions unanswered")
             #expect(questions > 0, "nobody asked the silent name server: \(process.output.suffix(500))")
             #expect(slowest < 100 + Scene.margin)
+            let told = milliseconds()
             process.signal(.terminate)
-            #expect(try process.wait(within: 20_000) == 0)
+            #expect(try process.wait(within: 30_000) == 0)
+            let took = milliseconds() - told
+            print("resolver hangs: ended \(short(took)) ms after SIGTERM")
+            withKnownIssue("exit() joins libuv's threads, one of which is in getaddrinfo") { #expect(took < 5500) }
         }
     }
 }
