@@ -117,8 +117,11 @@ final class Connection: StreamDelegate {
     }
 
     /// What stopped for unread replies goes on in this iteration, when the kernel has taken them.
+    ///
+    /// Where they were all taken at once nobody will call back: reading goes on here.
     private func continueIfReady() {
-        if !isClosed, !input.isEmpty, input.isReady, mayContinue { worker.markDirty(self) }
+        guard !isClosed else { return }
+        if !input.isEmpty, input.isReady, mayContinue { worker.markDirty(self) } else { updateReading() }
     }
 
     /// Carries out the whole requests in `bytes`, or in the input buffer, and keeps the rest.

@@ -241,7 +241,8 @@ extension RealProcesses {
             var slowest = 0.0
             for number in stride(from: 0, to: count, by: 7) {
                 let asked = milliseconds()
-                #expect(try c.call("GET", "k\(number)").text == "value \(number)")
+                let reply = try c.call("GET", "k\(number)")
+                #expect(reply.text == "value \(number)", "k\(number): \(reply) \(try c.call("HEARTH", "EXPLAIN", "k\(number)").text) \(hearth.log.suffix(1500))")
                 slowest = max(slowest, milliseconds() - asked)
             }
             if state == "redis down" { #expect(try explain(c, "k1").hasSuffix("stale")) }
