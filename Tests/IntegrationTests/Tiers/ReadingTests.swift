@@ -242,7 +242,7 @@ extension RealProcesses {
             for number in stride(from: 0, to: count, by: 7) {
                 let asked = milliseconds()
                 let reply = try c.call("GET", "k\(number)")
-                #expect(reply.text == "value \(number)", "k\(number): \(reply) \(try c.call("HEARTH", "EXPLAIN", "k\(number)").text) \(hearth.log.suffix(1500))")
+                #expect(reply.text == "value \(number)", "k\(number): \(reply)")
                 slowest = max(slowest, milliseconds() - asked)
             }
             if state == "redis down" { #expect(try explain(c, "k1").hasSuffix("stale")) }
