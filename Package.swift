@@ -53,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "hearth",
             dependencies: [
-                "Server", "Admin", "Configuration", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog",
+                "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog",
                 "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 

@@ -99,3 +99,9 @@ public final class BlockingQueue<Message: Sendable>: @unchecked Sendable {
         return part
     }
 }
+
+/// Keeps the heap small in a process of several threads: what large values leave behind goes back to the system.
+///
+/// To be called before the first thread is started. glibc would keep an arena per thread, and raise the size from which
+/// memory is mapped, and so given back, with each large value that is freed.
+public func boundHeap() { hearth_bound_heap() }

@@ -18,7 +18,9 @@ extension Snapshot {
     }
 
     private var lookupFamilies: [MetricFamily] {
-        let latencies = [("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency)]
+        let latencies = [
+            ("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency),
+        ]
         return [
             MetricFamily(
                 "hearth_lookups_total", "Look-ups by the tier that was looked in and what it came to.", .counter,
@@ -27,7 +29,8 @@ extension Snapshot {
                 "hearth_tier_duration_seconds", "Time that a tier took to answer, as its requester saw it.", .histogram,
                 latencies.flatMap { $1.samples([Label("tier", $0)], unit: .nanoseconds) }),
             MetricFamily(
-                "hearth_operation_duration_seconds", "Time from a request's arrival to its reply, by kind of operation.",
+                "hearth_operation_duration_seconds",
+                "Time from a request's arrival to its reply, by kind of operation.",
                 .histogram,
                 OperationKind.allCases.flatMap { kind in
                     counters.operations[kind.rawValue].samples([Label("operation", kind.label)], unit: .nanoseconds)
@@ -36,10 +39,15 @@ extension Snapshot {
                 "hearth_value_bytes", "Sizes of values read from a tier below local memory, or written.", .histogram,
                 counters.valueBytes.samples(unit: .bytes)),
             counter("hearth_commands_total", "Commands carried out.", counters.commands),
-            counter("hearth_command_errors_total", "Commands answered with an error of the request's own.", counters.commandErrors),
+            counter(
+                "hearth_command_errors_total", "Commands answered with an error of the request's own.",
+                counters.commandErrors),
             counter("hearth_reads_coalesced_total", "Reads that joined another's question.", counters.coalesced),
-            counter("hearth_reads_refreshed_total", "Reads that refreshed their key in the background.", counters.refreshes),
-            counter("hearth_reads_unknown_total", "Reads answered nil because nobody who knows could be asked.", counters.unknowns),
+            counter(
+                "hearth_reads_refreshed_total", "Reads that refreshed their key in the background.", counters.refreshes),
+            counter(
+                "hearth_reads_unknown_total", "Reads answered nil because nobody who knows could be asked.",
+                counters.unknowns),
             counter("hearth_unavailable_total", "Requests answered -UNAVAILABLE.", counters.unavailable),
             counter("hearth_writes_total", "Writes given to their authority.", counters.writes),
             counter("hearth_writes_failed_total", "Writes that their authority did not take.", counters.writesFailed),
@@ -65,9 +73,12 @@ extension Snapshot {
                     return Sample([Label("side", words[0]), Label("to", words[1])], count)
                 }),
             counter("hearth_redis_connects_total", "Connections to Redis that were made.", counters.redisConnects),
-            counter("hearth_redis_disconnects_total", "Connections to Redis that ended, and attempts that failed.", counters.redisDisconnects),
+            counter(
+                "hearth_redis_disconnects_total", "Connections to Redis that ended, and attempts that failed.",
+                counters.redisDisconnects),
             gauge("hearth_redis_pipeline_depth", "Requests that wait for Redis.", Int(counters.redisPipelineDepth)),
-            counter("hearth_redis_soft_timeouts_total", "Reads served stale because Redis was slow.", counters.softTimeouts),
+            counter(
+                "hearth_redis_soft_timeouts_total", "Reads served stale because Redis was slow.", counters.softTimeouts),
             counter("hearth_redis_retries_total", "Reads tried again after their connection broke.", counters.retries),
             counter("hearth_redis_extensions_total", "Lives extended in Redis by reads.", counters.extensions),
         ]
@@ -83,30 +94,44 @@ extension Snapshot {
             ("warm", "expired", UInt64(warm.expired)), ("warm", "promoted", counters.promoted),
         ]
         return [
-            MetricFamily("hearth_tier_entries", "Entries that a tier holds.", .gauge, tiers(local.entries, warm.entries)),
-            MetricFamily("hearth_tier_bytes", "Bytes of the entries that a tier holds.", .gauge, tiers(local.bytesUsed, warm.liveBytes)),
-            MetricFamily("hearth_tier_capacity_bytes", "Bytes that a tier takes up at most, or has taken.", .gauge, tiers(local.bytesArena, warm.diskBytes)),
+            MetricFamily(
+                "hearth_tier_entries", "Entries that a tier holds.", .gauge, tiers(local.entries, warm.entries)),
+            MetricFamily(
+                "hearth_tier_bytes", "Bytes of the entries that a tier holds.", .gauge,
+                tiers(local.bytesUsed, warm.liveBytes)),
+            MetricFamily(
+                "hearth_tier_capacity_bytes", "Bytes that a tier takes up at most, or has taken.", .gauge,
+                tiers(local.bytesArena, warm.diskBytes)),
             MetricFamily(
                 "hearth_lifecycle_events_total", "What became of entries, by tier.", .counter,
                 events.map { Sample([Label("tier", $0.0), Label("event", $0.1)], $0.2) }),
             MetricFamily(
-                "hearth_never_read_total", "Entries that went without having been read since they were written.", .counter,
+                "hearth_never_read_total", "Entries that went without having been read since they were written.",
+                .counter,
                 [
                     Sample([Label("tier", "local")], local.neverRead),
                     Sample([Label("tier", "warm")], UInt64(warm.neverRead)),
                 ]),
-            counter("hearth_local_fills_cancelled_total", "Answers not held because the key was written meanwhile.", local.fillsCancelled),
-            gauge("hearth_warm_degraded", "1 while the warm tier's disk does not take writes.", warm.state == .healthy ? 0 : 1),
+            counter(
+                "hearth_local_fills_cancelled_total", "Answers not held because the key was written meanwhile.",
+                local.fillsCancelled),
+            gauge(
+                "hearth_warm_degraded", "1 while the warm tier's disk does not take writes.",
+                warm.state == .healthy ? 0 : 1),
             gauge("hearth_warm_index_bytes", "Memory of the warm tier's index.", warm.indexBytes),
             gauge("hearth_warm_dead_bytes", "Bytes on disk that compaction will free.", warm.deadBytes),
             gauge("hearth_warm_segments", "Segment files.", warm.segments),
             gauge("hearth_warm_reads_waiting", "Reads that wait for a warm reader.", warmReadsWaiting),
             counter("hearth_warm_commits_total", "Commits of the warm tier.", UInt64(warm.commits)),
-            counter("hearth_warm_commits_failed_total", "Commits that the disk did not take.", UInt64(warm.failedCommits)),
+            counter(
+                "hearth_warm_commits_failed_total", "Commits that the disk did not take.", UInt64(warm.failedCommits)),
             counter("hearth_warm_syncs_total", "Synchronisations of the warm tier's files.", UInt64(warm.syncs)),
             counter("hearth_warm_damaged_total", "Records that failed their checksum.", UInt64(warm.damaged)),
-            counter("hearth_warm_compacted_bytes_total", "Bytes copied forward by compaction.", UInt64(warm.compactedBytes)),
-            counter("hearth_warm_changes_dropped_total", "Copies not kept for want of room or a failing disk.", UInt64(warmChangesDropped)),
+            counter(
+                "hearth_warm_compacted_bytes_total", "Bytes copied forward by compaction.", UInt64(warm.compactedBytes)),
+            counter(
+                "hearth_warm_changes_dropped_total", "Copies not kept for want of room or a failing disk.",
+                UInt64(warmChangesDropped)),
         ]
     }
 
@@ -114,10 +139,15 @@ extension Snapshot {
         [
             gauge("hearth_clients_connected", "Clients that are connected.", Int(clients)),
             counter("hearth_clients_opened_total", "Connections that were accepted.", counters.connectionsOpened),
-            counter("hearth_clients_rejected_total", "Connections refused by limits.max_clients or socket.allow_uids.", clientsRejected),
-            counter("hearth_clients_dropped_total", "Clients dropped because they left replies unread.", counters.droppedSlow),
+            counter(
+                "hearth_clients_rejected_total", "Connections refused by limits.max_clients or socket.allow_uids.",
+                clientsRejected),
+            counter(
+                "hearth_clients_dropped_total", "Clients dropped because they left replies unread.",
+                counters.droppedSlow),
             counter("hearth_clients_idle_closed_total", "Clients closed by limits.idle.", counters.closedIdle),
-            counter("hearth_protocol_errors_total", "Connections ended by a malformed request.", counters.protocolErrors),
+            counter(
+                "hearth_protocol_errors_total", "Connections ended by a malformed request.", counters.protocolErrors),
             counter("hearth_sent_bytes_total", "Bytes sent to clients.", counters.bytesOut),
             gauge("hearth_resident_memory_bytes", "Resident memory of the process.", residentBytes),
             gauge("hearth_uptime_seconds", "Seconds since the start.", Int(uptimeSeconds)),

@@ -37,19 +37,27 @@ extension Snapshot {
             ("latency_percentiles_usec_\(tier)", Self.inline(histogram))
         }
         return [
-            ("Server", [
-                ("redis_version", Version.redisCompatible), ("hearth_version", Version.hearth), ("redis_mode", "standalone"),
-                ("process_id", "\(processID)"), ("uptime_in_seconds", "\(uptimeSeconds)"), ("hearth_mode", mode),
-            ]),
+            (
+                "Server",
+                [
+                    ("redis_version", Version.redisCompatible), ("hearth_version", Version.hearth),
+                    ("redis_mode", "standalone"),
+                    ("process_id", "\(processID)"), ("uptime_in_seconds", "\(uptimeSeconds)"), ("hearth_mode", mode),
+                ]
+            ),
             ("Clients", [("connected_clients", "\(clients)")]),
             ("Memory", [("used_memory", "\(local.bytesUsed)"), ("used_memory_rss", "\(residentBytes)")]),
             ("Stats", statistics),
-            ("Tiers", [
-                ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
-                ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"), ("warm_state", warmState),
-                ("breaker_reads", hasRedis ? readState.rawValue : "none"),
-                ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
-            ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }),
+            (
+                "Tiers",
+                [
+                    ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
+                    ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"),
+                    ("warm_state", warmState),
+                    ("breaker_reads", hasRedis ? readState.rawValue : "none"),
+                    ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
+                ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }
+            ),
             ("Latencystats", latencies),
             ("Keyspace", hasRedis ? [] : [("db0", "keys=\(warm.entries),expires=0,avg_ttl=0")]),
         ]
@@ -80,7 +88,8 @@ extension Snapshot {
             ("version", .text(Version.hearth)), ("mode", .text(mode)), ("degraded", .text("\(isDegraded)")),
             ("uptime_seconds", .integer(uptimeSeconds)), ("workers", Self.integer(workers)),
             ("resident_bytes", Self.integer(residentBytes)), ("clients", .integer(clients)),
-            ("clients_rejected", Self.integer(clientsRejected)), ("clients_dropped", Self.integer(counters.droppedSlow)),
+            ("clients_rejected", Self.integer(clientsRejected)),
+            ("clients_dropped", Self.integer(counters.droppedSlow)),
             ("commands", Self.integer(counters.commands)), ("command_errors", Self.integer(counters.commandErrors)),
             ("writes", Self.integer(counters.writes)), ("writes_failed", Self.integer(counters.writesFailed)),
             ("unavailable", Self.integer(counters.unavailable)), ("unknown", Self.integer(counters.unknowns)),

@@ -86,7 +86,9 @@ struct CommandLineTool {
         var entry = environ
         while let line = entry.pointee {
             let text = String(cString: line)
-            if let sign = text.firstIndex(of: "=") { result[String(text[..<sign])] = String(text[text.index(after: sign)...]) }
+            if let sign = text.firstIndex(of: "=") {
+                result[String(text[..<sign])] = String(text[text.index(after: sign)...])
+            }
             entry += 1
         }
         return result

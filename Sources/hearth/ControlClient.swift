@@ -152,7 +152,8 @@ struct ControlClient: ~Copyable {
         if count < 0, errno == EAGAIN {
             return ControlError(
                 .unavailable,
-                "hearth: no answer from \(path) within \(Self.waitSecondsMax) s: is the process stopped, or starved of CPU?")
+                "hearth: no answer from \(path) within \(Self.waitSecondsMax) s: is the process stopped, or starved of CPU?"
+            )
         }
         let reason = count < 0 ? String(cString: strerror(errno)) : "the connection was closed"
         return ControlError(.unavailable, "hearth: no answer from \(path): \(reason); Hearth's log says why")

@@ -24,7 +24,8 @@ enum Figures {
         let value = Double(nanoseconds)
         if value < 1e3 { return "\(nanoseconds) ns" }
         for (limit, divisor, unit) in [(1e6, 1e3, "µs"), (1e9, 1e6, "ms")] where value < limit {
-            return (value / divisor >= 100 ? String(Int((value / divisor).rounded())) : oneDecimal(value / divisor)) + " " + unit
+            return (value / divisor >= 100 ? String(Int((value / divisor).rounded())) : oneDecimal(value / divisor))
+                + " " + unit
         }
         return oneDecimal(value / 1e9) + " s"
     }
@@ -66,7 +67,8 @@ enum Figures {
         var text = ""
         for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
             switch scalar.value {
-            case 0..<0x20, 0x7f..<0xa0: text += "\\x" + right(String(scalar.value, radix: 16), 2).replacing(" ", with: "0")
+            case 0..<0x20, 0x7f..<0xa0:
+                text += "\\x" + right(String(scalar.value, radix: 16), 2).replacing(" ", with: "0")
             default: text.unicodeScalars.append(scalar)
             }
         }

@@ -23,7 +23,8 @@ extension CommandLineTool {
                     """, run: { $0.serve() }),
             Entry(
                 name: "status", usage: "status [--json]", summary: "what a running Hearth holds and how it fares",
-                details: "Rates and percentiles are over its whole life. --json prints the document of the admin port's /status.",
+                details:
+                    "Rates and percentiles are over its whole life. --json prints the document of the admin port's /status.",
                 run: { $0.status() }),
             Entry(
                 name: "top", usage: "top [--count N]", summary: "the same, live: one screen, each second",
@@ -35,7 +36,8 @@ extension CommandLineTool {
             Entry(
                 name: "explain", usage: "explain KEY",
                 summary: "which tier holds a key, and how a read would be answered",
-                details: "Leaves no trace: nothing is asked of Redis, and nothing counts as a use. After --, a KEY may begin with --.",
+                details:
+                    "Leaves no trace: nothing is asked of Redis, and nothing counts as a use. After --, a KEY may begin with --.",
                 run: { $0.explain() }),
             Entry(
                 name: "breaker", usage: "breaker [open|close|auto]", summary: "show the breaker, or force it",
@@ -47,18 +49,21 @@ extension CommandLineTool {
                 name: "metrics", usage: "metrics", summary: "every metric, as Prometheus scrapes it",
                 details: "The same text as the admin port's /metrics, without the port.", run: { $0.metrics() }),
             Entry(
-                name: "warm", usage: "warm inspect|verify [DIR]", summary: "what lies in a warm directory, and whether it is sound",
+                name: "warm", usage: "warm inspect|verify [DIR]",
+                summary: "what lies in a warm directory, and whether it is sound",
                 details: """
                     inspect reads footers, verify every record. Both write nothing and work whether or not Hearth runs.
                     DIR is warm.path where it is not given. Exit codes: 0 it is sound, 69 it has damage or can't be read.
                     """, run: { $0.warm() }),
             Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",
-                details: "Every mistake, with file, line, column and a suggestion. Exit codes: 0 it is good, 78 it is not.",
+                details:
+                    "Every mistake, with file, line, column and a suggestion. Exit codes: 0 it is good, 78 it is not.",
                 run: { $0.check() }),
             Entry(
                 name: "config", usage: "config", summary: "print the effective configuration, secrets redacted",
-                details: "What the file, the environment and the flags come to together.", run: { $0.printConfiguration() }),
+                details: "What the file, the environment and the flags come to together.",
+                run: { $0.printConfiguration() }),
             Entry(
                 name: "version", usage: "version", summary: "print the version", details: "",
                 run: { $0.printVersion() }),

@@ -16,7 +16,9 @@ struct Observation {
     init(_ client: inout ControlClient, at: Int64) throws(ControlError) {
         guard let status = ReplyMap(try client.ask("HEARTH", "STATUS")),
             let latency = ReplyMap(try client.ask("HEARTH", "LATENCY"))
-        else { throw ControlError(.software, "hearth: the answer to HEARTH STATUS is no map; are the versions the same?") }
+        else {
+            throw ControlError(.software, "hearth: the answer to HEARTH STATUS is no map; are the versions the same?")
+        }
         self.status = status
         self.at = at
         var latencies: [String: HistogramSnapshot] = [:]
@@ -26,7 +28,9 @@ struct Observation {
 
     /// Sum, maximum, then the middle and the count of each bucket.
     private static func histogram(_ reply: Reply) -> HistogramSnapshot? {
-        guard case .array(let elements) = reply, elements.count >= 2, elements.count.isMultiple(of: 2) else { return nil }
+        guard case .array(let elements) = reply, elements.count >= 2, elements.count.isMultiple(of: 2) else {
+            return nil
+        }
         let values = elements.map { if case .integer(let value) = $0 { UInt64(clamping: value) } else { UInt64(0) } }
         let buckets = stride(from: 2, to: values.count, by: 2).map { (value: values[$0], count: values[$0 + 1]) }
         return HistogramSnapshot(occupied: buckets, sum: values[0], max: values[1])

@@ -2,6 +2,7 @@
 
 internal import Admin
 internal import Configuration
+internal import EventLoop
 internal import LocalTier
 internal import RedisTier
 internal import Resilience
@@ -11,8 +12,11 @@ internal import WarmTier
 
 extension CommandLineTool {
     func serve() -> Never {
+        boundHeap()
         let words = words()
-        guard words.rest.isEmpty else { fail(.usage, "hearth serve: what is '\(words.rest[0])'? Flags are --KEY VALUE") }
+        guard words.rest.isEmpty else {
+            fail(.usage, "hearth serve: what is '\(words.rest[0])'? Flags are --KEY VALUE")
+        }
         let loaded = load(words.file, words.flags)
         let log = Log(level: loaded.configuration.log.logLevel)
         for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }

@@ -30,7 +30,8 @@ struct StatusScreen {
         let tiers = Observation.tiers + ["default"]
         let whole = tiers.reduce(0) { $0 + interval.answered($1) }
         let title =
-            Figures.left("tier", 8) + ["answers/s", "share", "stale/s", "errors/s"].map { Figures.right($0, 10) }.joined()
+            Figures.left("tier", 8)
+            + ["answers/s", "share", "stale/s", "errors/s"].map { Figures.right($0, 10) }.joined()
             + ["p50", "p95", "p99", "p99.9"].map { Figures.right($0, 8) }.joined()
         return [title] + tiers.map { row($0, whole) }
     }

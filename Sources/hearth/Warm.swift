@@ -26,7 +26,9 @@ extension CommandLineTool {
                 ? try WarmTier.verify(directory, now: now) : try WarmTier.inspect(directory, now: now)
             for line in Self.lines(report, directory) { print(line) }
             guard !report.isSound else { finish(.clean) }
-            fail(.unavailable, "hearth: \(directory) has damage, listed above; Hearth skips it and keeps everything else")
+            fail(
+                .unavailable, "hearth: \(directory) has damage, listed above; Hearth skips it and keeps everything else"
+            )
         } catch {
             fail(.unavailable, "hearth: \(directory) can't be read: \(error); give the directory, or --warm-path")
         }
@@ -35,7 +37,7 @@ extension CommandLineTool {
     private static func lines(_ report: WarmReport, _ directory: String) -> [String] {
         var lines = ["segment         size  records     live   live bytes   dead bytes  state"]
         for segment in report.segments {
-            let state = segment.isVoid ? "emptied" : segment.isSealed ? "sealed" : "open, or not closed in order"
+            let state = segment.isVoid ? "emptied" : segment.isSealed ? "sealed" : "active"
             lines.append(
                 Figures.right(String(segment.sequence), 7) + Figures.right(Figures.bytes(Int64(segment.fileSize)), 13)
                     + Figures.right(String(segment.records), 9) + Figures.right(String(segment.liveRecords), 9)

@@ -1,13 +1,13 @@
 // `hearth status` and `hearth top`: one look, and a look each second.
 
+internal import Configuration
+internal import Primitives
+
 #if canImport(Glibc)
     internal import Glibc
 #else
     internal import Darwin
 #endif
-
-internal import Configuration
-internal import Primitives
 
 extension CommandLineTool {
     func status() -> Never {

@@ -7,24 +7,26 @@ internal import Tiers
 
 enum HearthCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("hearth", arity: -2, [], .immediate { (c, a) throws(CommandError) in
-            switch (a.lowercased(1), a.count) {
-            case ("explain", 3): explain(c, a.bytes(2))
-            case ("policy", 3): policy(c, a.bytes(2))
-            case ("status", 2): c.immediate { $0.map(c.worker.process.statusFields(), c.version) }
-            case ("status", 3) where a.isWord(2, "json"): c.immediate { $0.bulk(c.worker.process.statusDocument()) }
-            case ("status", 3): throw .syntax
-            case ("metrics", 2): c.immediate { $0.bulk(c.worker.process.metricsExposition()) }
-            case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
-            case ("breaker", 2...3): try breaker(c, a)
-            case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
-            case ("help", 2): help(c)
-            case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
-                ("version", _):
-                throw .arity("hearth|\(a.lowercased(1))")
-            default: throw .unknownSubcommand(a.text(1), of: "hearth")
-            }
-        })
+        Command(
+            "hearth", arity: -2, [],
+            .immediate { (c, a) throws(CommandError) in
+                switch (a.lowercased(1), a.count) {
+                case ("explain", 3): explain(c, a.bytes(2))
+                case ("policy", 3): policy(c, a.bytes(2))
+                case ("status", 2): c.immediate { $0.map(c.worker.process.statusFields(), c.version) }
+                case ("status", 3) where a.isWord(2, "json"): c.immediate { $0.bulk(c.worker.process.statusDocument()) }
+                case ("status", 3): throw .syntax
+                case ("metrics", 2): c.immediate { $0.bulk(c.worker.process.metricsExposition()) }
+                case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
+                case ("breaker", 2...3): try breaker(c, a)
+                case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
+                case ("help", 2): help(c)
+                case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
+                    ("version", _):
+                    throw .arity("hearth|\(a.lowercased(1))")
+                default: throw .unknownSubcommand(a.text(1), of: "hearth")
+                }
+            })
     ]
 
     private static func help(_ c: Connection) {
@@ -49,7 +51,7 @@ enum HearthCommands {
     private static func explain(_ c: Connection, _ key: [UInt8]) {
         let slot = c.reserve(keys: [], isWrite: false)
         c.worker.tiers.explain(key) { explanation in
-            c.complete(slot) { $0.map(fields(explanation, key), c.version) }
+            c.complete(slot) { $0.map(fields(explanation, key), slot.version) }
         }
     }
 
@@ -82,7 +84,7 @@ enum HearthCommands {
                     ("prefix", .bytes(policy.prefix)), ("consistency", .text(policy.consistency.rawValue)),
                     ("max_staleness_ms", time(policy.maxStaleness)), ("strict", .text("\(policy.strict)")),
                     ("ttl_ms", time(policy.ttl)), ("sliding", .text("\(policy.sliding)")),
-                    ("retention_ms", time(policy.retention)), ("stale_if_error_ms", time(policy.staleIfError)),
+                    ("stale_if_error_ms", time(policy.staleIfError)),
                     ("refresh_ahead", .text(policy.refreshAhead.map { "\($0)" } ?? "off")),
                     ("negative_ttl_ms", time(policy.negativeTTL)),
                     ("default", policy.defaultContext.map { .text($0.template) } ?? .null),

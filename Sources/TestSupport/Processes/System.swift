@@ -258,3 +258,5 @@ public enum ServerAddress: Sendable {
     case tcp(UInt16)
     case unix(String)
 }
+
+public var isRoot: Bool { geteuid() == 0 }
