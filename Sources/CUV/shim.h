@@ -9,6 +9,9 @@ static inline int hearth_uv_pending_fd(const uv_stream_t *stream) {
     return uv_fileno((const uv_handle_t *)stream, &fd) == 0 ? (int)fd : -1;
 }
 
+// uv_loop_configure is variadic, which Swift can't call.
+static inline int hearth_uv_measure_idle(uv_loop_t *loop) { return uv_loop_configure(loop, UV_METRICS_IDLE_TIME); }
+
 #if defined(__linux__)
 #include <pthread.h>
 #include <string.h>

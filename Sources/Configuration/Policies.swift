@@ -118,13 +118,6 @@ extension Loader {
         if policy.sliding, policy.ttl == nil {
             refuse(place("sliding", "ttl"), "\(item.name): sliding without ttl: there is no life to extend")
         }
-        if let ttl = policy.ttl, let retention = policy.retention, ttl > retention {
-            refuse(
-                place("ttl", "retention"),
-                "\(item.name): ttl (\(Units.text(ttl))) is longer than "
-                    + "retention (\(Units.text(retention))), the hard end"
-            )
-        }
         if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
             refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")
         }

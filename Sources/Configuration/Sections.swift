@@ -102,12 +102,8 @@ public struct CommandsSection: Sendable, Equatable {
 /// The `log` key.
 public struct LogSection: Sendable, Equatable {
     public enum Level: String, Sendable, CaseIterable { case debug, info, warning, error }
-    public enum Keys: String, Sendable, CaseIterable { case hashed, plain }
 
     /// The least serious level that is written.
     public var level = Level.info
-    /// Whether keys are written as they are or as a hash.
-    public var keys = Keys.hashed
-
     public init() {}
 }

@@ -90,7 +90,6 @@ extension Configuration {
             $0.commands.allow.isEmpty ? nil : "the commands stay denied"
         },
         Setting("log.level", .choice, \.log.level),
-        Setting("log.keys", .choice, \.log.keys),
     ]
 
     static let journalMissing = "writes in an outage answer -UNAVAILABLE"
@@ -101,7 +100,6 @@ extension Configuration {
         Setting("strict", .bool, \.strict),
         Setting("ttl", .optional(.duration(from: millisecond), "none", "off"), \.ttl),
         Setting("sliding", .bool, \.sliding),
-        Setting("retention", .optional(.duration(from: millisecond), "none", "off"), \.retention),
         Setting("stale_if_error", .duration(), \.staleIfError),
         Setting("refresh_ahead", .optional(.share(excludingOne: true), "off"), \.refreshAhead),
         Setting("negative_ttl", .duration(), \.negativeTTL),
@@ -119,6 +117,7 @@ extension Configuration {
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
     ]
 
-    /// Keys of a policy whose syntax later versions fix.
-    static let laterPolicyKeys = ["schema", "turns", "checkpoints", "throttle", "residency", "tracking"]
+    /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis string
+    /// does not have and a record will.)
+    static let laterPolicyKeys = ["retention", "schema", "turns", "checkpoints", "throttle", "residency", "tracking"]
 }

@@ -191,6 +191,9 @@ public final class Stream {
         }
     }
 
+    /// Bytes given to `write` that the kernel has not taken yet.
+    public var unwrittenBytes: Int { isClosed ? 0 : Int(uv_stream_get_write_queue_size(stream)) }
+
     /// The descriptor, for peer credentials; -1 when there is none.
     public var descriptor: Int32 { hearth_uv_pending_fd(stream) }
 

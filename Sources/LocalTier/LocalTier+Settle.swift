@@ -28,7 +28,8 @@ extension LocalTier {
         }
     }
 
-    /// Makes every entry be thought about at its next read: policies have changed, and with them what is fresh.
+    /// Makes every entry be thought about at its next read, and cancels fills under way: policies have changed, and with
+    /// them what is fresh.
     public func requireThought() {
         for index in 0..<configuration.shards {
             locked(shard(index)) { shard in shard.lock.change { shard.requireThought() } }
@@ -38,6 +39,7 @@ extension LocalTier {
 
 extension Shard {
     fileprivate func requireThought() {
+        state.pointee.fillGeneration &+= 1
         for bucket in 0..<bucketCount {
             var block = buckets[bucket]
             while block != .none {

@@ -57,6 +57,7 @@ public final class RedisConnection {
     private var givenBytes = 0
     private var deadlineTimer: (any ScheduledTimer)?
     private var armedDeadline = Int64.max
+    private var hasGrace = false
     private var attemptTimer: (any ScheduledTimer)?
     private var backoff: FullJitterBackoff
     private var random: SplitMix64
@@ -312,8 +313,18 @@ public final class RedisConnection {
         deadlineTimer?.start(afterMilliseconds: max(0, wait))
     }
 
+    /// A timer so late tells that this thread was held up, and that replies may be waiting to be read.
+    private static let latenessMax: Int64 = 5_000_000
+
     private func expireDeadlines() {
         let now = scheduler.monotonicNanoseconds
+        if !hasGrace, armedDeadline != .max, now - armedDeadline > Self.latenessMax {
+            // Once: what has come is read before anything is given up.
+            hasGrace = true
+            deadlineTimer?.start(afterMilliseconds: 1)
+            return
+        }
+        hasGrace = false
         armedDeadline = .max
         var expired: [(Completion, mayHaveBeenSent: Bool)] = []
         var next = Int64.max

@@ -12,7 +12,10 @@ public final class StreamTransport: RedisTransport, StreamDelegate {
     private var waiting: [UInt8] = []
     private var inFlight: [UInt8] = []
     private var isClosed = false
-    public private(set) var takenBytes = 0
+    /// Bytes given to the stream; what it could not give to the kernel yet is taken off in ``takenBytes``.
+    private var submittedBytes = 0
+    /// The kernel takes a large write in parts: what has left of it counts, for Redis may have read it.
+    public var takenBytes: Int { submittedBytes - (stream?.unwrittenBytes ?? 0) }
 
     public init(_ endpoint: RedisConfiguration.Endpoint, on loop: Loop, resolver: Resolver) {
         self.endpoint = endpoint
@@ -64,7 +67,7 @@ public final class StreamTransport: RedisTransport, StreamDelegate {
             return
         }
         let taken = bytes.withUnsafeBytes { stream.tryWrite($0) }
-        takenBytes += taken
+        submittedBytes += taken
         if taken < bytes.count {
             waiting = taken == 0 ? bytes : Array(bytes[taken...])
             writeWaiting()
@@ -76,11 +79,11 @@ public final class StreamTransport: RedisTransport, StreamDelegate {
         swap(&inFlight, &waiting)
         waiting = []
         // libuv reads the array's storage until `streamDidWrite`; nothing touches `inFlight` before that.
+        submittedBytes += inFlight.count
         inFlight.withUnsafeBytes { stream.write($0) }
     }
 
     public func streamDidWrite(_ stream: Stream, _ error: EventLoopError?) {
-        if error == nil { takenBytes += inFlight.count }
         inFlight = []
         guard !isClosed else { return }
         if let error { return end("\(error)") }
@@ -113,6 +116,7 @@ public final class StreamTransport: RedisTransport, StreamDelegate {
         guard !isClosed else { return }
         isClosed = true
         resolver.abandon()
+        submittedBytes = takenBytes
         stream?.close()
         stream = nil
         delegate = nil

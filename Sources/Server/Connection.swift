@@ -23,13 +23,19 @@ final class Slot {
     let operation: OperationKind?
     /// Monotonic nanoseconds.
     let startedAt: Int64
+    /// The protocol that the client spoke when it asked: a HELLO behind the request does not change its reply.
+    let version: ProtocolVersion
 
-    init(keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64) {
+    init(
+        keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
+        version: ProtocolVersion
+    ) {
         self.keys = keys
         self.isWrite = isWrite
         self.isBarrier = isBarrier
         self.operation = operation
         self.startedAt = startedAt
+        self.version = version
     }
 }
 
@@ -60,6 +66,8 @@ final class Connection: StreamDelegate {
     private var sending: OutputBuffer?
     private(set) var slots: [Slot] = []
     private var firstSlot = 0
+    /// Bytes of replies in slots.
+    private var waitingBytes = 0
     private var writesInFlight = 0
     private var isProcessing = false
     private var isBlocked = false
@@ -87,7 +95,8 @@ final class Connection: StreamDelegate {
     }
 
     var slotCount: Int { slots.count - firstSlot }
-    var unreadBytes: Int { output.count + (sending?.count ?? 0) }
+    /// Bytes of replies that are not on their way: those that wait for a reply before them, too.
+    var unreadBytes: Int { output.count + (sending?.count ?? 0) + waitingBytes }
 
     // MARK: Reading
 
@@ -230,10 +239,12 @@ final class Connection: StreamDelegate {
     @inline(__always)
     func immediate(_ write: (OutputBuffer) -> Void) {
         guard slotCount > 0 else { return write(output) }
-        let slot = Slot(keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart)
+        let slot = Slot(
+            keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart, version: version)
         slot.isDone = true
         slots.append(slot)
         write(slot.reply)
+        waitingBytes += slot.reply.count
     }
 
     /// The buffer that a reply may be written to at once; nil while others are owed before it.
@@ -245,7 +256,8 @@ final class Connection: StreamDelegate {
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil
     ) -> Slot {
         let slot = Slot(
-            keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart)
+            keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart,
+            version: version)
         slots.append(slot)
         if isWrite { writesInFlight += 1 }
         return slot
@@ -260,9 +272,15 @@ final class Connection: StreamDelegate {
             worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
         }
         guard !isClosed else { return }
-        write(slot.reply)
+        if slots[firstSlot] === slot {
+            write(output)
+        } else {
+            write(slot.reply)
+            waitingBytes += slot.reply.count
+        }
         while firstSlot < slots.count, slots[firstSlot].isDone {
             output.append(slots[firstSlot].reply.bytes)
+            waitingBytes -= slots[firstSlot].reply.count
             firstSlot += 1
         }
         if firstSlot == slots.count {
@@ -273,6 +291,8 @@ final class Connection: StreamDelegate {
             firstSlot = 0
         }
         worker.markDirty(self)
+        // Not at the end of the iteration: many large replies may come in one.
+        if unreadBytes > worker.configuration.maxOutput { flush() }
     }
 
     /// Whatever can happen after answers came: bytes leave, and reading goes on.

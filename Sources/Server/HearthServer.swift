@@ -153,7 +153,6 @@ public final class HearthServer {
         context.share.breaker.reconfigure(
             plan.breaker, seed: .random(in: .min ... .max), now: Loop.monotonicNanoseconds)
         for worker in workers { worker.mailbox.send(.reload(plan.policies, plan.redis, plan.server)) }
-        context.share.local.requireThought()
     }
 
     /// Called on the main thread when Redis refuses this process; a rotated password file may be the reason.

@@ -14,7 +14,7 @@ internal import Synchronization
 /// Writes JSON lines (time, level, event, fields) to standard error; safe from any thread, and never blocks one.
 ///
 /// Lines that a slow reader of standard error leaves no room for are dropped and counted; the count is in the next line.
-/// Values are never logged; keys as a hash, unless `plainKeys` asks for them.
+/// Neither keys nor values are ever logged.
 public final class Log: Sendable {
     public enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error

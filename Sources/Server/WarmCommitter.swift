@@ -54,13 +54,13 @@ final class WarmCommitter {
     private func commit(_ jobs: [WarmService.WriteJob]) {
         let now = Loop.wallClock
         // A walk over everything ends the batch before it, so that the order of commands is kept.
-        let parts = jobs.split(omittingEmptySubsequences: false) { if case .removeAll = $0 { true } else { false } }
+        let parts = jobs.split(omittingEmptySubsequences: false, whereSeparator: \.removesAll)
         var position = 0
         for (index, part) in parts.enumerated() {
             // Changes that wait came after the last walk: earlier ones were dropped with what they would have changed.
             commit(Array(part), takingChanges: index == parts.count - 1, now: now)
             position += part.count
-            if position < jobs.count, case .removeAll(let deliver) = jobs[position] { removeAll(deliver, now: now) }
+            if position < jobs.count { removeAll(jobs[position], now: now) }
             position += 1
         }
     }
@@ -141,7 +141,7 @@ final class WarmCommitter {
             $0.member("error", "\(error)")
             $0.member("refused", answers.count)
         }
-        for answer in answers { answer.deliver(.refused("\(error)")) }
+        for answer in answers { answer.deliver(error.outcome) }
         answers = []
         effects = []
     }
@@ -162,13 +162,20 @@ final class WarmCommitter {
         answers = []
     }
 
-    private func removeAll(_ deliver: @Sendable (WarmOutcome) -> Void, now: Timestamp) {
+    private func removeAll(_ job: WarmService.WriteJob, now: Timestamp) {
+        let deliver: @Sendable (WarmOutcome) -> Void
+        switch job {
+        case .removeAll(let answer): deliver = answer
+        case .perform([.removeAll], _, let answer): deliver = answer
+        // Within a transaction each key is removed, so that all of it is one entry.
+        case .perform, .changes: return commit([job], takingChanges: false, now: now)
+        }
         do {
             try writer.deleteAll(now: now)
             service.local.removeAll()
             deliver(.done([.ok]))
         } catch {
-            deliver(.refused("\(error)"))
+            deliver(error.outcome)
         }
     }
 
@@ -226,8 +233,9 @@ struct WarmKeySpace: KeySpace {
 
     func countKeys() -> Int { writer.tier.countKeys(now: now) }
 
-    /// FLUSHDB goes its own way (`WarmService.removeAll`); within a transaction each key is removed.
+    /// FLUSHDB within a transaction, which is a batch of its own: what was committed before it, and its own effects.
     mutating func removeAll() {
+        for effect in effects { apply(.remove, to: effect.key) }
         var cursor: WarmCursor? = .start
         while let here = cursor {
             let page = writer.tier.scan(from: here, limit: 256, now: now)
@@ -237,10 +245,29 @@ struct WarmKeySpace: KeySpace {
     }
 }
 
+extension WarmService.WriteJob {
+    /// Whether it removes every key, and so is carried out alone.
+    fileprivate var removesAll: Bool {
+        switch self {
+        case .removeAll: true
+        case .perform(let commands, _, _): commands.contains(.removeAll)
+        case .changes: false
+        }
+    }
+}
+
+extension WarmError {
+    /// What those who wait are told: that nothing was done, unless a crash might still bring it back.
+    fileprivate var outcome: WarmOutcome {
+        if case .log(.refused(_, isVoid: false)) = self { .unknown("\(self)") } else { .refused("\(self)") }
+    }
+}
+
 extension WarmWriter {
     fileprivate func put(_ key: [UInt8], _ copy: WarmCopy, staleFor: UInt32) throws(WarmError) {
         let metadata = WarmMetadata(
-            expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt, staleForSeconds: staleFor)
+            flags: copy.isSuspect ? .unverified : [], expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt,
+            staleForSeconds: staleFor)
         try withBytes(key, copy.value.bytes) { key, value throws(WarmError) in try put(key, value, metadata) }
     }
 }

@@ -145,7 +145,8 @@ final class WarmService: Sendable {
         switch tier.read(key, now: Loop.wallClock) {
         case .entry(let entry) where entry.metadata.verifiedAt >= trustedSince:
             let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
-            return .copy(WarmCopy(value, verifiedAt: entry.metadata.verifiedAt))
+            let isSuspect = entry.metadata.flags.contains(.unverified)
+            return .copy(WarmCopy(value, verifiedAt: entry.metadata.verifiedAt, isSuspect: isSuspect))
         case .entry, .tombstone, .absent: return .absent
         case .damaged: return .failed("the record of this key in the warm tier is damaged")
         case .failed(let error): return .failed("\(error)")

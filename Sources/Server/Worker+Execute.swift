@@ -157,7 +157,7 @@ extension Worker {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
                 tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) { replies in
-                    connection.complete(slot) { $0.reply(replies[0], connection.version) }
+                    connection.complete(slot) { $0.reply(replies[0], slot.version) }
                 }
             }
         }
@@ -193,21 +193,26 @@ extension Worker {
         tiers.read(key, hash: hash) { [self] reading in
             if case .otherType = reading.content, !read.needsString {
                 return tiers.forward(all, isWrite: false) { reply in
-                    connection.complete(slot) { $0.reply(reply, connection.version) }
+                    connection.complete(slot) { $0.reply(reply, slot.version) }
                 }
             }
             let reply = read.reply(for: reading, now: Loop.wallClock)
-            connection.complete(slot) { $0.reply(reply, connection.version) }
+            connection.complete(slot) { $0.reply(reply, slot.version) }
         }
     }
 
     private func readMany(
         _ command: StringCommand, _ keys: [[UInt8]], _ hashes: [KeyHash], _ slot: Slot, _ connection: Connection
     ) {
-        let gathering = Gathering(count: keys.count) { readings in
+        let bytesMax = configuration.maxOutput
+        let gathering = Gathering(count: keys.count, bytesMax: bytesMax) { readings in
             let now = Loop.wallClock
             connection.complete(slot) { output in
-                output.reply(Self.combine(command, readings, now), connection.version)
+                guard let readings else {
+                    return output.error(
+                        "ERR this reply would be larger than limits.max_output (\(bytesMax) bytes); ask for fewer keys")
+                }
+                output.reply(Self.combine(command, readings, now), slot.version)
             }
         }
         for (index, key) in keys.enumerated() {
@@ -229,18 +234,22 @@ extension Worker {
 private final class Gathering {
     private var readings: [Reading?]
     private var missing: Int
-    private let completion: ([Reading]) -> Void
+    private var bytesLeft: Int
+    private let completion: ([Reading]?) -> Void
 
-    init(count: Int, completion: @escaping ([Reading]) -> Void) {
+    /// The completion hears nil when the values have more than `bytesMax` bytes together: none of them is kept then.
+    init(count: Int, bytesMax: Int, completion: @escaping ([Reading]?) -> Void) {
+        bytesLeft = bytesMax
         readings = Array(repeating: nil, count: count)
         missing = count
         self.completion = completion
     }
 
     func take(_ reading: Reading, at index: Int) {
-        readings[index] = reading
+        bytesLeft -= reading.value?.bytes.count ?? 0
+        if bytesLeft >= 0 { readings[index] = reading } else { readings = [] }
         missing -= 1
-        if missing == 0 { completion(readings.compactMap { $0 }) }
+        if missing == 0 { completion(bytesLeft >= 0 ? readings.compactMap { $0 } : nil) }
     }
 }
 

@@ -42,6 +42,7 @@ final class Worker {
     private var isDraining = false
     let redis: RedisConnection?
     private let receiver: Receiver
+    private let scheduler: LoopScheduler
 
     // The batch of requests that one read brought.
     private(set) var batchStart: Int64 = 0
@@ -65,6 +66,8 @@ final class Worker {
             for message in messages { receiver.worker?.receive(message) }
         }
         let scheduler = LoopScheduler(loop)
+        if redisConfiguration != nil { scheduler.measureWaiting() }
+        self.scheduler = scheduler
         let resolver = Resolver(on: loop)
         redis = redisConfiguration.map { configuration in
             RedisConnection(configuration, scheduler: scheduler, seed: .random(in: .min ... .max)) { endpoint in
@@ -160,6 +163,9 @@ final class Worker {
         case .run(let body): body()
         case .reload(let policies, let redis, let server):
             tiers.reload(policies: policies, redis: redis)
+            // After this worker judges by the new policies: what it held or asked for under the old ones is thought
+            // about again. Each worker does so for what it might have filled until now.
+            process.share.local.requireThought()
             configuration = server
         case .drain(let milliseconds): drain(milliseconds)
         }
@@ -226,6 +232,7 @@ final class Worker {
         for connection in Array(connections.values) { connection.close() }
         redis?.close()
         iterationEnd.close()
+        scheduler.close()
         housekeeping?.close()
         probeTimer?.close()
         drainTimer?.close()
@@ -276,12 +283,12 @@ extension Worker {
         redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [self] result in
             let now = Loop.monotonicNanoseconds
             switch result {
-            case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: now - sentAt)
+            case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
             case .success(let replies):
                 if case .error(let text) = replies[0] {
-                    _ = breaker.judge(probe.permit, error: text, now: now, elapsed: now - sentAt)
+                    _ = breaker.judge(probe.permit, error: text, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
                 } else {
-                    breaker.succeeded(probe.permit, now: now, elapsed: now - sentAt)
+                    breaker.succeeded(probe.permit, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
                 }
             }
             self.probe()

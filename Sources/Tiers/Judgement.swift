@@ -48,8 +48,7 @@ extension Policy {
     /// extend it, so that Redis does not expire first.
     var lifeInRedis: Int64? {
         guard let life = ttl?.milliseconds else { return nil }
-        let longer = sliding ? life + life / 10 : life
-        return retention.map { min(longer, $0.milliseconds) } ?? longer
+        return sliding ? life + life / 10 : life
     }
 
     /// The times with which local memory holds a value.
@@ -62,7 +61,6 @@ extension Policy {
             quietFor: quietFor(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority),
             staleFor: authority == .redis ? UInt32(clamping: staleIfError.milliseconds / 1000) : 0,
             slidingFor: slides,
-            hardEnd: slides > 0 ? retention.map { verifiedAt.advanced(byMilliseconds: $0.milliseconds) } ?? .never : .never,
             kind: .string, epoch: epoch, mark: mark)
     }
 

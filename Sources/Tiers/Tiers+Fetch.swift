@@ -58,14 +58,14 @@ extension Tiers {
 
     private func didFetch(_ batch: [Flight], _ permit: Permit, sentAt: Int64, _ result: RedisResult) {
         let now = scheduler.monotonicNanoseconds
-        let elapsed = now - sentAt
+        let elapsed = scheduler.waitedNanoseconds(since: sentAt)
         switch result {
         case .failure(let failure):
             breaker.failed(permit, failure, now: now, elapsed: elapsed)
             counters.redisError.add(UInt64(batch.count))
             for flight in batch where !retry(flight, after: failure, now) { fail(flight, failure.text) }
         case .success(let replies):
-            counters.redisLatency.record(UInt64(max(0, elapsed)), count: UInt64(batch.count))
+            counters.redisLatency.record(UInt64(max(0, now - sentAt)), count: UInt64(batch.count))
             guard case .array(let pairs) = replies[replies.count - 1], pairs.count == batch.count * 2 else {
                 return didRefuse(batch, permit, replies, now: now, elapsed: elapsed)
             }
@@ -92,6 +92,11 @@ extension Tiers {
         var text = Array("ERR Redis answered a read with something else than was asked".utf8)
         if case .error(let error)? = replies.first(where: \.isError) { text = error }
         let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
+        // One key's error (-NOPERM) refuses the whole transaction: each key is asked for by itself.
+        if isOwn && batch.count > 1 {
+            for flight in batch { send([flight]) }
+            return
+        }
         if text.starts(with: "OOM".utf8), now >= scriptUntil {
             scriptUntil = now + Self.scriptTime
             return send(batch)
@@ -266,7 +271,7 @@ extension Tiers {
         warm.read(flight.key) { [self] answer in
             counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
             switch answer {
-            case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
+            case .copy(let copy) where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect:
                 counters.warmFresh.add()
                 promote(flight, copy)
             case .copy, .absent:
@@ -324,7 +329,7 @@ extension Tiers {
             let ended = scheduler.monotonicNanoseconds
             switch result {
             case .success(let replies) where replies[0].isStatus("OK"):
-                breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 counters.promoted.add()
                 take(flight)
                 keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token)
@@ -334,15 +339,15 @@ extension Tiers {
                         freshness: .fresh, verifiedAt: sentAt))
             case .success(let replies):
                 if case .error(let text) = replies[0] {
-                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                     fail(flight, "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
                 } else {
                     // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
-                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                    breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                     askAgain(flight, ended)
                 }
             case .failure(let failure):
-                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 fail(flight, failure.text)
             }
         }
@@ -378,12 +383,12 @@ extension Tiers {
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
             switch result {
-            case .failure(let failure): breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+            case .failure(let failure): breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
             case .success(let replies):
                 if case .error(let text)? = replies.first(where: \.isError) {
-                    _ = breaker.judge(permit, error: text, now: ended, elapsed: ended - now)
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 } else {
-                    breaker.succeeded(permit, now: ended, elapsed: ended - now)
+                    breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 }
             }
         }

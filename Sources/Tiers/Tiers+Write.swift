@@ -66,7 +66,7 @@ extension Tiers {
             let ended = scheduler.monotonicNanoseconds
             switch result {
             case .failure(let failure):
-                breaker.failed(permit, failure, now: ended, elapsed: ended - now)
+                breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 counters.writesFailed.add()
                 if failure.mayHaveBeenSent { writes?.suspect(self) }
                 let outcome = failure.mayHaveBeenSent ? "outcome unknown" : "not sent"
@@ -76,7 +76,8 @@ extension Tiers {
                 var answers = replies
                 if isTransaction || isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
                 answers = zip(commands, answers).map { Self.inOwnWords($0, $1) }
-                conclude(commands, answers, permit, writes, ended, ended - now, completion)
+                conclude(
+                    commands, answers, permit, writes, ended, scheduler.waitedNanoseconds(since: now), completion)
             }
         }
     }
@@ -220,6 +221,9 @@ extension Tiers {
             case .refused(let reason):
                 counters.writesFailed.add()
                 completion(unavailable(commands, "not done: \(reason)"))
+            case .unknown(let reason):
+                counters.writesFailed.add()
+                completion(unavailable(commands, "outcome unknown: \(reason)"))
             }
         }
     }
@@ -239,8 +243,6 @@ extension Tiers {
 extension Policy {
     /// What this policy adds to writes that Hearth performs itself.
     public var writeRules: WriteRules {
-        let life = ttl?.milliseconds
-        return WriteRules(
-            maxValue: maxValue, life: retention.map { min(life ?? .max, $0.milliseconds) } ?? life)
+        WriteRules(maxValue: maxValue, life: ttl?.milliseconds)
     }
 }

@@ -7,10 +7,13 @@ public import State
 public struct WarmCopy: Sendable, Equatable {
     public var value: HeldValue
     public var verifiedAt: Timestamp
+    /// A write since then had an unknown outcome: it may be served in an outage, and must never be given to Redis.
+    public var isSuspect: Bool
 
-    public init(_ value: HeldValue, verifiedAt: Timestamp) {
+    public init(_ value: HeldValue, verifiedAt: Timestamp, isSuspect: Bool = false) {
         self.value = value
         self.verifiedAt = verifiedAt
+        self.isSuspect = isSuspect
     }
 }
 
@@ -36,6 +39,8 @@ public enum WarmOutcome: Sendable {
     case done([Reply])
     /// Nothing of it was done.
     case refused(String)
+    /// The disk failed in a way that leaves open whether a crash brings it back.
+    case unknown(String)
 }
 
 /// The warm tier's service to one worker; belongs to the worker's thread, and so do the completions.

@@ -27,17 +27,27 @@ final class Writes {
         }
     }
 
-    /// The outcome is unknown: copies stay for an outage, and are not fresh before Redis has been asked.
+    /// The outcome is unknown: a copy that memory holds stays for an outage, here and on disk, is not fresh before Redis
+    /// has been asked, and is never given to Redis. What the disk alone holds goes: it might be what was deleted.
     func suspect(_ tiers: Tiers) {
         let now = tiers.scheduler.now
         for (key, write) in tokens {
+            let copy = tiers.localCopy(key, write.hash, now)
             key.withUnsafeBytes { key in
                 _ = tiers.local.update(key, hash: write.hash, now: now) { metadata in
-                    metadata.mark |= EntryMark.suspect
+                    metadata.mark = EntryMark.suspect
                     metadata.quietFor = 0
                     metadata.epoch = 0
                 }
             }
+            let policy = tiers.policies.policy(for: key)
+            guard let copy, !copy.isAbsent else {
+                tiers.changeWarm(key, policy, .remove)
+                continue
+            }
+            let value = HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
+            let held = WarmCopy(value, verifiedAt: copy.metadata.verifiedAt, isSuspect: true)
+            tiers.changeWarm(key, policy, .put(held, staleFor: policy.staleSeconds))
         }
     }
 

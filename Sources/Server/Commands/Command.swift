@@ -57,6 +57,8 @@ struct CommandTable: Sendable {
         init?(_ bytes: UnsafeRawBufferPointer) {
             guard bytes.count > 0, bytes.count <= 16 else { return nil }
             for (index, byte) in bytes.enumerated() {
+                // A zero byte would be taken for padding.
+                guard byte != 0 else { return nil }
                 let shifted = UInt64(Arguments.lowercase(byte)) << (UInt64(index & 7) * 8)
                 if index < 8 { low |= shifted } else { high |= shifted }
             }

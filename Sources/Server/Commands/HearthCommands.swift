@@ -51,7 +51,7 @@ enum HearthCommands {
     private static func explain(_ c: Connection, _ key: [UInt8]) {
         let slot = c.reserve(keys: [], isWrite: false)
         c.worker.tiers.explain(key) { explanation in
-            c.complete(slot) { $0.map(fields(explanation, key), c.version) }
+            c.complete(slot) { $0.map(fields(explanation, key), slot.version) }
         }
     }
 
@@ -84,7 +84,7 @@ enum HearthCommands {
                     ("prefix", .bytes(policy.prefix)), ("consistency", .text(policy.consistency.rawValue)),
                     ("max_staleness_ms", time(policy.maxStaleness)), ("strict", .text("\(policy.strict)")),
                     ("ttl_ms", time(policy.ttl)), ("sliding", .text("\(policy.sliding)")),
-                    ("retention_ms", time(policy.retention)), ("stale_if_error_ms", time(policy.staleIfError)),
+                    ("stale_if_error_ms", time(policy.staleIfError)),
                     ("refresh_ahead", .text(policy.refreshAhead.map { "\($0)" } ?? "off")),
                     ("negative_ttl_ms", time(policy.negativeTTL)),
                     ("default", policy.defaultContext.map { .text($0.template) } ?? .null),

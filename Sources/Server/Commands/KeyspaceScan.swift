@@ -79,7 +79,7 @@ enum KeyspaceScan {
             if let key = keys.randomElement() { return c.complete(slot) { $0.bulk(key) } }
             firstKey(c, cursor: 0) { key in
                 c.complete(slot) { output in
-                    if let key { output.bulk(key) } else { output.null(c.version) }
+                    if let key { output.bulk(key) } else { output.null(slot.version) }
                 }
             }
         }
@@ -94,7 +94,7 @@ enum KeyspaceScan {
 
     private static func forward(_ c: Connection, _ a: Arguments) {
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
-        c.worker.tiers.forward(a.all, isWrite: false) { reply in c.complete(slot) { $0.reply(reply, c.version) } }
+        c.worker.tiers.forward(a.all, isWrite: false) { reply in c.complete(slot) { $0.reply(reply, slot.version) } }
     }
 
     private static func matches(_ key: [UInt8], _ pattern: [UInt8]?) -> Bool {

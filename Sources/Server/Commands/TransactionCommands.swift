@@ -110,7 +110,7 @@ enum TransactionCommands {
                 {
                     return output.error(bytes: text)
                 }
-                output.reply(.array(transaction.replies(replies)), c.version)
+                output.reply(.array(transaction.replies(replies)), slot.version)
             }
         }
     }

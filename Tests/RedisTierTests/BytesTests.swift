@@ -1,0 +1,68 @@
+// Redis's bytes to replies, and requests to bytes.
+
+import Primitives
+import RedisTier
+import Testing
+
+/// The reader, where a test's closures can reach it.
+private final class Reader {
+    private let reader = ReplyReader()
+
+    func feed(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try reader.feed($0) } }
+    func next() throws -> Reply? { try reader.next() }
+}
+
+@Suite struct ReplyReaderTests {
+    private let stream = "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n*3\r\n:1\r\n*1\r\n+a\r\n$-1\r\n*0\r\n*-1\r\n"
+    private let replies: [Reply] = [
+        .ok, .error("ERR no"), .integer(-42), .string(bytes("hello")), .string([]), .null,
+        .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null,
+    ]
+
+    @Test func `replies split at every byte are the same replies`() throws {
+        let all = bytes(stream)
+        for split in 0...all.count {
+            let reader = Reader()
+            var found: [Reply] = []
+            for part in [all[..<split], all[split...]] {
+                try reader.feed(Array(part))
+                while let reply = try reader.next() { found.append(reply) }
+            }
+            #expect(found == replies)
+        }
+    }
+
+    @Test func `byte by byte as well`() throws {
+        let reader = Reader()
+        var found: [Reply] = []
+        for byte in bytes(stream) {
+            try reader.feed([byte])
+            while let reply = try reader.next() { found.append(reply) }
+        }
+        #expect(found == replies)
+    }
+
+    @Test(arguments: ["HTTP/1.1 200 OK\r\n\r\n", "!\r\n", ":abc\r\n", "$-2\r\n", "*-2\r\n", "$99999999999999999999\r\n"])
+    func `what is no reply is an error, and stays one`(_ text: String) {
+        let reader = Reader()
+        try? reader.feed(bytes(text))
+        #expect(throws: RedisFailure.self) { while try reader.next() != nil {} }
+        #expect(throws: RedisFailure.self) {
+            try reader.feed(bytes("+OK\r\n"))
+            _ = try reader.next()
+        }
+    }
+
+    @Test func `requests are encoded as Redis parses them`() {
+        var request = RequestEncoder()
+        request.append("GET", bytes("k"))
+        request.append([bytes("SET"), [], [0, 13, 10, 255]])
+        #expect(request.commands == 2)
+        #expect(request.bytes == bytes("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\n") + [0, 13, 10, 255, 13, 10])
+        for count in [9, 10, 99, 100, 999, 1000, 65_536, 1_000_000] {
+            var request = RequestEncoder()
+            request.append([[UInt8](repeating: 1, count: count)])
+            #expect(request.bytes.starts(with: bytes("*1\r\n$\(count)\r\n")))
+        }
+    }
+}
