@@ -124,6 +124,11 @@ final class WarmCommitter {
             case .put(let copy, let staleFor):
                 try writer.put(key, copy, staleFor: staleFor)
             case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
+            case .suspect:
+                guard case .entry(let entry) = key.withUnsafeBytes({ writer.read($0, now: now) }) else { return true }
+                let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
+                let copy = WarmCopy(value, verifiedAt: entry.metadata.verifiedAt, isSuspect: true)
+                try writer.put(key, copy, staleFor: entry.metadata.staleForSeconds)
             }
             return true
         } catch {

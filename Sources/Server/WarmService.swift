@@ -89,6 +89,7 @@ final class WarmService: Sendable {
     func change(_ key: [UInt8], _ change: WarmChange) {
         let mustAnnounce = pending.withLock { pending in
             var change = change
+            if change == .suspect, let waiting = pending.changes[key] { change = waiting.suspected }
             let bytes = change.byteCount
             pending.distrusted.remove(key)
             pending.bytes -= pending.changes[key]?.byteCount ?? 0
@@ -141,13 +142,13 @@ final class WarmService: Sendable {
         switch waiting {
         case .put(let copy, _): return .copy(copy)
         case .remove: return .absent
-        case nil: break
+        case .suspect, nil: break
         }
         if isDistrusted { return .absent }
         switch tier.read(key, now: Loop.wallClock) {
         case .entry(let entry) where entry.metadata.verifiedAt >= trustedSince:
             let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
-            let isSuspect = entry.metadata.flags.contains(.unverified)
+            let isSuspect = waiting == .suspect || entry.metadata.flags.contains(.unverified)
             return .copy(WarmCopy(value, verifiedAt: entry.metadata.verifiedAt, isSuspect: isSuspect))
         case .entry, .tombstone, .absent: return .absent
         case .damaged: return .failed("the record of this key in the warm tier is damaged")
@@ -169,6 +170,13 @@ extension WarmService.Pending {
 }
 
 extension WarmChange {
+    /// What waits to be written, and what a write of unknown outcome makes of it.
+    var suspected: WarmChange {
+        guard case .put(var copy, let staleFor) = self else { return self }
+        copy.isSuspect = true
+        return .put(copy, staleFor: staleFor)
+    }
+
     var byteCount: Int {
         if case .put(let copy, _) = self { copy.value.bytes.count } else { 0 }
     }

@@ -46,6 +46,7 @@ public final class SimulatedWarm: WarmAccess {
         switch change {
         case .put(let copy, _): copies[key] = copy
         case .remove: copies[key] = nil
+        case .suspect: copies[key]?.isSuspect = true
         }
     }
 

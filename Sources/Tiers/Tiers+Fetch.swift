@@ -168,7 +168,7 @@ extension Tiers {
         var expiresAt = lifeMilliseconds < 0 ? .never : flight.sentAt.advanced(byMilliseconds: lifeMilliseconds)
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
-            if lifeMilliseconds <= life { extend(flight.key, policy) }
+            if lifeMilliseconds <= life { extendInRedis(flight.key, life) }
             // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten it.
             if lifeMilliseconds <= life + life / 10 { expiresAt = flight.sentAt.advanced(byMilliseconds: life) }
         }

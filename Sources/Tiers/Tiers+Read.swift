@@ -102,11 +102,15 @@ extension Tiers {
         guard let life = policy.slidingLife else { return }
         switch authority(policy) {
         case .redis:
-            if !breaker.refusesWrites { extensions.append((key, life + life / 10)) }
+            extendInRedis(key, life)
             extendCopyInWarm(key, policy)
         case .warm: extendInWarm(key, until: scheduler.now.advanced(byMilliseconds: life))
         case .local: break
         }
+    }
+
+    func extendInRedis(_ key: [UInt8], _ life: Int64) {
+        if !breaker.refusesWrites { extensions.append((key, life + life / 10)) }
     }
 
     /// The copy on disk lives on with the one in memory: where Redis can't be told, its own ends before the outage does,

@@ -65,6 +65,7 @@ extension Tiers {
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
+            defer { writes?.end(self) }
             switch result {
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))

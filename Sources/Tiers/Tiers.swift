@@ -16,6 +16,7 @@ public final class TierShare: Sendable {
     public let breaker: BreakerGate
     /// Held while commands are performed on keys that live in local memory alone.
     let localAuthority = Locked(())
+    let writesUnderWay = WritesUnderWay()
 
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local

@@ -31,6 +31,8 @@ public enum WarmChange: Sendable, Equatable {
     /// Keep this copy, and for so many seconds past its expiry.
     case put(WarmCopy, staleFor: UInt32)
     case remove
+    /// A write had an unknown outcome: what is held is suspect from now on.
+    case suspect
 }
 
 /// What became of commands that the warm tier performed as the authority.

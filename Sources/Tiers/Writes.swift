@@ -4,50 +4,43 @@ internal import LocalTier
 internal import Primitives
 internal import State
 
-/// The keys of writes under way to Redis, each with the token that tells whether somebody else wrote meanwhile.
+/// The keys of writes under way to Redis; `settle` or `suspect` when Redis has answered or has not, and then `end`.
 final class Writes {
-    private var tokens: [[UInt8]: (hash: KeyHash, token: TokenBox)] = [:]
+    private var hashes: [[UInt8]: KeyHash] = [:]
     private let sentAt: Timestamp
-    /// Keys that somebody else wrote meanwhile, and keys of which an earlier command of these was settled.
-    private var contested: Set<[UInt8]> = []
-    private var settled: Set<[UInt8]> = []
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
             if command.command == .removeAll { tiers.flights = [:] }
-            for key in command.command.keys where tokens[key] == nil {
+            for key in command.command.keys where hashes[key] == nil {
                 // A read that comes after this write must not join one that was asked before it.
                 tiers.flights[key] = nil
                 let hash = key.withUnsafeBytes { KeyHash($0) }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 key.withUnsafeBytes { _ = tiers.local.update($0, hash: hash, now: sentAt) { _ in } }
-                tokens[key] = (hash, TokenBox(tiers.local.beginFill(hash)))
+                hashes[key] = hash
             }
         }
+        tiers.share.writesUnderWay.begin(hashes.values)
     }
 
-    /// The outcome is unknown: a copy that memory holds stays for an outage, here and on disk, is not fresh before Redis
-    /// has been asked, and is never given to Redis. What the disk alone holds goes: it might be what was deleted.
+    /// Whatever came of them, these writes are no longer under way.
+    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(hashes.values) }
+
+    /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been
+    /// asked, and are never given to Redis.
     func suspect(_ tiers: Tiers) {
         let now = tiers.scheduler.now
-        for (key, write) in tokens {
-            let copy = tiers.localCopy(key, write.hash, now)
+        for (key, hash) in hashes {
             key.withUnsafeBytes { key in
-                _ = tiers.local.update(key, hash: write.hash, now: now) { metadata in
+                _ = tiers.local.update(key, hash: hash, now: now) { metadata in
                     metadata.mark = EntryMark.suspect
                     metadata.quietFor = 0
                     metadata.epoch = 0
                 }
             }
-            let policy = tiers.policies.policy(for: key)
-            guard let copy, !copy.isAbsent else {
-                tiers.changeWarm(key, policy, .remove)
-                continue
-            }
-            let value = HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
-            let held = WarmCopy(value, verifiedAt: copy.metadata.verifiedAt, isSuspect: true)
-            tiers.changeWarm(key, policy, .put(held, staleFor: policy.staleSeconds))
+            tiers.changeWarm(key, tiers.policies.policy(for: key), .suspect)
         }
     }
 
@@ -121,7 +114,7 @@ final class Writes {
     ) {
         let now = tiers.scheduler.now
         let policy = tiers.policies.policy(for: key)
-        guard let (hash, _) = tokens[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
+        guard let hash = hashes[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
             tiers.isFresh(copy, policy, .redis, now)
         else { return forget(key, tiers) }
         settle(
@@ -131,7 +124,7 @@ final class Writes {
 
     private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {
         let verifiedAt = verifiedAt ?? sentAt
-        guard let (hash, token) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
+        guard let hash = hashes[key] else { preconditionFailure("BUG: a write of a key that it did not begin with") }
         let policy = tiers.policies.policy(for: key)
         var change = change
         if case .put(let value) = change, value.expiresAt <= tiers.scheduler.now { change = .remove }
@@ -145,31 +138,29 @@ final class Writes {
                 mark: isWarm ? EntryMark.inWarm : 0)
             // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
             // same time nobody knows the later one, so neither is kept.
-            let isAlone = hold(key, hash, policy, value.bytes, metadata, token, tiers)
+            let isAlone = hold(key, hash, policy, value.bytes, metadata, tiers)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
             tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds) : .remove)
         case .remove:
             defer { tiers.changeWarm(key, policy, .remove) }
-            _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token, tiers)
+            _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
         }
     }
 
-    /// Whether no other write of the key was under way.
+    /// Holds what Redis has now in memory, unless another write of the key was under way: whether there was none.
     private func hold(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
-        _ token: TokenBox, _ tiers: Tiers
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata, _ tiers: Tiers
     ) -> Bool {
         let now = tiers.scheduler.now
-        let isAlone = !contested.contains(key) && (settled.contains(key) || token.isCurrent(in: tiers.local))
-        if !isAlone { contested.insert(key) }
-        settled.insert(key)
+        let isAlone = !tiers.share.writesUnderWay.isContested(hash)
+        let isHeld = isAlone && policy.tiers.contains(.local) && bytes.count <= policy.maxLocalValue
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
-                guard policy.tiers.contains(.local), bytes.count <= policy.maxLocalValue, let token = token.take() else {
+                if isHeld {
+                    _ = tiers.local.put(key, hash: hash, value: bytes, metadata: metadata, now: now)
+                } else {
                     tiers.local.remove(key, hash: hash)
-                    return
                 }
-                tiers.local.settle(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
             }
         }
         return isAlone
@@ -177,7 +168,7 @@ final class Writes {
 
     /// Redis has something that is not known here: nothing older may stay.
     private func forget(_ key: [UInt8], _ tiers: Tiers) {
-        guard let (hash, _) = tokens[key] else { preconditionFailure("BUG: a write of a key that has no token") }
+        guard let hash = hashes[key] else { preconditionFailure("BUG: a write of a key that it did not begin with") }
         tiers.forget(key, hash, tiers.policies.policy(for: key))
     }
 }

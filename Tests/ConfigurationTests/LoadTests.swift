@@ -35,7 +35,7 @@ import Tiers
                 max_value: 64KiB
                 stale_if_error: 24h
                 default: '{"turns": [], "degraded": true}'
-                tiers: [local, warm]
+                tiers: [local, redis]
                 refresh_ahead: off
               - prefix: ""
                 consistency: eventual
@@ -61,7 +61,7 @@ import Tiers
             configuration.policies.map { String(decoding: $0.prefix, as: UTF8.self) } == ["", "session:", "quota:"])
         let session = configuration.policies[1]
         #expect(session.ttl == .seconds(1800) && session.sliding && session.maxValue == 64 << 10)
-        #expect(session.tiers == [.local, .warm] && session.refreshAhead == nil)
+        #expect(session.tiers == [.local, .redis] && session.refreshAhead == nil)
         #expect(session.defaultContext?.template == #"{"turns": [], "degraded": true}"#)
     }
 

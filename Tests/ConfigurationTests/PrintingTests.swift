@@ -13,7 +13,7 @@ import Tiers
         "journal: {path: /j, sync: never}\naudit: {path: /x}\ncommands: {allow: [\"config set\", \"*\"]}\nadmin: {listen: off}",
         "breaker: {failure_rate: 0.000000000001, slow_rate: 1e-3}\nlocal: {shards: 1}",
         "policies: [{prefix: '', ttl: 1h, sliding: true, default: \"a\\0\\x85\\uFEFFé\\n\"}, {prefix: \"k\\x01:\", ttl: none, sliding: false, default: null, refresh_ahead: off}]",
-        "limits: {max_value: 64KiB}\npolicies: [{prefix: a, on_outage: reject, on_conflict: newest-known, tiers: [warm, local], max_value: 1}]",
+        "limits: {max_value: 64KiB}\npolicies: [{prefix: a, on_outage: reject, on_conflict: newest-known, tiers: [redis, local], max_value: 1}]",
         "local: {max_bytes: 1MiB}\npolicies: [{prefix: '', on_outage: journal}, {prefix: a, max_local_value: 0}]",
     ])
     func `the printed configuration loads to an equal one`(text: String) throws {
