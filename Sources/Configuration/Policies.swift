@@ -115,6 +115,14 @@ extension Loader {
     /// Refuses what contradicts itself within a policy, or passes a limit above it.
     private mutating func judge(_ policy: Policy, _ item: Item, _ places: [String: Place]) {
         func place(_ keys: String...) -> Place { keys.lazy.compactMap { places[$0] }.first ?? self.place(item.mark) }
+        if !configuration.redisIsOff, policy.tiers.isDisjoint(with: .redis), policy.tiers.contains(.warm),
+            configuration.warmWhenFull == .evict
+        {
+            refuse(
+                place("tiers"),
+                "\(item.name): without redis among its tiers the warm tier is the authority of these keys, and what it "
+                    + "evicts is lost; set warm.when_full: refuse (and warm.sync: always)")
+        }
         if policy.sliding, policy.ttl == nil {
             refuse(place("sliding", "ttl"), "\(item.name): sliding without ttl: there is no life to extend")
         }

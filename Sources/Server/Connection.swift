@@ -25,10 +25,12 @@ final class Slot {
     let startedAt: Int64
     /// The protocol that the client spoke when it asked: a HELLO behind the request does not change its reply.
     let version: ProtocolVersion
+    /// The request's size where it is a write; writes hold their values until they are answered.
+    let requestBytes: Int
 
     init(
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
-        version: ProtocolVersion
+        version: ProtocolVersion, requestBytes: Int
     ) {
         self.keys = keys
         self.isWrite = isWrite
@@ -36,6 +38,7 @@ final class Slot {
         self.operation = operation
         self.startedAt = startedAt
         self.version = version
+        self.requestBytes = requestBytes
     }
 }
 
@@ -68,7 +71,12 @@ final class Connection: StreamDelegate {
     private var firstSlot = 0
     /// Bytes of replies in slots.
     private var waitingBytes = 0
-    private var writesInFlight = 0
+    /// How many requests without an answer read, and write, each key.
+    private var reading: [KeyHash: Int] = [:]
+    private var writing: [KeyHash: Int] = [:]
+    private var barriersInFlight = 0
+    /// Bytes of the requests without an answer that carry values.
+    private var bytesInFlight = 0
     private var isProcessing = false
     private var isBlocked = false
     private var hasPeerEnded = false
@@ -78,6 +86,8 @@ final class Connection: StreamDelegate {
 
     /// Requests of one connection that may wait for an answer at the same time.
     static let slotsMax = 256
+    /// Bytes of writes without an answer beyond which no more requests are carried out.
+    static let bytesInFlightMax = 1 << 20
     /// Unread bytes beyond which a client's requests are not carried out.
     static let unreadHigh = 256 << 10
 
@@ -161,6 +171,7 @@ final class Connection: StreamDelegate {
 
     private var mayContinue: Bool {
         !isClosed && !isClosingAfterReplies && !isBlocked && unreadBytes <= Self.unreadHigh && slotCount < Self.slotsMax
+            && bytesInFlight <= Self.bytesInFlightMax
     }
 
     private func keep(_ rest: UnsafeMutableRawBufferPointer?, isInInput: Bool, needed: Int) {
@@ -224,12 +235,26 @@ final class Connection: StreamDelegate {
 
     /// Whether a request that touches these keys may start now: no request before it conflicts.
     func mayStart(_ keys: [KeyHash], isWrite: Bool) -> Bool {
-        guard slotCount > 0, isWrite || writesInFlight > 0 else { return true }
-        for slot in slots[firstSlot...] where !slot.isDone && (slot.isWrite || isWrite) {
-            if slot.isBarrier { return false }
-            for key in slot.keys where keys.contains(key) { return false }
-        }
+        guard slotCount > 0 else { return true }
+        guard barriersInFlight == 0 else { return false }
+        guard isWrite || !writing.isEmpty else { return true }
+        for key in keys where writing[key] != nil || isWrite && reading[key] != nil { return false }
         return true
+    }
+
+    /// Counts a request's keys in, or out again.
+    private func account(_ slot: Slot, _ step: Int) {
+        if slot.isBarrier { barriersInFlight += step }
+        bytesInFlight += step * slot.requestBytes
+        for key in slot.keys {
+            if slot.isWrite {
+                let count = writing[key, default: 0] + step
+                writing[key] = count == 0 ? nil : count
+            } else {
+                let count = reading[key, default: 0] + step
+                reading[key] = count == 0 ? nil : count
+            }
+        }
     }
 
     /// Whether everything asked before has been answered.
@@ -240,7 +265,8 @@ final class Connection: StreamDelegate {
     func immediate(_ write: (OutputBuffer) -> Void) {
         guard slotCount > 0 else { return write(output) }
         let slot = Slot(
-            keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart, version: version)
+            keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart, version: version,
+            requestBytes: 0)
         slot.isDone = true
         slots.append(slot)
         write(slot.reply)
@@ -253,13 +279,13 @@ final class Connection: StreamDelegate {
 
     /// A place in the order of replies, to be filled by `complete`.
     func reserve(
-        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil
+        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0
     ) -> Slot {
         let slot = Slot(
             keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart,
-            version: version)
+            version: version, requestBytes: requestBytes)
         slots.append(slot)
-        if isWrite { writesInFlight += 1 }
+        account(slot, 1)
         return slot
     }
 
@@ -267,7 +293,7 @@ final class Connection: StreamDelegate {
     func complete(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
         precondition(!slot.isDone, "BUG: a request answered twice")
         slot.isDone = true
-        if slot.isWrite { writesInFlight -= 1 }
+        account(slot, -1)
         if let operation = slot.operation {
             worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
         }

@@ -58,11 +58,28 @@ final class WarmCommitter {
         var position = 0
         for (index, part) in parts.enumerated() {
             // Changes that wait came after the last walk: earlier ones were dropped with what they would have changed.
-            commit(Array(part), takingChanges: index == parts.count - 1, now: now)
+            commitInBatches(part, takingChanges: index == parts.count - 1, now: now)
             position += part.count
             if position < jobs.count { removeAll(jobs[position], now: now) }
             position += 1
         }
+    }
+
+    /// The most bytes of commands in one commit, a single larger one excepted: a batch is held in memory.
+    private static let batchBytesMax = 4 << 20
+
+    private func commitInBatches(_ jobs: ArraySlice<WarmService.WriteJob>, takingChanges: Bool, now: Timestamp) {
+        var batch: [WarmService.WriteJob] = []
+        var bytes = 0
+        for job in jobs {
+            if !batch.isEmpty, bytes + job.byteCount > Self.batchBytesMax {
+                commit(batch, takingChanges: false, now: now)
+                (batch, bytes) = ([], 0)
+            }
+            batch.append(job)
+            bytes += job.byteCount
+        }
+        commit(batch, takingChanges: takingChanges, now: now)
     }
 
     private func commit(_ jobs: [WarmService.WriteJob], takingChanges: Bool, now: Timestamp) {
@@ -246,6 +263,12 @@ struct WarmKeySpace: KeySpace {
 }
 
 extension WarmService.WriteJob {
+    /// Bytes of the values that it carries.
+    fileprivate var byteCount: Int {
+        guard case .perform(let commands, _, _) = self else { return 0 }
+        return commands.reduce(0) { $0 + $1.valueBytes }
+    }
+
     /// Whether it removes every key, and so is carried out alone.
     fileprivate var removesAll: Bool {
         switch self {

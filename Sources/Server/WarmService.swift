@@ -56,7 +56,7 @@ final class WarmService: Sendable {
     private let log: Log
 
     /// Bytes of values that may wait to be written behind an answer.
-    static let pendingBytesMax = 64 << 20
+    let pendingBytesMax: Int
     static let pendingKeysMax = 65_536
     static let readerThreads = 2
 
@@ -64,6 +64,8 @@ final class WarmService: Sendable {
     init(_ writer: consuming sending WarmWriter, local: LocalTier, log: Log) {
         tier = writer.tier
         self.local = local
+        // As many again are being committed, and a batch holds a copy of them.
+        pendingBytesMax = min(64 << 20, max(1 << 20, local.arenaBytes / 16))
         self.log = log
         let box = WriterBox(writer)
         startThread("hearth-warm") { [self] in
@@ -90,7 +92,7 @@ final class WarmService: Sendable {
             let bytes = change.byteCount
             pending.distrusted.remove(key)
             pending.bytes -= pending.changes[key]?.byteCount ?? 0
-            if pending.bytes + bytes > Self.pendingBytesMax || pending.changes.count >= Self.pendingKeysMax {
+            if pending.bytes + bytes > pendingBytesMax || pending.changes.count >= Self.pendingKeysMax {
                 change = .remove
                 changesDropped.add(1, ordering: .relaxed)
             }

@@ -148,7 +148,8 @@ extension Worker {
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
         let slot = connection.reserve(
-            keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation)
+            keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation,
+            requestBytes: command.isWrite ? arguments.ranges.reduce(0) { $0 + $1.count } : 0)
         switch command {
         case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
         case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)

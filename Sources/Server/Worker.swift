@@ -40,6 +40,8 @@ final class Worker {
     private var probeTimer: Timer?
     private var drainTimer: Timer?
     private var isDraining = false
+    private var degradedReported = DegradedAnswers()
+    private var degradedReportedAt = Int64.min / 2
     let redis: RedisConnection?
     private let receiver: Receiver
     private let scheduler: LoopScheduler
@@ -208,6 +210,34 @@ final class Worker {
             }
         }
         counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))
+        reportDegraded()
+    }
+
+    /// Answers that were given without the authority.
+    private struct DegradedAnswers: Equatable {
+        var stale: UInt64 = 0
+        var defaults: UInt64 = 0
+        var unknown: UInt64 = 0
+        var unavailable: UInt64 = 0
+    }
+
+    /// Tells the log that answers were given without the authority: at once, and then every ten seconds while it goes on.
+    private func reportDegraded() {
+        let moment = Loop.monotonicNanoseconds
+        let tier = tiers.counters
+        let total = DegradedAnswers(
+            stale: tier.localStale.value + tier.warmStale.value, defaults: tier.defaults.value,
+            unknown: tier.unknowns.value, unavailable: tier.unavailable.value)
+        guard total != degradedReported, moment - degradedReportedAt >= 10_000_000_000 else { return }
+        let last = degradedReported
+        (degradedReported, degradedReportedAt) = (total, moment)
+        log.write(.warning, "degraded_answers") {
+            $0.member("worker", index)
+            $0.member("stale", total.stale - last.stale)
+            $0.member("default", total.defaults - last.defaults)
+            $0.member("unknown", total.unknown - last.unknown)
+            $0.member("unavailable", total.unavailable - last.unavailable)
+        }
     }
 
     // MARK: Draining

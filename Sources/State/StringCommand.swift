@@ -31,6 +31,16 @@ public enum StringCommand: Sendable, Equatable {
         }
     }
 
+    /// Bytes of the values that it carries.
+    public var valueBytes: Int {
+        switch self {
+        case .write(.set(let bytes, _, _, _), _), .write(.append(let bytes), _), .write(.setRange(_, let bytes), _):
+            bytes.count
+        case .setMany(_, let values, _): values.reduce(0) { $0 + $1.count }
+        case .read, .count, .getMany, .write, .deleteMany, .rename, .countAll, .removeAll: 0
+        }
+    }
+
     public var isWrite: Bool {
         switch self {
         case .read, .count, .getMany, .countAll: false
@@ -59,6 +69,9 @@ public enum StringCommand: Sendable, Equatable {
                 })
         case .setMany(let keys, let values, let onlyIfNone):
             if onlyIfNone, keys.contains(where: { space.read($0) != nil }) { return .integer(0) }
+            for (key, value) in zip(keys, values) where value.count > rules(key).maxValue {
+                return StringWrite.tooBig(value.count, rules(key).maxValue)
+            }
             for (key, value) in zip(keys, values) {
                 let write = StringWrite.set(value, expiry: .clear, condition: .always, reply: .ok)
                 space.apply(rules(key).givingLife(to: .put(HeldValue(value)), by: write, now: now), to: key)

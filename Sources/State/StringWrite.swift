@@ -64,7 +64,7 @@ public enum StringWrite: Sendable, Equatable {
     public func perform(on held: HeldValue?, now: Timestamp, maxValue: Int) -> (Change, Reply) {
         switch self {
         case .set(let bytes, let expiry, let condition, let reply):
-            return Self.set(held, bytes, expiry, condition, reply, now)
+            return Self.set(held, bytes, expiry, condition, reply, now, maxValue)
         case .delete: return held == nil ? (.none, .integer(0)) : (.remove, .integer(1))
         case .getDelete: return held.map { (.remove, .string($0.bytes)) } ?? (.none, .null)
         case .getExpire(let change): return Self.getExpire(held, change, now)
@@ -81,7 +81,7 @@ public enum StringWrite: Sendable, Equatable {
 
     private static func set(
         _ held: HeldValue?, _ bytes: [UInt8], _ expiry: ExpiryChange, _ condition: SetCondition, _ reply: SetReply,
-        _ now: Timestamp
+        _ now: Timestamp, _ maxValue: Int
     ) -> (Change, Reply) {
         let isDone =
             switch condition {
@@ -96,6 +96,7 @@ public enum StringWrite: Sendable, Equatable {
             case .old: held.map { .string($0.bytes) } ?? .null
             }
         guard isDone else { return (.none, answer) }
+        guard bytes.count <= maxValue else { return (.none, tooBig(bytes.count, maxValue)) }
         let expiresAt = time(expiry, held)
         return (expiresAt <= now ? .remove : .put(HeldValue(bytes, expiresAt: expiresAt)), answer)
     }

@@ -66,10 +66,12 @@ extension Policy {
 
     /// The times with which local memory remembers that there is no such key.
     func absentMetadata(verifiedAt: Timestamp, epoch: UInt16 = 0) -> EntryMetadata {
-        EntryMetadata(
-            expiresAt: verifiedAt.advanced(byMilliseconds: negativeTTL.milliseconds), verifiedAt: verifiedAt,
-            quietFor: consistency == .strong ? 0 : UInt32(clamping: negativeTTL.milliseconds), staleFor: 0,
-            kind: .absent, epoch: 0)
+        // What is absent is bounded like what is there.
+        let life =
+            consistency == .bounded ? min(negativeTTL, maxStaleness).milliseconds : negativeTTL.milliseconds
+        return EntryMetadata(
+            expiresAt: verifiedAt.advanced(byMilliseconds: life), verifiedAt: verifiedAt,
+            quietFor: consistency == .strong ? 0 : UInt32(clamping: life), staleFor: 0, kind: .absent, epoch: 0)
     }
 }
 

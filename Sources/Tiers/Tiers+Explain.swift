@@ -60,7 +60,12 @@ extension Tiers {
                     lifeMilliseconds: life(copy.value.expiresAt, now),
                     note: copy.value.isAlive(at: now) ? "alive" : "past its expiry, kept for an outage")
             case .absent: explanation.warmNote = "not held"
-            case .failed(let reason): explanation.warmNote = reason
+            case .failed(let reason):
+                explanation.warmNote = reason
+                if authority == .warm, copy.map({ !isFresh($0, policy, authority, now) }) ?? true {
+                    explanation.reason = "the warm tier is the authority and can't be read: -UNAVAILABLE"
+                    return completion(explanation)
+                }
             }
             judge(&explanation, copy, held, now)
             completion(explanation)

@@ -101,10 +101,25 @@ extension Tiers {
     func extend(_ key: [UInt8], _ policy: Policy) {
         guard let life = policy.slidingLife else { return }
         switch authority(policy) {
-        case .redis where !breaker.refusesWrites: extensions.append((key, life + life / 10))
+        case .redis:
+            if !breaker.refusesWrites { extensions.append((key, life + life / 10)) }
+            extendCopyInWarm(key, policy)
         case .warm: extendInWarm(key, until: scheduler.now.advanced(byMilliseconds: life))
-        case .redis, .local: break
+        case .local: break
         }
+    }
+
+    /// The copy on disk lives on with the one in memory: where Redis can't be told, its own ends before the outage does,
+    /// and the copy is what brings the key back.
+    private func extendCopyInWarm(_ key: [UInt8], _ policy: Policy) {
+        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let now = scheduler.now
+        guard warm != nil, policy.tiers.contains(.warm),
+            let copy = key.withUnsafeBytes({ key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }),
+            !copy.isAbsent, !copy.isExpired, copy.metadata.mark & EntryMark.suspect == 0
+        else { return }
+        let value = HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
+        changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
     }
 
     /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.

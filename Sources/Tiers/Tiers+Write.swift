@@ -33,7 +33,8 @@ extension Tiers {
                     + "use one command for each, or give their policies the same tiers")
             return completion(commands.map { _ in error })
         }
-        switch authorities.first ?? authority(policies.policies[0]) {
+        // A command without keys is about all of them.
+        switch authorities.first ?? (redis != nil ? .redis : warm != nil ? .warm : .local) {
         case .redis: performInRedis(commands, isTransaction, completion)
         case .warm: performInWarm(commands, completion)
         case .local: performInLocal(commands, completion)
@@ -234,7 +235,13 @@ extension Tiers {
         var space = LocalKeySpace(local: local, policies: policies, now: now)
         // One at a time in this process: reading and writing are two stays under the shard's lock.
         let replies = share.localAuthority.withLock { _ in
-            commands.map { $0.command.perform(in: &space, now: now) { [policies] in policies.policy(for: $0).writeRules } }
+            commands.map { $0.command.perform(in: &space, now: now) { [policies, local] key in
+                // What local memory can't hold would be acknowledged and gone.
+                let policy = policies.policy(for: key)
+                var rules = policy.writeRules
+                rules.maxValue = min(rules.maxValue, policy.maxLocalValue, max(0, local.entryBytesMax - key.count))
+                return rules
+            } }
         }
         completion(replies)
     }

@@ -113,7 +113,7 @@ extension Configuration {
         return ServerPlan(
             server: server, redis: redis,
             local: LocalTierConfiguration(maxBytes: local.maxBytes, eviction: .lru, shards: local.shards),
-            warm: warm.plan(sync: warmSync, whenFull: warmWhenFull, limits: server),
+            warm: warm.plan(sync: warmSync, whenFull: warmWhenFull),
             breaker: try BreakerConfiguration(
                 window: breaker.window, minCalls: breaker.minCalls, failureRate: breaker.failureRate,
                 consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
@@ -123,7 +123,7 @@ extension Configuration {
 }
 
 extension WarmSection {
-    func plan(sync: Sync, whenFull: WhenFull, limits: ServerConfiguration) -> WarmTierConfiguration {
+    func plan(sync: Sync, whenFull: WhenFull) -> WarmTierConfiguration {
         let mode: WarmTierConfiguration.Sync =
             switch sync {
             case .interval(let duration): .interval(milliseconds: Int(duration.milliseconds))
@@ -131,7 +131,6 @@ extension WarmSection {
             case .always, .auto: .always
             }
         return WarmTierConfiguration(
-            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse,
-            maxValueBytes: max(1, limits.maxValue))
+            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse)
     }
 }

@@ -272,7 +272,9 @@ private final class Life {
                 "not well again after \((car.now - since) / 1_000_000) ms: read \(car.share.breaker.state(of: .read)), "
                     + "write \(car.share.breaker.state(of: .write)), \(car.connections.map(\.state)), \(begun - ended) unanswered")
         }
-        car.scheduler.run(for: .seconds(1))
+        // Slow calls of before count until they have left the breaker's window.
+        car.scheduler.run(for: .seconds(12))
+        car.scheduler.run(atMost: .seconds(20)) { !car.share.breaker.refusesReads && !car.share.breaker.refusesWrites }
         for connection in car.connections where connection.pipelineDepth > 0 {
             complain("\(connection.pipelineDepth) places are left in an idle pipeline")
         }
@@ -281,7 +283,7 @@ private final class Life {
             let reading = car.read(key, strong: true)
             let truth = car.inRedis(key)
             if let truth, reading.value.map({ String(decoding: $0.bytes, as: UTF8.self) }) != truth {
-                complain("\(key) is \(truth) in Redis and was read as \(reading.summary)")
+                complain("\(key) is \(truth) in Redis and was read as \(reading.summary) \(reading.reason) \(car.transitions.causes.suffix(6))")
             }
         }
     }

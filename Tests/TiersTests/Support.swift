@@ -29,7 +29,10 @@ final class Sidecar {
     var connections: [RedisConnection] = []
     private var probeTimer: (any ScheduledTimer)?
     /// Transitions of the breaker, as `read closed>open`.
-    final class Transitions: @unchecked Sendable { var list: [String] = [] }
+    final class Transitions: @unchecked Sendable {
+        var list: [String] = []
+        var causes: [String] = []
+    }
     let transitions = Transitions()
 
     var tiers: Tiers { workers[0] }
@@ -46,6 +49,7 @@ final class Sidecar {
         let transitions = transitions
         let gate = BreakerGate(try breaker ?? BreakerConfiguration(), seed: seed) {
             transitions.list.append("\($0.side) \($0.from.rawValue)>\($0.to.rawValue)")
+            transitions.causes.append("\($0.side) \($0.to.rawValue): \($0.cause) at \($0.at.nanoseconds / 1_000_000) ms")
         }
         share = TierShare(local: local, breaker: gate)
         for index in 0..<count {

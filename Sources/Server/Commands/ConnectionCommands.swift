@@ -14,6 +14,9 @@ enum ConnectionCommands {
             guard a.count <= 2 else { throw .arity("ping") }
             c.immediate { a.count == 2 ? $0.bulk(a[1]) : $0.simple("PONG") }
         }),
+        // A browser that was made to send HTTP here must not have its body carried out as commands.
+        Command("post", arity: -1, early, .immediate { c, _ in refuseHTTP(c) }),
+        Command("host:", arity: -1, early, .immediate { c, _ in refuseHTTP(c) }),
         Command("echo", arity: 2, .fast, .immediate { c, a in c.immediate { $0.bulk(a[1]) } }),
         Command("quit", arity: -1, atOnce, .immediate { c, _ in
             c.immediate { $0.simple("OK") }
@@ -35,6 +38,11 @@ enum ConnectionCommands {
         Command("select", arity: 2, .fast, .immediate { (c, a) throws(CommandError) in try select(c, a) }),
         Command("client", arity: -2, [], .immediate { (c, a) throws(CommandError) in try client(c, a) }),
     ]
+
+    private static func refuseHTTP(_ c: Connection) {
+        c.worker.log.clientError("http_refused", c, "POST or Host: from a client: this is no HTTP server")
+        c.close()
+    }
 
     // MARK: AUTH and HELLO
 

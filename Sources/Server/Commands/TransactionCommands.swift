@@ -101,7 +101,7 @@ enum TransactionCommands {
         let keys = Set(transaction.commands.flatMap { $0.command.keys }).map { $0.withUnsafeBytes { KeyHash($0) } }
         let slot = c.reserve(
             keys: keys, isWrite: true, isBarrier: transaction.commands.contains { $0.command == .removeAll },
-            operation: .transaction)
+            operation: .transaction, requestBytes: transaction.bytes)
         c.worker.tiers.perform(transaction.commands, isTransaction: true) { replies in
             c.complete(slot) { output in
                 // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
