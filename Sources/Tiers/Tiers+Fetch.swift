@@ -52,11 +52,13 @@ extension Tiers {
         }
         let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
         redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self] result in
-            didFetch(batch, permit, sentAt: now, result)
+            didFetch(batch, permit, sentAt: now, asScript: asScript, result)
         }
     }
 
-    private func didFetch(_ batch: [Flight], _ permit: Permit, sentAt: Int64, _ result: RedisResult) {
+    private func didFetch(
+        _ batch: [Flight], _ permit: Permit, sentAt: Int64, asScript: Bool, _ result: RedisResult
+    ) {
         let now = scheduler.monotonicNanoseconds
         let elapsed = scheduler.waitedNanoseconds(since: sentAt)
         switch result {
@@ -67,7 +69,7 @@ extension Tiers {
         case .success(let replies):
             counters.redisLatency.record(UInt64(max(0, now - sentAt)), count: UInt64(batch.count))
             guard case .array(let pairs) = replies[replies.count - 1], pairs.count == batch.count * 2 else {
-                return didRefuse(batch, permit, replies, now: now, elapsed: elapsed)
+                return didRefuse(batch, permit, replies, asScript: asScript, now: now, elapsed: elapsed)
             }
             breaker.succeeded(permit, now: now, elapsed: elapsed)
             for (index, flight) in batch.enumerated() { land(flight, pairs[index * 2], pairs[index * 2 + 1]) }
@@ -88,7 +90,9 @@ extension Tiers {
     private static let scriptTime: Int64 = 1_000_000_000
 
     /// Redis did not carry the transaction out: the first error says why.
-    private func didRefuse(_ batch: [Flight], _ permit: Permit, _ replies: [Reply], now: Int64, elapsed: Int64) {
+    private func didRefuse(
+        _ batch: [Flight], _ permit: Permit, _ replies: [Reply], asScript: Bool, now: Int64, elapsed: Int64
+    ) {
         var text = Array("ERR Redis answered a read with something else than was asked".utf8)
         if case .error(let error)? = replies.first(where: \.isError) { text = error }
         let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
@@ -97,7 +101,7 @@ extension Tiers {
             for flight in batch { send([flight]) }
             return
         }
-        if text.starts(with: "OOM".utf8), now >= scriptUntil {
+        if text.starts(with: "OOM".utf8), !asScript {
             scriptUntil = now + Self.scriptTime
             return send(batch)
         }

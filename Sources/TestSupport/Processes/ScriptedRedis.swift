@@ -27,7 +27,7 @@ public final class ScriptedRedis: Sendable {
         case garbage
         /// Gives replies so many milliseconds late.
         case delay(Double)
-        /// Answers each command with this error, as a Redis that is loading does.
+        /// Resets connections and answers each command with this error, as a Redis that was restarted and loads does.
         case error(String)
     }
 
@@ -76,8 +76,17 @@ public final class ScriptedRedis: Sendable {
         var listener = first
         var links: [Link] = []
         var scratch = [UInt8](repeating: 0, count: 64 << 10)
+        var wasError = false
         while !isStopping.withLock({ $0 }) {
             let fault = fault.withLock { $0 }
+            // A server that begins to answer with errors has been restarted. Besides, its answers must not overtake those
+            // that the real one still owes.
+            let isError = if case .error = fault { true } else { false }
+            if isError, !wasError {
+                for link in links { reset(link) }
+                links = []
+            }
+            wasError = isError
             if fault == .refuse {
                 if listener >= 0 { close(listener) }
                 listener = -1

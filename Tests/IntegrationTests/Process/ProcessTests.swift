@@ -172,9 +172,11 @@ extension RealProcesses {
             // It reads again: nothing is lost.
             for _ in 0..<200 { #expect(try slow.receive().text.count == 1 << 20) }
             asking.join()
-            // One reply larger than max_output at once: dropped.
+            // One reply larger than max_output: refused where that is known beforehand, else its reader is dropped.
             let greedy = try hearth.client()
-            try greedy.send(["MGET"] + Array(repeating: "big", count: 8))
+            let many = Array(repeating: "big", count: 3)
+            #expect(try greedy.call(["MGET"] + many + many).text.contains("limits.max_output"))
+            for request in [["MULTI"], ["MGET"] + many, ["MGET"] + many, ["EXEC"]] { try greedy.send(request) }
             try eventually("the client is dropped") { hearth.log.contains("client_dropped") }
             #expect(try c.call("PING").text == "PONG")
         }
