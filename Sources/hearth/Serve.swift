@@ -30,7 +30,8 @@ extension CommandLineTool {
             server.run()
             admin?.stop()
             log.finish()
-            finish(.clean)
+            // Not exit(3): it would wait for libuv's threads, one of which may hang in a resolver for many seconds.
+            leave(.clean)
         } catch {
             log.write(.error, "start_failed") { $0.member("error", "\(error)") }
             log.finish()
