@@ -10,7 +10,7 @@ TEST_FLAGS ?=
 # The Swift runtime is linked in: the binary needs the C libraries alone.
 RELEASE = swift build -c release --static-swift-stdlib --product hearth
 BINARY = .build/release/hearth
-SOURCES = Package.swift Sources Tests Fuzzers
+SOURCES = Package.swift Sources Tests
 
 .PHONY: help build run test demo format lint install clean
 
@@ -21,31 +21,31 @@ help:
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
 	@echo 'make format   formats the sources in place'
-	@echo 'make lint     says what make format would change, and what scripts/tidy finds'
+	@echo 'make lint     says what make format would change, and what .ci/scripts/tidy finds'
 	@echo 'make clean    removes what was built; run/ with its data stays'
 
 build:
-	@scripts/packages build
+	@.ci/scripts/packages build
 	$(RELEASE)
 
 run: build
-	@exec scripts/run $(ARGS)
+	@exec .ci/scripts/run $(ARGS)
 
 test:
-	@scripts/packages test
+	@.ci/scripts/packages test
 	swift test --explicit-target-dependency-import-check error $(TEST_FLAGS)
 
 demo:
-	@scripts/packages test
+	@.ci/scripts/packages test
 	$(RELEASE)
-	@scripts/demo
+	@.ci/scripts/demo
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)
 
 lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
-	@scripts/tidy
+	@.ci/scripts/tidy
 
 install: build
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/hearth/docs'

@@ -53,7 +53,8 @@ let package = Package(
         .executableTarget(
             name: "hearth",
             dependencies: [
-                "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog",
+                "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier",
+                "SegmentLog",
                 "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 
@@ -82,7 +83,7 @@ if Context.environment["HEARTH_FUZZ"] != nil {
     for (name, module) in [("ConfigurationFuzzer", "Configuration"), ("RequestFuzzer", "RESP")] {
         package.targets.append(
             .executableTarget(
-                name: name, dependencies: [.init(stringLiteral: module)], path: "Fuzzers/\(name)",
+                name: name, dependencies: [.init(stringLiteral: module)], path: "Tests/Fuzzers/\(name)",
                 swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
                 linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
     }

@@ -2,8 +2,8 @@
 //
 // DESIGN. The library has no thread here: this loop lets it run until something happens or a tick is due, so that
 // connections can be ended by our own rules between two turns, and so that a stream (the dashboard's server-sent
-// events) can later be resumed from the tick without a second thread. All callbacks come from within `MHD_run_wait`, on the
-// thread that calls it; nothing here is locked.
+// events) can later be resumed from the tick without a second thread. All callbacks come from within `MHD_run_wait`, on
+// the thread that calls it; nothing here is locked.
 
 private import CMicrohttpd
 internal import Synchronization

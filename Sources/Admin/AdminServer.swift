@@ -78,7 +78,8 @@ public final class AdminServer: Sendable {
         }
         guard let running else { return }
         // Wakes the loop at once on Linux; elsewhere its next turn, at most a second away, sees the flag. In this
-        // order, since the thread closes the descriptor once it has seen the flag, and the number may then be somebody else's.
+        // order, since the thread closes the descriptor once it has seen the flag, and the number may then be somebody
+        // else's.
         endBothWays(descriptor)
         isStopping.raised.store(true, ordering: .relaxed)
         pthread_join(running, nil)

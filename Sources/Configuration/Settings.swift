@@ -117,7 +117,7 @@ extension Configuration {
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
     ]
 
-    /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis string
-    /// does not have and a record will.)
+    /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis
+    /// string does not have and a record will.)
     static let laterPolicyKeys = ["retention", "schema", "turns", "checkpoints", "throttle", "residency", "tracking"]
 }

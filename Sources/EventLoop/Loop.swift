@@ -28,7 +28,8 @@ public struct EventLoopError: Error, Sendable, CustomStringConvertible {
 
 /// An event loop (libuv) and the thread that runs it.
 ///
-/// Everything that is made on a loop belongs to the loop's thread, except ``Mailbox/send(_:)``. A loop is run once; when
+/// Everything that is made on a loop belongs to the loop's thread, except ``Mailbox/send(_:)``. A loop is run once;
+/// when
 /// `run` returns, every handle on it has been closed.
 public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
@@ -39,7 +40,8 @@ public final class Loop {
     public init() {
         raw = .allocate(capacity: 1)
         let code = uv_loop_init(raw)
-        precondition(code == 0, "an event loop can't be made: \(EventLoopError("uv_loop_init", code)); raise RLIMIT_NOFILE")
+        precondition(
+            code == 0, "an event loop can't be made: \(EventLoopError("uv_loop_init", code)); raise RLIMIT_NOFILE")
         sharedBuffer = .allocate(byteCount: 64 << 10, alignment: 64)
     }
 

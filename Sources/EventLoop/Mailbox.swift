@@ -23,8 +23,8 @@ private final class WakeUp: @unchecked Sendable {
 
 /// A queue into a loop: any thread sends, the loop's thread receives all that has gathered in one call.
 ///
-/// The sender decides what may be queued: a mailbox itself has no maximum, since each message answers a request that was
-/// counted when it was admitted. Wake-ups are sent only when the queue was empty.
+/// The sender decides what may be queued: a mailbox itself has no maximum, since each message answers a request that
+/// was counted when it was admitted. Wake-ups are sent only when the queue was empty.
 public final class Mailbox<Message: Sendable>: Sendable {
     private struct Queue {
         var messages: [Message] = []

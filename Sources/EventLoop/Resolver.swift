@@ -46,8 +46,8 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
 
 /// Resolves host names (getaddrinfo on libuv's thread pool), one at a time per resolver.
 ///
-/// A resolver that hangs can't be cancelled once a thread runs it: `resolve` then answers `.busy` until the hung call has
-/// ended, so that a broken DNS never takes more than one thread from the pool.
+/// A resolver that hangs can't be cancelled once a thread runs it: `resolve` then answers `.busy` until the hung call
+/// has ended, so that a broken DNS never takes more than one thread from the pool.
 public final class Resolver {
     public enum Answer {
         case resolved(SocketAddress)

@@ -10,7 +10,8 @@ internal import CUV
 
 /// Who hears of a stream's events, on the loop's thread.
 public protocol StreamDelegate: AnyObject {
-    /// Where the next bytes shall be read to; nil for the loop's shared buffer, which is valid until `streamDidRead` returns.
+    /// Where the next bytes shall be read to; nil for the loop's shared buffer, which is valid until `streamDidRead`
+    /// returns.
     func streamReadBuffer(_ stream: Stream) -> UnsafeMutableRawBufferPointer?
     /// Bytes arrived, in the buffer that `streamReadBuffer` named.
     func streamDidRead(_ stream: Stream, _ bytes: UnsafeMutableRawBufferPointer)

@@ -76,8 +76,8 @@ public final class BlockingQueue<Message: Sendable>: @unchecked Sendable {
         uv_mutex_unlock(lock)
     }
 
-    /// What has gathered, at most `limit`; waits for the first, at most `milliseconds`. Empty when that time has passed,
-    /// nil when the queue is closed and empty.
+    /// What has gathered, at most `limit`; waits for the first, at most `milliseconds`. Empty when that time has
+    /// passed, nil when the queue is closed and empty.
     public func take(limit: Int = .max, waitingUpToMilliseconds milliseconds: Int64) -> [Message]? {
         uv_mutex_lock(lock)
         defer { uv_mutex_unlock(lock) }

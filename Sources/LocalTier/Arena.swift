@@ -15,6 +15,7 @@ import Primitives
     ///
     /// Declared by symbol, since a C module for one function would be a room of its own. Its two arguments and
     /// its result are passed alike by both calling conventions on x86-64 and arm64.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     @_silgen_name("memfd_create")
     private func memfd_create(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int32
 

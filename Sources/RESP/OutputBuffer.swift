@@ -2,8 +2,8 @@
 
 /// A growing buffer of reply bytes with a read position; belongs to one connection's thread.
 ///
-/// Appending within the capacity does not allocate. `reset` gives memory beyond ``keptCapacity`` back, so that one large
-/// reply does not stay with a connection for ever.
+/// Appending within the capacity does not allocate. `reset` gives memory beyond ``keptCapacity`` back, so that one
+/// large reply does not stay with a connection for ever.
 public final class OutputBuffer {
     /// The capacity that an empty buffer may keep, in bytes.
     public static let keptCapacity = 16 << 10

@@ -122,7 +122,9 @@ public struct RequestParser: ~Copyable {
             position &+= 1
         }
         if position &+ 1 < count, position > start, bytes[position] == 13 {
-            guard bytes[start] != 48 || position == start &+ 1 else { throw RequestError("invalid \(kind.rawValue) length") }
+            guard bytes[start] != 48 || position == start &+ 1 else {
+                throw RequestError("invalid \(kind.rawValue) length")
+            }
             return (value, position &+ 2)
         }
         return try unusualNumber(bytes, start, count, kind)
@@ -142,7 +144,8 @@ public struct RequestParser: ~Copyable {
         // Redis's string2ll: no plus sign, no leading zero, no space.
         let text = line[..<end]
         let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text
-        let isCanonical = !digits.isEmpty && digits.allSatisfy { $0 >= 48 && $0 <= 57 }
+        let isCanonical =
+            !digits.isEmpty && digits.allSatisfy { $0 >= 48 && $0 <= 57 }
             && (digits.first != 48 || text.count == 1)
         guard isCanonical, let value = Int64(String(decoding: text, as: UTF8.self)) else {
             throw RequestError("invalid \(kind.rawValue) length")

@@ -42,7 +42,8 @@ struct Handshake {
             case (.name, .error(let text)) where text.starts(with: "NOAUTH".utf8):
                 throw RedisFailure(
                     .misconfigured, mayHaveBeenSent: false,
-                    detail: "\(String(decoding: text, as: UTF8.self)) Set redis.password_file, or a password in redis.url.")
+                    detail:
+                        "\(String(decoding: text, as: UTF8.self)) Set redis.password_file, or a password in redis.url.")
             case (.clientID, .integer(let id)): clientID = id
             case (.info, .string(let text)) where Self.tellsOfCluster(text):
                 throw RedisFailure(

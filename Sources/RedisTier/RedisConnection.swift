@@ -2,9 +2,9 @@
 //
 // DESIGN: replies come in the order of requests, so a request is a place in a queue. When its deadline passes, its
 // completion hears so and its place stays, without an owner, to swallow the reply that may still come: a late reply is
-// never matched to another request. Each connection attempt has its own transport, reader and queue; what an earlier one
-// still says is not heard (generations). A connection whose oldest place has waited too long is taken for hung, ended
-// and made anew, one attempt at a time, with full jitter between them.
+// never matched to another request. Each connection attempt has its own transport, reader and queue; what an earlier
+// one still says is not heard (generations). A connection whose oldest place has waited too long is taken for hung,
+// ended and made anew, one attempt at a time, with full jitter between them.
 
 public import Primitives
 internal import Resilience
@@ -118,7 +118,8 @@ public final class RedisConnection {
         switch state {
         case .ready, .handshaking, .connecting:
             let unsent = queuedBytes + givenBytes - (transport?.takenBytes ?? givenBytes)
-            guard pipelineDepth < configuration.pipelineMax, unsent + request.bytes.count <= configuration.unsentBytesMax
+            guard pipelineDepth < configuration.pipelineMax,
+                unsent + request.bytes.count <= configuration.unsentBytesMax
             else {
                 return completion(.failure(RedisFailure(.overloaded, mayHaveBeenSent: false)))
             }
@@ -177,7 +178,9 @@ public final class RedisConnection {
         switch state {
         case .waiting: connect()
         case .connecting, .handshaking:
-            lose(RedisFailure(.timedOut, mayHaveBeenSent: false, detail: "no connection within \(configuration.connectTimeout)"))
+            lose(
+                RedisFailure(
+                    .timedOut, mayHaveBeenSent: false, detail: "no connection within \(configuration.connectTimeout)"))
         case .idle, .ready, .closed: break
         }
     }

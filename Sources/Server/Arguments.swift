@@ -57,7 +57,9 @@ struct CommandError: Error {
         CommandError("ERR wrong number of arguments for '\(name)' command")
     }
 
-    static func expireTime(_ name: String) -> CommandError { CommandError("ERR invalid expire time in '\(name)' command") }
+    static func expireTime(_ name: String) -> CommandError {
+        CommandError("ERR invalid expire time in '\(name)' command")
+    }
 
     static func unknownSubcommand(_ name: String, of command: String) -> CommandError {
         CommandError("ERR unknown subcommand '\(name.prefix(128))'. Try \(command.uppercased()) HELP.")

@@ -45,8 +45,8 @@ final class Slot {
 /// A client; belongs to its worker's thread.
 final class Connection: StreamDelegate {
     let id: Int64
-    /// Unsafe for speed: a counted reference per request costs more than the look-up. A worker outlives its connections,
-    /// all of which it closes before its loop ends.
+    /// Unsafe for speed: a counted reference per request costs more than the look-up. A worker outlives its
+    /// connections, all of which it closes before its loop ends.
     unowned(unsafe) let worker: Worker
     let stream: Stream
     let peer: Peer
@@ -184,8 +184,8 @@ final class Connection: StreamDelegate {
         input.needed = needed
     }
 
-    /// Keeps a request that may not start yet, and what follows it. An inline one was unescaped where it lies and can't be
-    /// read a second time: it is kept in its framed form.
+    /// Keeps a request that may not start yet, and what follows it. An inline one was unescaped where it lies and can't
+    /// be read a second time: it is kept in its framed form.
     private func keepWhole(_ rest: UnsafeMutableRawBufferPointer, _ length: Int, isInInput: Bool) {
         guard rest.first != UInt8(ascii: "*") else { return keep(rest, isInInput: isInInput, needed: 1) }
         let framed = OutputBuffer(capacity: max(64, rest.count + 64))
@@ -342,7 +342,8 @@ final class Connection: StreamDelegate {
             worker.counters.droppedSlow.add()
             worker.log.clientError(
                 "client_dropped", self,
-                "\(unreadBytes) bytes of replies unread, more than limits.max_output (\(worker.configuration.maxOutput))")
+                "\(unreadBytes) bytes of replies unread, more than limits.max_output (\(worker.configuration.maxOutput))"
+            )
             return close()
         }
         if isClosingAfterReplies && slotCount == 0 && unreadBytes == 0 { close() }

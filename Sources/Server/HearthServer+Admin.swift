@@ -73,7 +73,8 @@ extension ProcessContext {
         return [
             ("appendonly", "no"), ("databases", "\(database + 1)"), ("maxclients", "\(server.maxClients)"),
             ("maxmemory", "\(share.local.arenaBytes)"), ("maxmemory-policy", "allkeys-lru"),
-            ("proto-max-bulk-len", "\(server.maxRequest)"), ("save", ""), ("timeout", "\(server.idle.milliseconds / 1000)"),
+            ("proto-max-bulk-len", "\(server.maxRequest)"), ("save", ""),
+            ("timeout", "\(server.idle.milliseconds / 1000)"),
         ]
     }
 }

@@ -64,7 +64,8 @@ final class ListeningSocket {
             let error = bound == 0 ? reason() : bindError
             closeDescriptor(descriptor)
             throw StartError(
-                "can't listen on \(path): \(error); see that its directory exists and belongs to this user, or set socket.path")
+                "can't listen on \(path): \(error); see that its directory exists and belongs to this user, or set socket.path"
+            )
         }
         return ListeningSocket(descriptor: descriptor, path: path)
     }

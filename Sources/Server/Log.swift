@@ -13,8 +13,8 @@ internal import Synchronization
 
 /// Writes JSON lines (time, level, event, fields) to standard error; safe from any thread, and never blocks one.
 ///
-/// Lines that a slow reader of standard error leaves no room for are dropped and counted; the count is in the next line.
-/// Neither keys nor values are ever logged.
+/// Lines that a slow reader of standard error leaves no room for are dropped and counted; the count is in the next
+/// line. Neither keys nor values are ever logged.
 public final class Log: Sendable {
     public enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
@@ -107,7 +107,8 @@ public final class Log: Sendable {
             let text = String(value)
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
-        let date = "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
+        let date =
+            "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
         let clock = "\(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2)):\(padded(Int(parts.tm_sec), 2))"
         return "\(date)T\(clock).\(padded(Int(time.milliseconds % 1000), 3))Z"
     }

@@ -99,7 +99,9 @@ final class WarmCommitter {
             if stage(key, .remove, now: now) { removed.insert(key) }
         }
         for job in jobs {
-            if case .perform(let commands, let policies, let deliver) = job { perform(commands, policies, deliver, now) }
+            if case .perform(let commands, let policies, let deliver) = job {
+                perform(commands, policies, deliver, now)
+            }
         }
         do {
             try writer.commit(now: now)
@@ -231,7 +233,8 @@ struct WarmKeySpace: KeySpace {
         case .tombstone, .absent: return nil
         case .damaged:
             // What the key holds can't be known: an INCR must not begin at 0 again. SET and FLUSHDB get past it.
-            failure = failure ?? .degraded(FileError(operation: .read, path: "the record of this key", code: .inputOutput))
+            failure =
+                failure ?? .degraded(FileError(operation: .read, path: "the record of this key", code: .inputOutput))
             return nil
         case .failed(let error):
             failure = failure ?? .degraded(error)

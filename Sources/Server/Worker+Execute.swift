@@ -30,7 +30,9 @@ extension Worker {
     private enum LocalHit { case value, extended, absent, other, otherExtended }
 
     /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
-    private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion) -> Bool {
+    private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion)
+        -> Bool
+    {
         let hash = KeyHash(key)
         let hit = tiers.local.read(key, hash: hash, now: batchNow) { entry -> LocalHit in
             guard entry.freshness == .quiet || entry.freshness == .live else {
@@ -222,7 +224,9 @@ extension Worker {
     }
 
     private static func combine(_ command: StringCommand, _ readings: [Reading], _ now: Timestamp) -> Reply {
-        if let refused = readings.first(where: \.isWithoutAnswer) { return StringRead.get.reply(for: refused, now: now) }
+        if let refused = readings.first(where: \.isWithoutAnswer) {
+            return StringRead.get.reply(for: refused, now: now)
+        }
         if case .count = command {
             return .integer(Int64(readings.count { $0.value != nil || $0.content == .otherType }))
         }

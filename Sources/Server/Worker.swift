@@ -221,7 +221,8 @@ final class Worker {
         var unavailable: UInt64 = 0
     }
 
-    /// Tells the log that answers were given without the authority: at once, and then every ten seconds while it goes on.
+    /// Tells the log that answers were given without the authority: at once, and then every ten seconds while it goes
+    /// on.
     private func reportDegraded() {
         let moment = Loop.monotonicNanoseconds
         let tier = tiers.counters
@@ -313,10 +314,12 @@ extension Worker {
         redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [self] result in
             let now = Loop.monotonicNanoseconds
             switch result {
-            case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
+            case .failure(let failure):
+                breaker.failed(probe.permit, failure, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
             case .success(let replies):
                 if case .error(let text) = replies[0] {
-                    _ = breaker.judge(probe.permit, error: text, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
+                    _ = breaker.judge(
+                        probe.permit, error: text, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
                 } else {
                     breaker.succeeded(probe.permit, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
                 }

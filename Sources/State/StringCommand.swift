@@ -107,7 +107,9 @@ public struct WriteRules: Sendable, Equatable {
 
     /// The same change, with the policy's expiry where a write that sets a value gave none.
     func givingLife(to change: Change, by write: StringWrite, now: Timestamp) -> Change {
-        guard let life, case .put(var held) = change, held.expiresAt == .never, write.takesPolicyLife else { return change }
+        guard let life, case .put(var held) = change, held.expiresAt == .never, write.takesPolicyLife else {
+            return change
+        }
         held.expiresAt = now.advanced(byMilliseconds: life)
         return .put(held)
     }
@@ -122,7 +124,8 @@ extension StringWrite {
         }
     }
 
-    /// Whether it is a SET without an expiry, to which the policy's `ttl` applies. INCR and the like keep what the key has.
+    /// Whether it is a SET without an expiry, to which the policy's `ttl` applies. INCR and the like keep what the key
+    /// has.
     public var takesPolicyLife: Bool {
         if case .set(_, .clear, _, _) = self { true } else { false }
     }

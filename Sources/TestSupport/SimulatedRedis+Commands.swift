@@ -99,11 +99,13 @@ extension SimulatedRedis {
 
     private static let writes: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "GETDEL", "GETEX", "MSET", "MSETNX", "DEL", "UNLINK", "EXPIRE",
-        "PEXPIRE", "PEXPIREAT", "EXPIREAT", "PERSIST", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "RENAME", "FLUSHDB",
+        "PEXPIRE", "PEXPIREAT", "EXPIREAT", "PERSIST", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "RENAME",
+        "FLUSHDB",
         "LPUSH", "EVAL",
     ]
     private static let growing: Set<String> = [
-        "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "MSET", "MSETNX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "LPUSH",
+        "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "MSET", "MSETNX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND",
+        "LPUSH",
     ]
 
     /// What a Redis in this condition answers to a command instead of carrying it out.
@@ -174,7 +176,8 @@ extension SimulatedRedis {
             guard var entry = live(key) else { return .integer(0) }
             let milliseconds = number(a[2]) * (name.hasPrefix("P") ? 1 : 1000)
             entry.expiresAt =
-                name.hasSuffix("AT") ? Timestamp(milliseconds: milliseconds) : now.advanced(byMilliseconds: milliseconds)
+                name.hasSuffix("AT")
+                ? Timestamp(milliseconds: milliseconds) : now.advanced(byMilliseconds: milliseconds)
             store(key, entry)
             return .integer(1)
         case "PERSIST":
@@ -264,7 +267,8 @@ extension SimulatedRedis {
         let arguments = Array(a[(3 + count)...])
         switch Script(rawValue: String(decoding: a[1], as: UTF8.self)) {
         case .lengthenLife?:
-            guard case .integer(let life) = perform([Array("PTTL".utf8), keys[0]]), life > 0, life < number(arguments[0])
+            guard case .integer(let life) = perform([Array("PTTL".utf8), keys[0]]), life > 0,
+                life < number(arguments[0])
             else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
         case .giveLife?:

@@ -1,8 +1,8 @@
 // The bytes between a client and the simulated Redis.
 
 internal import Primitives
-internal import RedisTier
 internal import RESP
+internal import RedisTier
 
 /// One connection to a simulated Redis, both ends of it.
 final class SimulatedRedisConnection: RedisTransport {

@@ -2,8 +2,8 @@
 //
 // DESIGN: what a connection is given travels to the server for half of `latency`, is parsed there by RESP's own parser
 // and executed at one moment; the reply travels back for the other half, in pieces. A client that closes does not call
-// back what it has sent: it is executed all the same, as the real one executes what lies in its socket. The commands are
-// in SimulatedRedis+Commands, the transport in SimulatedRedis+Connection.
+// back what it has sent: it is executed all the same, as the real one executes what lies in its socket. The commands
+// are in SimulatedRedis+Commands, the transport in SimulatedRedis+Connection.
 
 public import Primitives
 public import RedisTier
@@ -58,7 +58,9 @@ public final class SimulatedRedis {
     public var isHung = false { didSet { if !isHung { for connection in connections { connection.wake() } } } }
     public var condition = Condition.healthy
     /// The kernel takes no more bytes from the client.
-    public var takesNoBytes = false { didSet { if !takesNoBytes { for connection in connections { connection.push() } } } }
+    public var takesNoBytes = false {
+        didSet { if !takesNoBytes { for connection in connections { connection.push() } } }
+    }
     public var mishaps: [Mishap] = []
     /// There and back again.
     public var latency = Duration.microseconds(200)

@@ -36,7 +36,8 @@ public final class SimulatedWarm: WarmAccess {
         reads += 1
         // The disk is read at one moment and the worker hears of it at a later one.
         scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
-            let answer: WarmAnswer = failsReads ? .failed("input/output error") : copies[key].map { .copy($0) } ?? .absent
+            let answer: WarmAnswer =
+                failsReads ? .failed("input/output error") : copies[key].map { .copy($0) } ?? .absent
             scheduler.after(nanoseconds: latency.nanoseconds / 2) { completion(answer) }
         }
     }

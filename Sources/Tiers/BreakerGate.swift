@@ -1,4 +1,5 @@
-// The breaker as the workers of a process share it: its lock, its state for the hot path, and its transitions as events.
+// The breaker as the workers of a process share it: its lock, its state for the hot path, and its transitions as
+// events.
 
 internal import Primitives
 public import RedisTier
@@ -16,7 +17,8 @@ public final class BreakerGate: Sendable {
 
     /// `onTransition` hears of each transition after the lock was given back, on the thread whose event caused it.
     public init(
-        _ configuration: BreakerConfiguration, seed: UInt64, onTransition: @escaping @Sendable (BreakerTransition) -> Void
+        _ configuration: BreakerConfiguration, seed: UInt64,
+        onTransition: @escaping @Sendable (BreakerTransition) -> Void
     ) {
         breaker = Locked(Breaker(configuration, seed: seed))
         self.onTransition = onTransition

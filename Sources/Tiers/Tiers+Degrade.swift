@@ -72,7 +72,8 @@ extension Tiers {
     ) -> Reading {
         let now = scheduler.now
         let expiresAt = copy.value.expiresAt
-        guard policy.mayServeStale(verifiedAt: copy.verifiedAt, expiresAt: expiresAt, now: now, authority: .redis) else {
+        guard policy.mayServeStale(verifiedAt: copy.verifiedAt, expiresAt: expiresAt, now: now, authority: .redis)
+        else {
             counters.warmAbsent.add()
             return ignorance(key, policy, reason)
         }

@@ -107,7 +107,8 @@ extension Tiers {
             explanation.freshness = copy.isAbsent ? .absent : .fresh
             explanation.reason =
                 copy.isAbsent
-                ? "local memory remembers that there is no such key" : "local memory holds a copy within the policy's contract"
+                ? "local memory remembers that there is no such key"
+                : "local memory holds a copy within the policy's contract"
             return
         }
         switch authority {
@@ -117,7 +118,8 @@ extension Tiers {
             explanation.source = .warm
             explanation.freshness = isAlive ? .fresh : .absent
             explanation.reason =
-                isAlive ? "the warm tier is the authority and holds it" : "the warm tier is the authority and holds no such key"
+                isAlive
+                ? "the warm tier is the authority and holds it" : "the warm tier is the authority and holds no such key"
         case .redis where !breaker.refusesReads:
             explanation.source = .redis
             explanation.freshness = .unknown
@@ -126,7 +128,9 @@ extension Tiers {
         }
     }
 
-    private func judgeDegraded(_ explanation: inout Explanation, _ copy: LocalCopy?, _ held: WarmCopy?, _ now: Timestamp) {
+    private func judgeDegraded(
+        _ explanation: inout Explanation, _ copy: LocalCopy?, _ held: WarmCopy?, _ now: Timestamp
+    ) {
         let policy = explanation.policy
         let outage = breaker.reasonForReads
         func allows(_ verifiedAt: Timestamp, _ expiresAt: Timestamp) -> Bool {

@@ -173,10 +173,13 @@ extension Tiers {
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
             if lifeMilliseconds <= life { extendInRedis(flight.key, life) }
-            // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten it.
+            // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten
+            // it.
             if lifeMilliseconds <= life + life / 10 { expiresAt = flight.sentAt.advanced(byMilliseconds: life) }
         }
-        keep(flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token)
+        keep(
+            flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token
+        )
         return Reading(
             content: .value(bytes: bytes, expiresAt: expiresAt), source: .redis, freshness: .fresh,
             verifiedAt: flight.sentAt)
@@ -265,7 +268,8 @@ extension Tiers {
 
     // MARK: Absent
 
-    /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is final.
+    /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is
+    /// final.
     private func landAbsent(_ flight: Flight) {
         guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
             forgetWarm(flight)
@@ -344,7 +348,9 @@ extension Tiers {
             case .success(let replies):
                 if case .error(let text) = replies[0] {
                     _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
-                    fail(flight, "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
+                    fail(
+                        flight,
+                        "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
                 } else {
                     // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
                     breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
@@ -387,7 +393,8 @@ extension Tiers {
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
             switch result {
-            case .failure(let failure): breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
+            case .failure(let failure):
+                breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
             case .success(let replies):
                 if case .error(let text)? = replies.first(where: \.isError) {
                     _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
@@ -407,6 +414,7 @@ extension Policy {
 extension RedisFailure {
     /// What happened, for an error text: `Redis did not answer (timed out: no reply within 0.1 seconds)`.
     var text: String {
-        detail.isEmpty ? "Redis did not answer (\(cause.rawValue))" : "Redis did not answer (\(cause.rawValue): \(detail))"
+        detail.isEmpty
+            ? "Redis did not answer (\(cause.rawValue))" : "Redis did not answer (\(cause.rawValue): \(detail))"
     }
 }

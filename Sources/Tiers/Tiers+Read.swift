@@ -39,8 +39,9 @@ extension Tiers {
         if authority != .redis { return true }
         if policy.consistency == .strong || metadata.verifiedAt > now { return false }
         if copy.isLive || copy.isAbsent { return true }
-        return now < policy.contractEnd(
-            verifiedAt: metadata.verifiedAt, expiresAt: metadata.expiresAt, authority: authority)
+        return now
+            < policy.contractEnd(
+                verifiedAt: metadata.verifiedAt, expiresAt: metadata.expiresAt, authority: authority)
     }
 
     /// Reads a key; the completion may run before this returns, when local memory answers.
@@ -113,8 +114,8 @@ extension Tiers {
         if !breaker.refusesWrites { extensions.append((key, life + life / 10)) }
     }
 
-    /// The copy on disk lives on with the one in memory: where Redis can't be told, its own ends before the outage does,
-    /// and the copy is what brings the key back.
+    /// The copy on disk lives on with the one in memory: where Redis can't be told, its own ends before the outage
+    /// does, and the copy is what brings the key back.
     private func extendCopyInWarm(_ key: [UInt8], _ policy: Policy) {
         let hash = key.withUnsafeBytes { KeyHash($0) }
         let now = scheduler.now
@@ -123,7 +124,8 @@ extension Tiers {
             !copy.isAbsent, !copy.isExpired, copy.metadata.mark & EntryMark.suspect == 0
         else { return }
         let value = HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
-        changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
+        changeWarm(
+            key, policy, .put(WarmCopy(value, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
     }
 
     /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.

@@ -177,7 +177,8 @@ extension Tiers {
 
     /// Gives a life to a key that has none.
     private static func giveLife(_ key: [UInt8], _ life: Int64) -> [[UInt8]] {
-        let script = "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return 0"
+        let script =
+            "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return 0"
         return [Array("EVAL".utf8), Array(script.utf8), [UInt8(ascii: "1")], key, Array(String(life).utf8)]
     }
 
@@ -236,13 +237,15 @@ extension Tiers {
         var space = LocalKeySpace(local: local, policies: policies, now: now)
         // One at a time in this process: reading and writing are two stays under the shard's lock.
         let replies = share.localAuthority.withLock { _ in
-            commands.map { $0.command.perform(in: &space, now: now) { [policies, local] key in
-                // What local memory can't hold would be acknowledged and gone.
-                let policy = policies.policy(for: key)
-                var rules = policy.writeRules
-                rules.maxValue = min(rules.maxValue, policy.maxLocalValue, max(0, local.entryBytesMax - key.count))
-                return rules
-            } }
+            commands.map {
+                $0.command.perform(in: &space, now: now) { [policies, local] key in
+                    // What local memory can't hold would be acknowledged and gone.
+                    let policy = policies.policy(for: key)
+                    var rules = policy.writeRules
+                    rules.maxValue = min(rules.maxValue, policy.maxLocalValue, max(0, local.entryBytesMax - key.count))
+                    return rules
+                }
+            }
         }
         completion(replies)
     }

@@ -1,9 +1,9 @@
 // One worker's walk through the tiers: local, Redis, warm, default. Start reading here.
 //
-// DESIGN: a request that local memory can't answer becomes a small state machine on its worker: a flight per key that is
-// asked for, with everybody who waits for it. What needs a clock or a timer gets it from a Scheduler; Redis is reached
-// through a connection whose bytes are a transport's; the warm tier through WarmAccess. So the whole of it runs in one
-// thread over virtual time as well. The verbs are in Tiers+Read, +Fetch, +Degrade, +Write and +Explain.
+// DESIGN: a request that local memory can't answer becomes a small state machine on its worker: a flight per key that
+// is asked for, with everybody who waits for it. What needs a clock or a timer gets it from a Scheduler; Redis is
+// reached through a connection whose bytes are a transport's; the warm tier through WarmAccess. So the whole of it runs
+// in one thread over virtual time as well. The verbs are in Tiers+Read, +Fetch, +Degrade, +Write and +Explain.
 
 public import LocalTier
 public import Primitives

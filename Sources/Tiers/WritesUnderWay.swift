@@ -5,8 +5,8 @@ internal import Primitives
 /// Counts the writes under way of each key, for all workers; safe from any thread.
 ///
 /// Two writes of one key on two connections may reach Redis in either order, so when they overlap nobody here knows
-/// which of them Redis has now. Keys are known by their 64-bit hash; a collision makes two keys look like one, and costs
-/// a copy.
+/// which of them Redis has now. Keys are known by their 64-bit hash; a collision makes two keys look like one, and
+/// costs a copy.
 final class WritesUnderWay: Sendable {
     private struct Key {
         var count = 0

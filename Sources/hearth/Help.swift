@@ -52,8 +52,8 @@ extension CommandLineTool {
                 name: "warm", usage: "warm inspect|verify [DIR]",
                 summary: "what lies in a warm directory, and whether it is sound",
                 details: """
-                    inspect reads footers, verify every record. Both write nothing and work whether or not Hearth runs.
-                    DIR is warm.path where it is not given. Exit codes: 0 it is sound, 69 it has damage or can't be read.
+                    inspect reads footers, verify every record. Both write nothing and work whether or not
+                    Hearth runs. DIR is warm.path where it is not given. Exit codes: 0 it is sound, 69 it has damage or can't be read.
                     """, run: { $0.warm() }),
             Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",

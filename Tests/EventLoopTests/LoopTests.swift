@@ -44,7 +44,10 @@ import Testing
 
     @Test func `a repeating timer repeats until it is closed, from within as well`() {
         let loop = Loop()
-        final class Log { var count = 0; var timer: Timer? }
+        final class Log {
+            var count = 0
+            var timer: Timer?
+        }
         let log = Log()
         log.timer = Timer(on: loop) {
             log.count += 1

@@ -7,7 +7,11 @@ import Testing
 @Suite struct MailboxTests {
     @Test func `each sender's messages come in its order, and all of them`() {
         let loop = Loop()
-        final class Inbox { var next = [0, 0, 0, 0]; var isOrdered = true; var calls = 0 }
+        final class Inbox {
+            var next = [0, 0, 0, 0]
+            var isOrdered = true
+            var calls = 0
+        }
         let inbox = Inbox()
         let mailbox = Mailbox<(sender: Int, number: Int)>(on: loop) { messages in
             inbox.calls += 1
@@ -45,7 +49,10 @@ import Testing
 
     @Test func `a message sent while others are received is not lost`() {
         let loop = Loop()
-        final class Inbox { var count = 0; var mailbox: Mailbox<Int>? }
+        final class Inbox {
+            var count = 0
+            var mailbox: Mailbox<Int>?
+        }
         let inbox = Inbox()
         let mailbox = Mailbox<Int>(on: loop) { messages in
             for message in messages {

@@ -69,7 +69,9 @@ private func written(_ body: (OutputBuffer) -> Void) -> String {
             for _ in 0..<300 {
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0..<5:
-                    let count = random.oneIn(20) ? Int.random(in: 0...40_000, using: &random) : Int.random(in: 0...200, using: &random)
+                    let count =
+                        random.oneIn(20)
+                        ? Int.random(in: 0...40_000, using: &random) : Int.random(in: 0...200, using: &random)
                     let part = [UInt8](repeating: UInt8.random(in: 0...255, using: &random), count: count)
                     output.append(part)
                     model += part

@@ -105,7 +105,8 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
         ("*1\r\nGET\r\n", "expected '$', got 'G'"), ("*1\r\n:3\r\n", "expected '$', got ':'"),
         ("*x\r\n", "invalid multibulk length"), ("*\r\n", "invalid multibulk length"),
         ("*2147483648\r\n", "invalid multibulk length"), ("*99999999999999999999\r\n", "invalid multibulk length"),
-        ("*+1\r\n", "invalid multibulk length"), ("* 1\r\n", "invalid multibulk length"), ("*01\r\n", "invalid multibulk length"),
+        ("*+1\r\n", "invalid multibulk length"), ("* 1\r\n", "invalid multibulk length"),
+        ("*01\r\n", "invalid multibulk length"),
         ("*1\r\n$-1\r\n", "invalid bulk length"), ("*1\r\n$\r\n", "invalid bulk length"),
         ("*1\r\n$3x\r\n", "invalid bulk length"), ("*1\r\n$03\r\nabc\r\n", "invalid bulk length"),
         ("*1\r\n$1048577\r\n", "invalid bulk length"), ("*1\r\n$99999999999999999999\r\n", "invalid bulk length"),
@@ -124,8 +125,9 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
     }
 
     @Test func `a request larger than the limit is refused before its bytes come`() {
-        #expect(message("*2\r\n$600\r\n" + String(repeating: "x", count: 600) + "\r\n$600\r\n", requestMax: 1024)?
-            .contains("limits.max_request (1024 bytes)") == true)
+        #expect(
+            message("*2\r\n$600\r\n" + String(repeating: "x", count: 600) + "\r\n$600\r\n", requestMax: 1024)?
+                .contains("limits.max_request (1024 bytes)") == true)
         #expect(message("*1\r\n$1023\r\n", requestMax: 1024)?.contains("limits.max_request") == true)
     }
 
@@ -138,8 +140,12 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
 
     @Test func `before AUTH requests are small`() throws {
         #expect(message("*11\r\n", isAuthenticated: false) == "ERR Protocol error: unauthenticated multibulk length")
-        #expect(message("*2\r\n$4\r\nAUTH\r\n$16385\r\n", isAuthenticated: false) == "ERR Protocol error: unauthenticated bulk length")
-        #expect(try requests([framed([bytes("AUTH"), [UInt8](repeating: 1, count: 16384)])], isAuthenticated: false).count == 1)
+        #expect(
+            message("*2\r\n$4\r\nAUTH\r\n$16385\r\n", isAuthenticated: false)
+                == "ERR Protocol error: unauthenticated bulk length")
+        #expect(
+            try requests([framed([bytes("AUTH"), [UInt8](repeating: 1, count: 16384)])], isAuthenticated: false).count
+                == 1)
     }
 
     // MARK: Inline
@@ -147,7 +153,8 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
     @Test(arguments: [
         ("PING\r\n", ["PING"]), ("PING\n", ["PING"]), ("  SET\tk   v \r\n", ["SET", "k", "v"]), ("\r\n", []),
         ("   \r\n", []), ("set k \"\"\r\n", ["set", "k", ""]), ("set k ''\r\n", ["set", "k", ""]),
-        ("set \"a b\" 'c d'\r\n", ["set", "a b", "c d"]), (#"set "\x41\n\r\t\b\a\"\\\q" x"# + "\r\n", ["set", "A\n\r\t\u{8}\u{7}\"\\q", "x"]),
+        ("set \"a b\" 'c d'\r\n", ["set", "a b", "c d"]),
+        (#"set "\x41\n\r\t\b\a\"\\\q" x"# + "\r\n", ["set", "A\n\r\t\u{8}\u{7}\"\\q", "x"]),
         (#"set 'a\'b\n' x"# + "\r\n", ["set", "a'b\\n", "x"]), (#"set "\xZZ" x"# + "\r\n", ["set", "xZZ", "x"]),
         (#"foo"bar baz" q"# + "\r\n", ["foobar baz", "q"]), ("\"\"\r\n", [""]),
     ])
@@ -159,7 +166,8 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
         var random = SeededGenerator()
         let alphabet = bytes("*$0123456789-\r\n\r\n\"'\\x aGETset") + [0, 255]
         for _ in 0..<20_000 {
-            let noise = (0..<Int.random(in: 1...40, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
+            let noise = (0..<Int.random(in: 1...40, using: &random)).map { _ in alphabet.randomElement(using: &random)!
+            }
             _ = try? requests([noise], requestMax: 4096)
         }
     }

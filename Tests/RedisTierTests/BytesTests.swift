@@ -13,7 +13,8 @@ private final class Reader {
 }
 
 @Suite struct ReplyReaderTests {
-    private let stream = "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n*3\r\n:1\r\n*1\r\n+a\r\n$-1\r\n*0\r\n*-1\r\n"
+    private let stream =
+        "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n*3\r\n:1\r\n*1\r\n+a\r\n$-1\r\n*0\r\n*-1\r\n"
     private let replies: [Reply] = [
         .ok, .error("ERR no"), .integer(-42), .string(bytes("hello")), .string([]), .null,
         .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null,
@@ -42,7 +43,9 @@ private final class Reader {
         #expect(found == replies)
     }
 
-    @Test(arguments: ["HTTP/1.1 200 OK\r\n\r\n", "!\r\n", ":abc\r\n", "$-2\r\n", "*-2\r\n", "$99999999999999999999\r\n"])
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\n\r\n", "!\r\n", ":abc\r\n", "$-2\r\n", "*-2\r\n", "$99999999999999999999\r\n",
+    ])
     func `what is no reply is an error, and stays one`(_ text: String) {
         let reader = Reader()
         try? reader.feed(bytes(text))
@@ -58,7 +61,10 @@ private final class Reader {
         request.append("GET", bytes("k"))
         request.append([bytes("SET"), [], [0, 13, 10, 255]])
         #expect(request.commands == 2)
-        #expect(request.bytes == bytes("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\n") + [0, 13, 10, 255, 13, 10])
+        #expect(
+            request.bytes == bytes("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\n") + [
+                0, 13, 10, 255, 13, 10,
+            ])
         for count in [9, 10, 99, 100, 999, 1000, 65_536, 1_000_000] {
             var request = RequestEncoder()
             request.append([[UInt8](repeating: 1, count: count)])

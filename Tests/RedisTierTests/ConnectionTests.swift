@@ -384,7 +384,9 @@ final class Line: RedisConnectionDelegate {
     }
 
     @Test(arguments: [("wrong", 0, "WRONGPASS"), (nil, 0, "redis.password_file"), ("secret", 99, "DB index")])
-    func `what Redis refuses is a misconfiguration, said in its words`(_ password: String?, _ database: Int, _ text: String) {
+    func `what Redis refuses is a misconfiguration, said in its words`(
+        _ password: String?, _ database: Int, _ text: String
+    ) {
         let line = Line { ($0.password, $0.database) = (password, database) }
         line.redis.password = bytes("secret")
         line.connection.start()
@@ -443,7 +445,10 @@ final class Line: RedisConnectionDelegate {
                 switch Int.random(in: 0..<40, using: &random) {
                 case 0: line.redis.isHung.toggle()
                 case 1: line.redis.cutAll()
-                case 2: line.redis.mishaps = [[.cutBefore, .loseReply, .garbage, .cutWithin(3)].randomElement(using: &random)!]
+                case 2:
+                    line.redis.mishaps = [
+                        [.cutBefore, .loseReply, .garbage, .cutWithin(3)].randomElement(using: &random)!
+                    ]
                 case 3: line.redis.jitter = .milliseconds(Int64.random(in: 0...120, using: &random))
                 case 4: line.redis.takesNoBytes.toggle()
                 case 5: line.redis.refusesConnections.toggle()

@@ -52,11 +52,14 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
 @Suite struct CommandTableTests {
     @Test func `names are found whatever their case, and only whole`() {
         for command in CommandTable.shared.all {
-            for name in [command.name, command.name.uppercased(), command.name.prefix(1).uppercased() + command.name.dropFirst()] {
+            for name in [
+                command.name, command.name.uppercased(), command.name.prefix(1).uppercased() + command.name.dropFirst(),
+            ] {
                 #expect(withArguments([name]) { CommandTable.shared[$0[0]]?.name } == command.name)
             }
             #expect(withArguments([command.name + "x"]) { CommandTable.shared[$0[0]]?.name } != command.name)
-            #expect(withArguments([String(command.name.dropLast())]) { CommandTable.shared[$0[0]]?.name } != command.name)
+            #expect(
+                withArguments([String(command.name.dropLast())]) { CommandTable.shared[$0[0]]?.name } != command.name)
         }
         for name in ["", "nosuch", "get\0", String(repeating: "a", count: 17), "gèt"] {
             #expect(withArguments([name]) { CommandTable.shared[$0[0]] } == nil)
@@ -101,8 +104,10 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
     }
 
     @Test(arguments: [
-        "SET k v NX XX", "SET k v XX NX", "SET k v EX", "SET k v EX 1 PX 1", "SET k v EX 1 KEEPTTL", "SET k v KEEPTTL EX 1",
-        "SET k v what", "SET k v EX 1 EXAT 1", "SET k v PERSIST", "GETEX k NX", "GETEX k PERSIST EX 1", "GETEX k EX 1 PERSIST",
+        "SET k v NX XX", "SET k v XX NX", "SET k v EX", "SET k v EX 1 PX 1", "SET k v EX 1 KEEPTTL",
+        "SET k v KEEPTTL EX 1",
+        "SET k v what", "SET k v EX 1 EXAT 1", "SET k v PERSIST", "GETEX k NX", "GETEX k PERSIST EX 1",
+        "GETEX k EX 1 PERSIST",
         "GETEX k KEEPTTL", "GETEX k EX", "FLUSHDB what", "FLUSHDB SYNC ASYNC",
     ])
     func `what is no syntax`(_ line: String) { #expect(parse(line) == .error("ERR syntax error")) }
@@ -165,7 +170,9 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
         #expect(parse("UNLINK a b a") == .command(.deleteMany([bytes("a"), bytes("b"), bytes("a")])))
         #expect(parse("EXISTS a a") == .command(.count([bytes("a"), bytes("a")])))
         #expect(parse("MGET a b") == .command(.getMany([bytes("a"), bytes("b")])))
-        #expect(parse("MSET a 1 b ''") == .command(.setMany([bytes("a"), bytes("b")], values: [bytes("1"), []], onlyIfNone: false)))
+        #expect(
+            parse("MSET a 1 b ''")
+                == .command(.setMany([bytes("a"), bytes("b")], values: [bytes("1"), []], onlyIfNone: false)))
         #expect(parse("TTL k") == .command(.read(.timeToLive(.seconds, absolute: false), key: bytes("k"))))
         #expect(parse("PEXPIRETIME k") == .command(.read(.timeToLive(.milliseconds, absolute: true), key: bytes("k"))))
         #expect(parse("GETRANGE k -3 -1") == .command(.read(.range(-3, -1), key: bytes("k"))))

@@ -24,7 +24,9 @@ private struct Space: KeySpace {
 }
 
 @Suite struct StringCommandTests {
-    private func perform(_ command: StringCommand, _ space: inout Space, life: Int64? = nil, maxValue: Int = 1 << 20) -> Reply {
+    private func perform(_ command: StringCommand, _ space: inout Space, life: Int64? = nil, maxValue: Int = 1 << 20)
+        -> Reply
+    {
         command.perform(in: &space, now: space.time) { _ in WriteRules(maxValue: maxValue, life: life) }
     }
 
@@ -37,17 +39,25 @@ private struct Space: KeySpace {
     @Test func `keys that repeat count each time, and are deleted once`() {
         var space = space(["a": held("1"), "b": held("2")])
         #expect(perform(.count([bytes("a"), bytes("a"), bytes("x")]), &space) == .integer(2))
-        #expect(perform(.getMany([bytes("a"), bytes("x"), bytes("b")]), &space) == .array([.string(bytes("1")), .null, .string(bytes("2"))]))
+        #expect(
+            perform(.getMany([bytes("a"), bytes("x"), bytes("b")]), &space)
+                == .array([.string(bytes("1")), .null, .string(bytes("2"))]))
         #expect(perform(.deleteMany([bytes("a"), bytes("a"), bytes("x")]), &space) == .integer(1))
     }
 
     @Test func `MSET sets the last of a repeated key, MSETNX all or none`() {
         var space = space(["a": held("1", 50)])
-        #expect(perform(.setMany([bytes("a"), bytes("a")], values: [bytes("2"), bytes("3")], onlyIfNone: false), &space) == .ok)
+        #expect(
+            perform(.setMany([bytes("a"), bytes("a")], values: [bytes("2"), bytes("3")], onlyIfNone: false), &space)
+                == .ok)
         #expect(space.values[bytes("a")] == held("3"))
-        #expect(perform(.setMany([bytes("n"), bytes("a")], values: [bytes("2"), bytes("3")], onlyIfNone: true), &space) == .integer(0))
+        #expect(
+            perform(.setMany([bytes("n"), bytes("a")], values: [bytes("2"), bytes("3")], onlyIfNone: true), &space)
+                == .integer(0))
         #expect(space.values[bytes("n")] == nil)
-        #expect(perform(.setMany([bytes("n"), bytes("m")], values: [bytes("2"), bytes("3")], onlyIfNone: true), &space) == .integer(1))
+        #expect(
+            perform(.setMany([bytes("n"), bytes("m")], values: [bytes("2"), bytes("3")], onlyIfNone: true), &space)
+                == .integer(1))
     }
 
     @Test func `RENAME takes value and life along`() {
@@ -75,9 +85,12 @@ private struct Space: KeySpace {
         #expect(space.values[bytes("a")] == held("v", 100))
         _ = perform(.setMany([bytes("b")], values: [bytes("v")], onlyIfNone: false), &space, life: 100)
         #expect(space.values[bytes("b")] == held("v", 100))
-        _ = perform(.write(.set(bytes("v"), expiry: .at(at(7)), condition: .always, reply: .ok), key: bytes("c")), &space, life: 100)
+        _ = perform(
+            .write(.set(bytes("v"), expiry: .at(at(7)), condition: .always, reply: .ok), key: bytes("c")), &space,
+            life: 100)
         #expect(space.values[bytes("c")] == held("v", 7))
-        _ = perform(.write(.set(bytes("v"), expiry: .keep, condition: .always, reply: .ok), key: bytes("k")), &space, life: 100)
+        _ = perform(
+            .write(.set(bytes("v"), expiry: .keep, condition: .always, reply: .ok), key: bytes("k")), &space, life: 100)
         #expect(space.values[bytes("k")] == held("v", 30))
         _ = perform(.write(.increment(1), key: bytes("i")), &space, life: 100)
         #expect(space.values[bytes("i")] == held("2"))
@@ -98,7 +111,9 @@ private struct Space: KeySpace {
             var space = Space()
             var model: [String: (value: String, life: Int64?)] = [:]
             for _ in 0..<300 {
-                if random.oneIn(5) { space.time = space.time.advanced(byMilliseconds: Int64.random(in: 0...30, using: &random)) }
+                if random.oneIn(5) {
+                    space.time = space.time.advanced(byMilliseconds: Int64.random(in: 0...30, using: &random))
+                }
                 let clock = space.time.milliseconds
                 model = model.filter { $0.value.life.map { $0 > clock } ?? true }
                 let name = ["a", "b", "c"].randomElement(using: &random)!
@@ -113,12 +128,14 @@ private struct Space: KeySpace {
                     reply = perform(.read(.get, key: key), &space)
                     expected = old.map { .string(bytes($0.value)) } ?? .null
                 case 1:
-                    reply = perform(.write(.set(bytes(text), expiry: .clear, condition: .ifAbsent, reply: .flag), key: key), &space)
+                    reply = perform(
+                        .write(.set(bytes(text), expiry: .clear, condition: .ifAbsent, reply: .flag), key: key), &space)
                     expected = .integer(old == nil ? 1 : 0)
                     if old == nil { model[name] = (text, nil) }
                 case 2:
                     let time = space.time.advanced(byMilliseconds: life)
-                    reply = perform(.write(.set(bytes(text), expiry: .at(time), condition: .always, reply: .old), key: key), &space)
+                    reply = perform(
+                        .write(.set(bytes(text), expiry: .at(time), condition: .always, reply: .old), key: key), &space)
                     expected = old.map { .string(bytes($0.value)) } ?? .null
                     model[name] = life > 0 ? (text, clock + life) : nil
                 case 3:
@@ -135,7 +152,8 @@ private struct Space: KeySpace {
                     model[name] = (value, old?.life)
                     expected = .integer(Int64(value.utf8.count))
                 case 5:
-                    reply = perform(.write(.expire(at: space.time.advanced(byMilliseconds: life), .ifGreater), key: key), &space)
+                    reply = perform(
+                        .write(.expire(at: space.time.advanced(byMilliseconds: life), .ifGreater), key: key), &space)
                     let isDone = old?.life.map { clock + life > $0 } ?? false
                     expected = .integer(isDone ? 1 : 0)
                     if isDone, let old { model[name] = (old.value, clock + life) }

@@ -12,7 +12,8 @@ import Tiers
     // MARK: Promotion
 
     private func plant(_ car: Sidecar, _ key: String, _ value: String, expiresAt: Timestamp = .never) {
-        car.warm.plant(bytes(key), WarmCopy(HeldValue(bytes(value), expiresAt: expiresAt), verifiedAt: car.scheduler.now))
+        car.warm.plant(
+            bytes(key), WarmCopy(HeldValue(bytes(value), expiresAt: expiresAt), verifiedAt: car.scheduler.now))
     }
 
     @Test func `what only the warm tier has goes back to Redis with the life that is left`() throws {

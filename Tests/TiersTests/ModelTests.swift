@@ -10,6 +10,7 @@ import Resilience
 import State
 import TestSupport
 import Testing
+
 @testable import Tiers
 
 /// One life of a sidecar under a seed.
@@ -33,7 +34,9 @@ private final class Life {
     init(seed: UInt64) throws {
         random = SeededGenerator(seed: seed)
         policies = [
-            policy { ($0.staleIfError, $0.defaultContext) = (.seconds(60), DefaultContext(template: "default {suffix}")) },
+            policy {
+                ($0.staleIfError, $0.defaultContext) = (.seconds(60), DefaultContext(template: "default {suffix}"))
+            },
             policy("e:") { ($0.consistency, $0.ttl, $0.staleIfError) = (.eventual, .seconds(30), .seconds(20)) },
             policy("s:") { $0.consistency = .strong },
             policy("l:") { ($0.ttl, $0.sliding) = (.seconds(40), true) },
@@ -85,7 +88,8 @@ private final class Life {
     private func foreign(_ key: String) {
         switch Int.random(in: 0..<4, using: &random) {
         case 0: car.redis.execute("DEL", key)
-        case 1: car.redis.execute("SET", key, freshValue(key), "PX", String(Int64.random(in: 100...20_000, using: &random)))
+        case 1:
+            car.redis.execute("SET", key, freshValue(key), "PX", String(Int64.random(in: 100...20_000, using: &random)))
         default: car.redis.execute("SET", key, freshValue(key))
         }
     }
@@ -100,7 +104,8 @@ private final class Life {
     private func touch(_ key: String, _ worker: Int) {
         begun += 1
         let command: NativeCommand =
-            random.oneIn(4) ? .persist(key) : .pexpire(key, Int64.random(in: 1000...60_000, using: &random), now: car.scheduler.now)
+            random.oneIn(4)
+            ? .persist(key) : .pexpire(key, Int64.random(in: 1000...60_000, using: &random), now: car.scheduler.now)
         car.workers[worker].perform([command], isTransaction: false) { [self] _ in ended += 1 }
     }
 
@@ -130,7 +135,9 @@ private final class Life {
                 return
             }
             guard let value else { return }
-            guard let at = moment(of: value, key) else { return complain("\(value) was acknowledged and Redis never had it") }
+            guard let at = moment(of: value, key) else {
+                return complain("\(value) was acknowledged and Redis never had it")
+            }
             if isAlone, writesUnderWay[key] == 0 { acknowledged[worker][key] = (value, at) }
         }
     }
@@ -151,7 +158,8 @@ private final class Life {
     private func fault() {
         let redis = car.redis
         let names = [
-            "heal", "heal", "heal", "heal", "heal", "heal", "heal", "heal", "hang", "refuse", "delay", "loading", "readonly", "oom", "mishap", "cut", "full",
+            "heal", "heal", "heal", "heal", "heal", "heal", "heal", "heal", "hang", "refuse", "delay", "loading",
+            "readonly", "oom", "mishap", "cut", "full",
             "disk", "slow disk", "force",
         ]
         let name = names.randomElement(using: &random)!
@@ -214,7 +222,8 @@ private final class Life {
         let policy = PolicyTable(policies).policy(for: bytes(key))
         reads[reading.freshness.rawValue, default: 0] += 1
         let slack: Int64 = 5_000_000
-        if policy.consistency == .strong, reading.source != .redis, reading.source != .warm || reading.freshness != .fresh,
+        if policy.consistency == .strong, reading.source != .redis,
+            reading.source != .warm || reading.freshness != .fresh,
             reading.content != .unavailable
         {
             complain("a strong read of \(key) was answered: \(reading.summary)")
@@ -222,10 +231,13 @@ private final class Life {
         guard let (value, _) = reading.value.map({ (String(decoding: $0.bytes, as: UTF8.self), $0.expiresAt) }) else {
             return
         }
-        guard written[key]?.contains(value) ?? false else { return complain("\(key) was read as \(value), never written") }
+        guard written[key]?.contains(value) ?? false else {
+            return complain("\(key) was read as \(value), never written")
+        }
         let ended = end(of: value, key)
         if reading.source == .redis, let ended, ended < startedAt - slack, policy.consistency == .strong {
-            complain("a strong read of \(key) began after \(value) had ended \((startedAt - ended) / 1_000_000) ms before")
+            complain(
+                "a strong read of \(key) began after \(value) had ended \((startedAt - ended) / 1_000_000) ms before")
         }
         if reading.freshness == .fresh, policy.consistency == .bounded, let ended {
             let age = startedAt - ended
@@ -243,7 +255,8 @@ private final class Life {
         }
         // Own acknowledged writes are read back, or what came after them.
         if let own, let ended, ended <= own.at, value != own.value {
-            complain("\(key): \(own.value) was acknowledged, and \(value) read, which it had replaced (\(reading.summary))")
+            complain(
+                "\(key): \(own.value) was acknowledged, and \(value) read, which it had replaced (\(reading.summary))")
         }
     }
 
@@ -270,7 +283,8 @@ private final class Life {
         if !isWell {
             complain(
                 "not well again after \((car.now - since) / 1_000_000) ms: read \(car.share.breaker.state(of: .read)), "
-                    + "write \(car.share.breaker.state(of: .write)), \(car.connections.map(\.state)), \(begun - ended) unanswered")
+                    + "write \(car.share.breaker.state(of: .write)), \(car.connections.map(\.state)), \(begun - ended) unanswered"
+            )
         }
         // Slow calls of before count until they have left the breaker's window.
         car.scheduler.run(for: .seconds(12))
@@ -283,7 +297,9 @@ private final class Life {
             let reading = car.read(key, strong: true)
             let truth = car.inRedis(key)
             if let truth, reading.value.map({ String(decoding: $0.bytes, as: UTF8.self) }) != truth {
-                complain("\(key) is \(truth) in Redis and was read as \(reading.summary) \(reading.reason) \(car.transitions.causes.suffix(6))")
+                complain(
+                    "\(key) is \(truth) in Redis and was read as \(reading.summary) \(reading.reason) \(car.transitions.causes.suffix(6))"
+                )
             }
         }
     }

@@ -184,7 +184,10 @@ import Tiers
         car.run(.seconds(20))
         car.redis.isHung = false
         let recovered = car.now
-        #expect(car.scheduler.run { car.share.breaker.state(of: .read) == .closed && car.share.breaker.state(of: .write) == .closed })
+        #expect(
+            car.scheduler.run {
+                car.share.breaker.state(of: .read) == .closed && car.share.breaker.state(of: .write) == .closed
+            })
         #expect(car.now - recovered <= 2_000_000_000, "\(car.now - recovered) ns")
         #expect(car.read("k").summary == "v redis fresh")
         // No user's request paid for the test.
@@ -199,7 +202,10 @@ import Tiers
         car.redis.execute("SET", "k", "v")
         car.redis.condition = condition
         for index in 0..<10 {
-            guard case .error(let text) = car.set("w\(index)", "x") else { Issue.record("acknowledged"); return }
+            guard case .error(let text) = car.set("w\(index)", "x") else {
+                Issue.record("acknowledged")
+                return
+            }
             #expect(text.starts(with: "UNAVAILABLE".utf8))
         }
         #expect(car.share.breaker.state(of: .write) != .closed)

@@ -49,7 +49,8 @@ final class Sidecar {
         let transitions = transitions
         let gate = BreakerGate(try breaker ?? BreakerConfiguration(), seed: seed) {
             transitions.list.append("\($0.side) \($0.from.rawValue)>\($0.to.rawValue)")
-            transitions.causes.append("\($0.side) \($0.to.rawValue): \($0.cause) at \($0.at.nanoseconds / 1_000_000) ms")
+            transitions.causes.append(
+                "\($0.side) \($0.to.rawValue): \($0.cause) at \($0.at.nanoseconds / 1_000_000) ms")
         }
         share = TierShare(local: local, breaker: gate)
         for index in 0..<count {
@@ -177,7 +178,9 @@ extension NativeCommand {
     }
 
     static func set(_ key: String, _ value: String) -> NativeCommand {
-        .words(.write(.set(bytes(value), expiry: .clear, condition: .always, reply: .ok), key: bytes(key)), "SET", key, value)
+        .words(
+            .write(.set(bytes(value), expiry: .clear, condition: .always, reply: .ok), key: bytes(key)), "SET", key,
+            value)
     }
 
     static func set(_ key: String, _ value: String, milliseconds: Int64, now: Timestamp) -> NativeCommand {

@@ -11,7 +11,11 @@ import Tiers
 
 @Suite struct WriteTests {
     private func text(_ reply: Reply?) -> String {
-        if case .error(let text)? = reply { String(decoding: text, as: UTF8.self) } else { "\(String(describing: reply))" }
+        if case .error(let text)? = reply {
+            String(decoding: text, as: UTF8.self)
+        } else {
+            "\(String(describing: reply))"
+        }
     }
 
     @Test func `what Redis acknowledged is held here, and on disk behind it`() throws {

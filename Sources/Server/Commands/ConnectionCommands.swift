@@ -10,30 +10,38 @@ enum ConnectionCommands {
     private static let atOnce: CommandFlags = [.fast, .beforeAuthentication, .notQueued]
 
     nonisolated(unsafe) static let all: [Command] = [
-        Command("ping", arity: -1, .fast, .immediate { (c, a) throws(CommandError) in
-            guard a.count <= 2 else { throw .arity("ping") }
-            c.immediate { a.count == 2 ? $0.bulk(a[1]) : $0.simple("PONG") }
-        }),
+        Command(
+            "ping", arity: -1, .fast,
+            .immediate { (c, a) throws(CommandError) in
+                guard a.count <= 2 else { throw .arity("ping") }
+                c.immediate { a.count == 2 ? $0.bulk(a[1]) : $0.simple("PONG") }
+            }),
         // A browser that was made to send HTTP here must not have its body carried out as commands.
         Command("post", arity: -1, early, .immediate { c, _ in refuseHTTP(c) }),
         Command("host:", arity: -1, early, .immediate { c, _ in refuseHTTP(c) }),
         Command("echo", arity: 2, .fast, .immediate { c, a in c.immediate { $0.bulk(a[1]) } }),
-        Command("quit", arity: -1, atOnce, .immediate { c, _ in
-            c.immediate { $0.simple("OK") }
-            c.closeAfterReplies()
-        }),
-        Command("reset", arity: 1, atOnce, .immediate { c, _ in
-            c.transaction = nil
-            c.version = .resp2
-            c.name = []
-            if c.worker.configuration.password != nil { c.isAuthenticated = false }
-            c.immediate { $0.simple("RESET") }
-        }),
-        Command("auth", arity: -2, early, .immediate { (c, a) throws(CommandError) in
-            guard a.count <= 3 else { throw .syntax }
-            try authenticate(c, user: a.count == 3 ? a[1] : nil, password: a[a.count - 1])
-            c.immediate { $0.simple("OK") }
-        }),
+        Command(
+            "quit", arity: -1, atOnce,
+            .immediate { c, _ in
+                c.immediate { $0.simple("OK") }
+                c.closeAfterReplies()
+            }),
+        Command(
+            "reset", arity: 1, atOnce,
+            .immediate { c, _ in
+                c.transaction = nil
+                c.version = .resp2
+                c.name = []
+                if c.worker.configuration.password != nil { c.isAuthenticated = false }
+                c.immediate { $0.simple("RESET") }
+            }),
+        Command(
+            "auth", arity: -2, early,
+            .immediate { (c, a) throws(CommandError) in
+                guard a.count <= 3 else { throw .syntax }
+                try authenticate(c, user: a.count == 3 ? a[1] : nil, password: a[a.count - 1])
+                c.immediate { $0.simple("OK") }
+            }),
         Command("hello", arity: -1, early, .immediate { (c, a) throws(CommandError) in try hello(c, a) }),
         Command("select", arity: 2, .fast, .immediate { (c, a) throws(CommandError) in try select(c, a) }),
         Command("client", arity: -2, [], .immediate { (c, a) throws(CommandError) in try client(c, a) }),

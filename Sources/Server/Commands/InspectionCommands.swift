@@ -7,18 +7,22 @@ internal import RESP
 
 enum InspectionCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("info", arity: -1, [], .immediate { c, a in
-            let sections = Set((1..<a.count).map { a.lowercased($0) })
-            c.immediate { $0.verbatim(c.worker.process.information(sections), c.version) }
-        }),
-        Command("time", arity: 1, .fast, .immediate { c, _ in
-            let microseconds = Loop.wallClockMicroseconds
-            c.immediate { output in
-                output.arrayHead(2)
-                output.bulk(String(microseconds / 1_000_000))
-                output.bulk(String(microseconds % 1_000_000))
-            }
-        }),
+        Command(
+            "info", arity: -1, [],
+            .immediate { c, a in
+                let sections = Set((1..<a.count).map { a.lowercased($0) })
+                c.immediate { $0.verbatim(c.worker.process.information(sections), c.version) }
+            }),
+        Command(
+            "time", arity: 1, .fast,
+            .immediate { c, _ in
+                let microseconds = Loop.wallClockMicroseconds
+                c.immediate { output in
+                    output.arrayHead(2)
+                    output.bulk(String(microseconds / 1_000_000))
+                    output.bulk(String(microseconds % 1_000_000))
+                }
+            }),
         Command("command", arity: -1, [], .immediate { (c, a) throws(CommandError) in try command(c, a) }),
         Command("config", arity: -2, [], .immediate { (c, a) throws(CommandError) in try config(c, a) }),
     ]
@@ -110,7 +114,8 @@ enum InspectionCommands {
         case ("get", _): throw .arity("config|get")
         case ("set", _), ("rewrite", _), ("resetstat", _):
             throw CommandError(
-                "DENIED CONFIG \(a.text(1).uppercased()) is not for clients: change the configuration file, then send SIGHUP")
+                "DENIED CONFIG \(a.text(1).uppercased()) is not for clients: change the configuration file, then send SIGHUP"
+            )
         default: throw .unknownSubcommand(a.text(1), of: "config")
         }
     }

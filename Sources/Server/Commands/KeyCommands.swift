@@ -15,7 +15,8 @@ enum KeyCommands {
         Command("unlink", arity: -2, [.write, .fast], keys: manyKeys, .native(delete)),
         Command("exists", arity: -2, [.readonly, .fast], keys: manyKeys, .native(count)),
         Command("touch", arity: -2, [.readonly, .fast], keys: manyKeys, .native(count)),
-        Command("type", arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in NativeRequest(.type, a.bytes(1)) }),
+        Command(
+            "type", arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in NativeRequest(.type, a.bytes(1)) }),
         life("ttl", .seconds, absolute: false),
         life("pttl", .milliseconds, absolute: false),
         life("expiretime", .seconds, absolute: true),
@@ -24,23 +25,35 @@ enum KeyCommands {
         expire("pexpire", .milliseconds, absolute: false),
         expire("expireat", .seconds, absolute: true),
         expire("pexpireat", .milliseconds, absolute: true),
-        Command("persist", arity: 2, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.persist, a.bytes(1))
-        }),
-        Command("rename", arity: 3, .write, keys: (1, 2, 1), .native { a, _ in
-            NativeRequest(.rename(a.bytes(1), to: a.bytes(2), onlyIfNone: false))
-        }),
-        Command("renamenx", arity: 3, [.write, .fast], keys: (1, 2, 1), .native { a, _ in
-            NativeRequest(.rename(a.bytes(1), to: a.bytes(2), onlyIfNone: true))
-        }),
+        Command(
+            "persist", arity: 2, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.persist, a.bytes(1))
+            }),
+        Command(
+            "rename", arity: 3, .write, keys: (1, 2, 1),
+            .native { a, _ in
+                NativeRequest(.rename(a.bytes(1), to: a.bytes(2), onlyIfNone: false))
+            }),
+        Command(
+            "renamenx", arity: 3, [.write, .fast], keys: (1, 2, 1),
+            .native { a, _ in
+                NativeRequest(.rename(a.bytes(1), to: a.bytes(2), onlyIfNone: true))
+            }),
         Command("dbsize", arity: 1, [.readonly, .fast, .barrier], .native { _, _ in NativeRequest(.countAll) }),
-        Command("flushdb", arity: -1, [.write, .barrier], .native { (a, _) throws(CommandError) in
-            guard a.count == 1 || a.count == 2 && (a.isWord(1, "sync") || a.isWord(1, "async")) else { throw .syntax }
-            return NativeRequest(.removeAll)
-        }),
-        Command("scan", arity: -2, [.readonly, .barrier], .immediate { (c, a) throws(CommandError) in
-            try KeyspaceScan.scan(c, a)
-        }),
+        Command(
+            "flushdb", arity: -1, [.write, .barrier],
+            .native { (a, _) throws(CommandError) in
+                guard a.count == 1 || a.count == 2 && (a.isWord(1, "sync") || a.isWord(1, "async")) else {
+                    throw .syntax
+                }
+                return NativeRequest(.removeAll)
+            }),
+        Command(
+            "scan", arity: -2, [.readonly, .barrier],
+            .immediate { (c, a) throws(CommandError) in
+                try KeyspaceScan.scan(c, a)
+            }),
         Command("keys", arity: 2, [.readonly, .barrier], .immediate { c, a in KeyspaceScan.keys(c, a) }),
         Command("randomkey", arity: 1, [.readonly, .barrier], .immediate { c, a in KeyspaceScan.randomKey(c, a) }),
     ]
@@ -54,17 +67,21 @@ enum KeyCommands {
     }
 
     private static func life(_ name: String, _ unit: ExpiryUnit, absolute: Bool) -> Command {
-        Command(name, arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.timeToLive(unit, absolute: absolute), a.bytes(1))
-        })
+        Command(
+            name, arity: 2, [.readonly, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.timeToLive(unit, absolute: absolute), a.bytes(1))
+            })
     }
 
     private static func expire(_ name: String, _ unit: ExpiryUnit, absolute: Bool) -> Command {
-        Command(name, arity: -3, [.write, .fast], keys: oneKey, .native { (a, now) throws(CommandError) in
-            let condition = try condition(a)
-            let time = try Parse.expiry(a[2], unit, absolute: absolute, isPositive: false, command: name, now: now)
-            return NativeRequest(.expire(at: time, condition), a.bytes(1))
-        })
+        Command(
+            name, arity: -3, [.write, .fast], keys: oneKey,
+            .native { (a, now) throws(CommandError) in
+                let condition = try condition(a)
+                let time = try Parse.expiry(a[2], unit, absolute: absolute, isPositive: false, command: name, now: now)
+                return NativeRequest(.expire(at: time, condition), a.bytes(1))
+            })
     }
 
     private static func condition(_ a: Arguments) throws(CommandError) -> ExpireCondition {

@@ -10,64 +10,97 @@ enum StringCommands {
     private static let pairs = (first: 1, last: -1, step: 2)
 
     nonisolated(unsafe) static let all: [Command] = [
-        Command("get", arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in NativeRequest(.get, a.bytes(1)) }),
+        Command(
+            "get", arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in NativeRequest(.get, a.bytes(1)) }),
         Command("set", arity: -3, .write, keys: oneKey, .native(set)),
-        Command("setnx", arity: 3, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.set(a.bytes(2), expiry: .clear, condition: .ifAbsent, reply: .flag), a.bytes(1))
-        }),
-        Command("setex", arity: 4, .write, keys: oneKey, .native { (a, now) throws(CommandError) in
-            try setWithLife(a, .seconds, "setex", now)
-        }),
-        Command("psetex", arity: 4, .write, keys: oneKey, .native { (a, now) throws(CommandError) in
-            try setWithLife(a, .milliseconds, "psetex", now)
-        }),
-        Command("getset", arity: 3, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.set(a.bytes(2), expiry: .clear, condition: .always, reply: .old), a.bytes(1))
-        }),
-        Command("getdel", arity: 2, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.getDelete, a.bytes(1))
-        }),
+        Command(
+            "setnx", arity: 3, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.set(a.bytes(2), expiry: .clear, condition: .ifAbsent, reply: .flag), a.bytes(1))
+            }),
+        Command(
+            "setex", arity: 4, .write, keys: oneKey,
+            .native { (a, now) throws(CommandError) in
+                try setWithLife(a, .seconds, "setex", now)
+            }),
+        Command(
+            "psetex", arity: 4, .write, keys: oneKey,
+            .native { (a, now) throws(CommandError) in
+                try setWithLife(a, .milliseconds, "psetex", now)
+            }),
+        Command(
+            "getset", arity: 3, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.set(a.bytes(2), expiry: .clear, condition: .always, reply: .old), a.bytes(1))
+            }),
+        Command(
+            "getdel", arity: 2, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.getDelete, a.bytes(1))
+            }),
         Command("getex", arity: -2, [.write, .fast], keys: oneKey, .native(getExpire)),
-        Command("mget", arity: -2, [.readonly, .fast], keys: manyKeys, .native { a, _ in
-            NativeRequest(.getMany(a.bytes(from: 1)))
-        }),
-        Command("mset", arity: -3, .write, keys: pairs, .native { (a, _) throws(CommandError) in
-            try setMany(a, "mset", onlyIfNone: false)
-        }),
-        Command("msetnx", arity: -3, .write, keys: pairs, .native { (a, _) throws(CommandError) in
-            try setMany(a, "msetnx", onlyIfNone: true)
-        }),
-        Command("incr", arity: 2, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.increment(1), a.bytes(1))
-        }),
-        Command("decr", arity: 2, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.increment(-1), a.bytes(1))
-        }),
-        Command("incrby", arity: 3, [.write, .fast], keys: oneKey, .native { (a, _) throws(CommandError) in
-            NativeRequest(.increment(try Parse.integer(a[2])), a.bytes(1))
-        }),
-        Command("decrby", arity: 3, [.write, .fast], keys: oneKey, .native { (a, _) throws(CommandError) in
-            let step = try Parse.integer(a[2])
-            if step == .min { throw CommandError("ERR decrement would overflow") }
-            return NativeRequest(.increment(-step), a.bytes(1))
-        }),
-        Command("incrbyfloat", arity: 3, [.write, .fast], keys: oneKey, .native { (a, _) throws(CommandError) in
-            guard StringWrite.isFloat(a.bytes(2)) else { throw .notFloat }
-            return NativeRequest(.incrementFloat(a.bytes(2)), a.bytes(1))
-        }),
-        Command("append", arity: 3, [.write, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.append(a.bytes(2)), a.bytes(1))
-        }),
-        Command("strlen", arity: 2, [.readonly, .fast], keys: oneKey, .native { a, _ in
-            NativeRequest(.length, a.bytes(1))
-        }),
+        Command(
+            "mget", arity: -2, [.readonly, .fast], keys: manyKeys,
+            .native { a, _ in
+                NativeRequest(.getMany(a.bytes(from: 1)))
+            }),
+        Command(
+            "mset", arity: -3, .write, keys: pairs,
+            .native { (a, _) throws(CommandError) in
+                try setMany(a, "mset", onlyIfNone: false)
+            }),
+        Command(
+            "msetnx", arity: -3, .write, keys: pairs,
+            .native { (a, _) throws(CommandError) in
+                try setMany(a, "msetnx", onlyIfNone: true)
+            }),
+        Command(
+            "incr", arity: 2, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.increment(1), a.bytes(1))
+            }),
+        Command(
+            "decr", arity: 2, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.increment(-1), a.bytes(1))
+            }),
+        Command(
+            "incrby", arity: 3, [.write, .fast], keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                NativeRequest(.increment(try Parse.integer(a[2])), a.bytes(1))
+            }),
+        Command(
+            "decrby", arity: 3, [.write, .fast], keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                let step = try Parse.integer(a[2])
+                if step == .min { throw CommandError("ERR decrement would overflow") }
+                return NativeRequest(.increment(-step), a.bytes(1))
+            }),
+        Command(
+            "incrbyfloat", arity: 3, [.write, .fast], keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                guard StringWrite.isFloat(a.bytes(2)) else { throw .notFloat }
+                return NativeRequest(.incrementFloat(a.bytes(2)), a.bytes(1))
+            }),
+        Command(
+            "append", arity: 3, [.write, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.append(a.bytes(2)), a.bytes(1))
+            }),
+        Command(
+            "strlen", arity: 2, [.readonly, .fast], keys: oneKey,
+            .native { a, _ in
+                NativeRequest(.length, a.bytes(1))
+            }),
         Command("getrange", arity: 4, .readonly, keys: oneKey, .native(range)),
         Command("substr", arity: 4, .readonly, keys: oneKey, .native(range)),
-        Command("setrange", arity: 4, .write, keys: oneKey, .native { (a, _) throws(CommandError) in
-            let offset = try Parse.integer(a[2])
-            if offset < 0 { throw CommandError("ERR offset is out of range") }
-            return NativeRequest(.setRange(offset, a.bytes(3)), a.bytes(1))
-        }),
+        Command(
+            "setrange", arity: 4, .write, keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                let offset = try Parse.integer(a[2])
+                if offset < 0 { throw CommandError("ERR offset is out of range") }
+                return NativeRequest(.setRange(offset, a.bytes(3)), a.bytes(1))
+            }),
     ]
 
     private static func range(_ a: Arguments, _ now: Moment) throws(CommandError) -> NativeRequest {

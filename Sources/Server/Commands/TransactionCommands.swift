@@ -36,17 +36,22 @@ final class Transaction {
 
 enum TransactionCommands {
     nonisolated(unsafe) static let all: [Command] = [
-        Command("multi", arity: 1, [.fast, .notQueued], .immediate { (c, _) throws(CommandError) in
-            guard c.transaction == nil else { throw CommandError("ERR MULTI calls can not be nested") }
-            c.transaction = Transaction()
-            c.immediate { $0.simple("OK") }
-        }),
-        Command("discard", arity: 1, [.fast, .notQueued], .immediate { (c, _) throws(CommandError) in
-            guard c.transaction != nil else { throw CommandError("ERR DISCARD without MULTI") }
-            c.transaction = nil
-            c.immediate { $0.simple("OK") }
-        }),
-        Command("exec", arity: 1, [.notQueued, .barrier], .immediate { (c, _) throws(CommandError) in try execute(c) }),
+        Command(
+            "multi", arity: 1, [.fast, .notQueued],
+            .immediate { (c, _) throws(CommandError) in
+                guard c.transaction == nil else { throw CommandError("ERR MULTI calls can not be nested") }
+                c.transaction = Transaction()
+                c.immediate { $0.simple("OK") }
+            }),
+        Command(
+            "discard", arity: 1, [.fast, .notQueued],
+            .immediate { (c, _) throws(CommandError) in
+                guard c.transaction != nil else { throw CommandError("ERR DISCARD without MULTI") }
+                c.transaction = nil
+                c.immediate { $0.simple("OK") }
+            }),
+        Command(
+            "exec", arity: 1, [.notQueued, .barrier], .immediate { (c, _) throws(CommandError) in try execute(c) }),
     ]
 
     /// Queues a command; what can't be part of a native transaction aborts it.

@@ -36,7 +36,8 @@ public final class HearthProcess: @unchecked Sendable {
         configurationPath = try directory.write(
             "hearth.yaml",
             Self.configuration(
-                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra))
+                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra
+            ))
         process = try Self.start(directory, configurationPath, environment)
         if waiting { try waitUntilReady() }
     }
@@ -81,7 +82,8 @@ public final class HearthProcess: @unchecked Sendable {
         try writeFile(
             configurationPath,
             Self.configuration(
-                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra))
+                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra
+            ))
     }
 
     /// Starts it again with the configuration as it is in its file now.

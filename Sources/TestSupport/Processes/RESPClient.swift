@@ -258,6 +258,7 @@ public final class RESPClient: @unchecked Sendable {
     }
 
     private func description(at position: Int) -> String {
-        String(decoding: buffer[max(0, position - 20)..<min(buffer.count, position + 80)], as: UTF8.self).debugDescription
+        String(decoding: buffer[max(0, position - 20)..<min(buffer.count, position + 80)], as: UTF8.self)
+            .debugDescription
     }
 }

@@ -17,7 +17,8 @@ public final class RedisServer: @unchecked Sendable {
         port = try freePort()
         arguments =
             [
-                "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socketPath, "--dir", directory.path, "--save",
+                "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socketPath, "--dir", directory.path,
+                "--save",
                 "", "--appendonly", "no", "--daemonize", "no", "--enable-debug-command", "yes",
             ] + extra
         process = try Self.start(arguments, directory)
@@ -54,7 +55,10 @@ public final class RedisServer: @unchecked Sendable {
     /// How often Redis carried a command out since it started.
     public func calls(of command: String) throws -> Int {
         let text = try client().call("INFO", "commandstats").text
-        guard let line = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("cmdstat_\(command):calls=") })
+        guard
+            let line = text.split(whereSeparator: \.isNewline).first(where: {
+                $0.hasPrefix("cmdstat_\(command):calls=")
+            })
         else { return 0 }
         return Int(line.split(separator: "=")[1].prefix { $0.isNumber }) ?? 0
     }

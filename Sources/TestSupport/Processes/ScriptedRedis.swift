@@ -79,8 +79,8 @@ public final class ScriptedRedis: Sendable {
         var wasError = false
         while !isStopping.withLock({ $0 }) {
             let fault = fault.withLock { $0 }
-            // A server that begins to answer with errors has been restarted. Besides, its answers must not overtake those
-            // that the real one still owes.
+            // A server that begins to answer with errors has been restarted. Besides, its answers must not overtake
+            // those that the real one still owes.
             let isError = if case .error = fault { true } else { false }
             if isError, !wasError {
                 for link in links { reset(link) }

@@ -63,13 +63,15 @@ public final class TestThread: @unchecked Sendable {
 
     public init(_ body: @escaping @Sendable () -> Void) {
         let box = Unmanaged.passRetained(Box(body)).toOpaque()
-        let code = pthread_create(&thread, nil, { box in
-            #if canImport(Glibc)
-                guard let box else { return nil }
-            #endif
-            Unmanaged<Box>.fromOpaque(box).takeRetainedValue().body()
-            return nil
-        }, box)
+        let code = pthread_create(
+            &thread, nil,
+            { box in
+                #if canImport(Glibc)
+                    guard let box else { return nil }
+                #endif
+                Unmanaged<Box>.fromOpaque(box).takeRetainedValue().body()
+                return nil
+            }, box)
         precondition(code == 0, "no thread for a test")
     }
 

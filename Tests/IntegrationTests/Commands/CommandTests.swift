@@ -19,7 +19,9 @@ extension RealProcesses {
             }
             print("\(mode.rawValue): \(lines) commands compared, \(differences.count) differences")
             let unexpected = differences.filter { !AllowedDifferences.allow($0) }
-            #expect(unexpected.isEmpty, "\(unexpected.count) differ:\n\(unexpected.map(\.description).joined(separator: "\n"))")
+            #expect(
+                unexpected.isEmpty,
+                "\(unexpected.count) differ:\n\(unexpected.map(\.description).joined(separator: "\n"))")
         }
 
         @Test(arguments: SideBySide.Mode.allCases, [1, 2])
@@ -64,7 +66,9 @@ extension RealProcesses {
             let pair = try SideBySide(.redisAlone)
             for client in [try pair.hearth.client(), try pair.oracle.client()] {
                 try client.send(
-                    raw: Array("GET k\r\nSET k \"a \\x41 b\" \r\nGET k\r\nset k 'it''s'\r\nAPPEND k 'it\\'s'\r\nGET k\r\n".utf8))
+                    raw: Array(
+                        "GET k\r\nSET k \"a \\x41 b\" \r\nGET k\r\nset k 'it''s'\r\nAPPEND k 'it\\'s'\r\nGET k\r\n".utf8
+                    ))
                 #expect(try client.receive() == .null)
                 #expect(try client.receive() == .simple("OK"))
                 #expect(try client.receive() == .bulk(Array("a A b".utf8)))

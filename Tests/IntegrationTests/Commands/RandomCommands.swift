@@ -15,9 +15,12 @@ struct RandomCommands {
     private mutating func pick(_ words: [String]) -> String { words.randomElement(using: &random) ?? "" }
     private mutating func key() -> String { pick(keys) }
 
-    /// A life that no other command of this run gives within a tenth of a second, so that GT and LT are no matter of luck.
+    /// A life that no other command of this run gives within a tenth of a second, so that GT and LT are no matter of
+    /// luck.
     private mutating func seconds() -> String { "\(Int.random(in: 1...9, using: &random) * 100_000 + count)" }
-    private mutating func millis() -> String { "\(Int.random(in: 1...9, using: &random) * 100_000_000 + count * 1000 + 500)" }
+    private mutating func millis() -> String {
+        "\(Int.random(in: 1...9, using: &random) * 100_000_000 + count * 1000 + 500)"
+    }
 
     private mutating func value() -> String {
         switch Int.random(in: 0..<10, using: &random) {
@@ -30,7 +33,9 @@ struct RandomCommands {
         }
     }
 
-    private mutating func number() -> String { pick(["1", "-1", "7", "100", "-3", "0", "9223372036854775807", "x", "2.5"]) }
+    private mutating func number() -> String {
+        pick(["1", "-1", "7", "100", "-3", "0", "9223372036854775807", "x", "2.5"])
+    }
     private mutating func position() -> String { pick(["0", "1", "-1", "3", "-4", "10", "200", "-200"]) }
 
     mutating func next() -> [String] {
@@ -71,7 +76,9 @@ struct RandomCommands {
         case 26: return ["STRLEN", k]
         case 27: return ["TTL", k]
         case 28: return ["PTTL", k]
-        case 29: return ["EXPIRE", k, seconds()] + [[], ["NX"], ["XX"], ["GT"], ["LT"]][Int.random(in: 0..<5, using: &random)]
+        case 29:
+            return ["EXPIRE", k, seconds()]
+                + [[], ["NX"], ["XX"], ["GT"], ["LT"]][Int.random(in: 0..<5, using: &random)]
         case 30: return ["PEXPIRE", k, random.oneIn(8) ? "-5" : millis()]
         case 31: return ["PERSIST", k]
         case 32: return ["INCR", k]

@@ -52,7 +52,9 @@ final class SideBySide {
         if a == b { return true }
         let name = String(decoding: command.first ?? [], as: UTF8.self).uppercased()
         if name == "EXEC" { return agreeLineByLine(a, b) }
-        guard let tolerance = tolerances[name], let x = integer(a), let y = integer(b), x >= 0, y >= 0 else { return false }
+        guard let tolerance = tolerances[name], let x = integer(a), let y = integer(b), x >= 0, y >= 0 else {
+            return false
+        }
         return abs(x - y) <= tolerance
     }
 
@@ -89,7 +91,9 @@ final class SideBySide {
             rest = rest.dropFirst(word.count)
             if word.first == UInt8(ascii: "@") {
                 words.append(Array(scope.utf8) + word.dropFirst())
-            } else if word.first == UInt8(ascii: "~"), let count = Int(String(decoding: word.dropFirst(), as: UTF8.self)) {
+            } else if word.first == UInt8(ascii: "~"),
+                let count = Int(String(decoding: word.dropFirst(), as: UTF8.self))
+            {
                 words.append(Array(repeating: UInt8(ascii: "x"), count: count))
             } else {
                 words.append(word)

@@ -73,7 +73,9 @@ final class Load: Sendable {
         for client in 0..<clients {
             for key in 0..<hotKeys {
                 for kind in [Kind.hot, .aged, .strict, .strong] {
-                    requests.append(["SET", "\(kind.rawValue):\(client):\(key)", value("\(kind.rawValue):\(client):\(key)", 0)])
+                    requests.append([
+                        "SET", "\(kind.rawValue):\(client):\(key)", value("\(kind.rawValue):\(client):\(key)", 0),
+                    ])
                 }
             }
         }
@@ -172,7 +174,8 @@ final class Load: Sendable {
             let text = String(decoding: bytes, as: UTF8.self)
             if text == "default for \(key)" { return .context }
             let parts = text.split(separator: "|", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[0] == key, let sequence = Int(parts[1]), text == Self.value(key, sequence) else {
+            guard parts.count == 3, parts[0] == key, let sequence = Int(parts[1]), text == Self.value(key, sequence)
+            else {
                 violate("GET \(key) was answered with \(text.prefix(80))")
                 return .otherError
             }

@@ -37,7 +37,8 @@ struct Outage: CustomTestStringConvertible, Sendable {
             begin: { _ = try $0.redis.client().call("REPLICAOF", "127.0.0.1", "1") },
             end: { _ = try $0.redis.client().call("REPLICAOF", "NO", "ONE") }),
         Outage(
-            name: "-OOM", failsReads: false, begin: { _ = try $0.redis.client().call("CONFIG", "SET", "maxmemory", "1") },
+            name: "-OOM", failsReads: false,
+            begin: { _ = try $0.redis.client().call("CONFIG", "SET", "maxmemory", "1") },
             end: { _ = try $0.redis.client().call("CONFIG", "SET", "maxmemory", "0") }),
         .scripted("garbage bytes", .garbage),
         .scripted("half a reply, then silence", .halfReply),
@@ -124,11 +125,14 @@ extension RealProcesses {
             load.stop()
             let over = milliseconds()
 
-            report(outage, load, [
-                ("quiet", quietFrom, begun), ("opening", begun, openFrom), ("open", openFrom, openTo),
-                ("closing", ended, closed), ("after", closed, over),
-            ], opening, closing)
-            #expect(load.violations.isEmpty, "\(load.violations.count) replies that can't be: \(load.violations.prefix(5))")
+            report(
+                outage, load,
+                [
+                    ("quiet", quietFrom, begun), ("opening", begun, openFrom), ("open", openFrom, openTo),
+                    ("closing", ended, closed), ("after", closed, over),
+                ], opening, closing)
+            #expect(
+                load.violations.isEmpty, "\(load.violations.count) replies that can't be: \(load.violations.prefix(5))")
             expectBounds(outage, load, begun, openFrom, openTo, closed, over)
             #expect(closing <= 2000 + Scene.margin, "closed \(Int(closing)) ms after the end of the outage")
             try expectTruth(outage, load, scene)
@@ -142,7 +146,8 @@ extension RealProcesses {
                 let samples = load.samples(from: from, to: to)
                 let kinds = Kind.allCases.map { kind in
                     let of = samples.of(kind)
-                    return "\(kind.rawValue) \(short(of.percentile(0.5)))/\(short(of.percentile(0.99)))/\(short(of.slowest))"
+                    return
+                        "\(kind.rawValue) \(short(of.percentile(0.5)))/\(short(of.percentile(0.99)))/\(short(of.slowest))"
                         + (of.count(.unavailable) > 0 ? " (\(of.count(.unavailable)) of \(of.count) unavailable)" : "")
                 }
                 print("    \(phase), \(samples.count) requests, ms p50/p99/max: \(kinds.joined(separator: "; "))")
@@ -157,8 +162,12 @@ extension RealProcesses {
             #expect(all.slowest <= Scene.timeout + Scene.margin, "the slowest request took \(short(all.slowest)) ms")
             // Judged without the slowest hundredth: that is this machine's scheduler.
             let aged = all.of(.aged)
-            #expect(aged.percentile(0.99) <= Scene.softTimeout + Scene.margin / 2, "with a copy: p99 \(short(aged.percentile(0.99))) ms")
-            #expect(aged.count(.value) == aged.count, "a read with a copy at hand got none: \(aged.filter { $0.answer != .value }.prefix(3))")
+            #expect(
+                aged.percentile(0.99) <= Scene.softTimeout + Scene.margin / 2,
+                "with a copy: p99 \(short(aged.percentile(0.99))) ms")
+            #expect(
+                aged.count(.value) == aged.count,
+                "a read with a copy at hand got none: \(aged.filter { $0.answer != .value }.prefix(3))")
             let hot = all.of(.hot)
             #expect(hot.count(.value) == hot.count)
             guard outage.failsReads else {
@@ -173,7 +182,9 @@ extension RealProcesses {
             #expect(open.of(.context).count(.context) == open.of(.context).count)
             #expect(open.of(.cold).count(.null) == open.of(.cold).count)
             let after = load.samples(from: closed + 100, to: over)
-            #expect(after.of(.cold).count(.value) == after.of(.cold).count, "\(after.of(.cold).filter { $0.answer != .value }.prefix(3))")
+            #expect(
+                after.of(.cold).count(.value) == after.of(.cold).count,
+                "\(after.of(.cold).filter { $0.answer != .value }.prefix(3))")
         }
 
         @Test func `a Redis that flaps every second harms nobody and is taken back`() throws {
@@ -197,16 +208,23 @@ extension RealProcesses {
             pause(200)
             load.stop()
             let all = load.samples(from: begun, to: milliseconds())
-            print("flapping: \(all.count) requests, slowest \(short(all.slowest)) ms, closed \(short(closing + 1000)) ms after the last fault")
+            print(
+                "flapping: \(all.count) requests, slowest \(short(all.slowest)) ms, closed \(short(closing + 1000)) ms after the last fault"
+            )
             #expect(load.violations.isEmpty, "\(load.violations.prefix(5))")
             #expect(all.slowest <= Scene.timeout + Scene.margin, "the slowest request took \(short(all.slowest)) ms")
             let missed = all.of(.hot, .aged).filter { $0.answer != .value }
-            #expect(missed.isEmpty, "\(missed.count): \(missed.prefix(3).map { ($0.kind, $0.at - begun, $0.took, $0.answer) })")
+            #expect(
+                missed.isEmpty,
+                "\(missed.count): \(missed.prefix(3).map { ($0.kind, $0.at - begun, $0.took, $0.answer) })")
             #expect(closing <= 1000 + Scene.margin)
             try expectTruth(Outage(name: "flapping", begin: { _ in }, end: { _ in }), load, scene)
         }
 
-        @Test func `while Redis hangs and the breaker is closed a copy is served after soft_timeout, nothing after timeout`() throws {
+        @Test
+        func `while Redis hangs and the breaker is closed a copy is served after soft_timeout, nothing after timeout`()
+            throws
+        {
             let scene = try Scene(breaker: ", consecutive_failures: 1000000, min_calls: 1000000")
             defer { scene.end() }
             try Load.prepare(scene.redis, clients: 1)
@@ -241,14 +259,18 @@ extension RealProcesses {
             for (index, history) in load.histories().enumerated() {
                 let text = try redis.call("GET", "own:\(index)").text
                 let sequence = text.split(separator: "|").dropFirst().first.flatMap { Int($0) } ?? 0
-                #expect(!history.notSent.contains(sequence), "own:\(index) is \(sequence), which was said not to be sent")
+                #expect(
+                    !history.notSent.contains(sequence), "own:\(index) is \(sequence), which was said not to be sent")
                 if !outage.losesData {
                     #expect(
-                        sequence == history.acknowledged || history.unknown.contains(sequence) && sequence > history.acknowledged,
+                        sequence == history.acknowledged
+                            || history.unknown.contains(sequence) && sequence > history.acknowledged,
                         "own:\(index) is \(sequence), acknowledged \(history.acknowledged), unknown \(history.unknown)")
                     let count = Int(try redis.call("GET", "count:\(index)").text) ?? 0
                     let most = history.incremented + history.incrementsUnknown
-                    #expect((history.incremented...most).contains(count), "count:\(index) is \(count), not in \(history.incremented)...\(most)")
+                    #expect(
+                        (history.incremented...most).contains(count),
+                        "count:\(index) is \(count), not in \(history.incremented)...\(most)")
                 }
                 #expect(!history.notSent.isEmpty || !history.unknown.isEmpty, "client \(index) saw no failed write")
             }

@@ -8,7 +8,9 @@ extension RealProcesses {
         @Test(arguments: ["redis", "embedded"])
         func `redis-cli and redis-benchmark work`(mode: String) throws {
             let redis = try RedisServer()
-            let hearth = try HearthProcess(redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s", extra: "breaker: {slow_call: 10s}")
+            let hearth = try HearthProcess(
+                redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s",
+                extra: "breaker: {slow_call: 10s}")
             if mode == "redis" { try hearth.waitUntilClosed() }
             func cli(_ arguments: String...) throws -> String {
                 try ChildProcess.run("redis-cli", ["-s", hearth.socketPath] + arguments, in: hearth.directory).output
@@ -22,34 +24,49 @@ extension RealProcesses {
             #expect(try cli("NOSUCH").hasPrefix("ERR unknown command 'NOSUCH'"))
             let (code, output) = try ChildProcess.run(
                 "redis-benchmark",
-                ["-s", hearth.socketPath, "-t", "get,set", "-P", "16", "-n", mode == "redis" ? "40000" : "10000", "-r", "1000", "-q"],
+                [
+                    "-s", hearth.socketPath, "-t", "get,set", "-P", "16", "-n", mode == "redis" ? "40000" : "10000",
+                    "-r", "1000", "-q",
+                ],
                 in: hearth.directory, within: 60_000)
             #expect(code == 0)
-            #expect(output.contains("GET:") && output.contains("SET:") && output.contains("requests per second"), "\(output)")
+            #expect(
+                output.contains("GET:") && output.contains("SET:") && output.contains("requests per second"),
+                "\(output)")
             #expect(!output.lowercased().contains("error"), "\(output)")
-            print("\(mode): \(output.split(whereSeparator: { $0 == "\n" || $0 == "\r" }).filter { $0.contains("per second") }.joined(separator: "; "))")
+            print(
+                "\(mode): \(output.split(whereSeparator: { $0 == "\n" || $0 == "\r" }).filter { $0.contains("per second") }.joined(separator: "; "))"
+            )
         }
 
         @Test(arguments: ["redis", "embedded"])
-        func `redis-py works with strings, pipelines, transactions, pools, RESP3 and decoded responses`(mode: String) throws {
+        func `redis-py works with strings, pipelines, transactions, pools, RESP3 and decoded responses`(mode: String)
+            throws
+        {
             guard let python = try Self.python() else { return }
             let redis = try RedisServer()
-            let hearth = try HearthProcess(redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s", extra: "breaker: {slow_call: 10s}")
+            let hearth = try HearthProcess(
+                redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s",
+                extra: "breaker: {slow_call: 10s}")
             if mode == "redis" { try hearth.waitUntilClosed() }
             let script = try hearth.directory.write("client.py", Self.script)
-            let (code, output) = try ChildProcess.run(python, [script, hearth.socketPath], in: hearth.directory, within: 60_000)
+            let (code, output) = try ChildProcess.run(
+                python, [script, hearth.socketPath], in: hearth.directory, within: 60_000)
             #expect(code == 0 && output.hasSuffix("all fine\n"), "\(output)")
         }
 
         /// A Python with redis-py, in an environment beside the build; nil, and why, where it can't be had.
         private static func python() throws -> String? {
             let directory = try TemporaryDirectory()
-            let environment = try built("hearth").split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/redis-py-venv"
+            let environment =
+                try built("hearth").split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/redis-py-venv"
             let python = "\(environment)/bin/python"
             if (try? ChildProcess.run(python, ["-c", "import redis"], in: directory))?.code == 0 { return python }
             guard program("python3") != nil,
                 try ChildProcess.run("python3", ["-m", "venv", environment], in: directory, within: 60_000).code == 0,
-                try ChildProcess.run(python, ["-m", "pip", "install", "-q", "redis>=5"], in: directory, within: 120_000).code == 0
+                try ChildProcess.run(
+                    python, ["-m", "pip", "install", "-q", "redis>=5"], in: directory, within: 120_000
+                ).code == 0
             else {
                 print("skipped: redis-py can't be installed here (python3 with venv, and pip's index, are needed)")
                 return nil
@@ -100,7 +117,8 @@ extension RealProcesses {
             raw = redis.Redis(unix_socket_path=path)
             blob = bytes(range(256)) * 4096
             assert raw.set("blob", blob) and raw.get("blob") == blob
-            pool = redis.ConnectionPool(connection_class=redis.UnixDomainSocketConnection, path=path, max_connections=16)
+            unix = redis.UnixDomainSocketConnection
+            pool = redis.ConnectionPool(connection_class=unix, path=path, max_connections=16)
             failures = []
             def work(n):
                 try:
@@ -130,7 +148,11 @@ extension RealProcesses {
             let switches = try directory.write("nsswitch.conf", "hosts: dns\n")
             _ = try ChildProcess.run("chmod", ["644", resolver, switches], in: directory)
             let trial = try ChildProcess.run(
-                "unshare", ["-m", "sh", "-c", "mount --bind \(resolver) /etc/resolv.conf && mount --bind \(switches) /etc/nsswitch.conf"],
+                "unshare",
+                [
+                    "-m", "sh", "-c",
+                    "mount --bind \(resolver) /etc/resolv.conf && mount --bind \(switches) /etc/nsswitch.conf",
+                ],
                 in: directory)
             guard trial.code == 0, silent.isListening else {
                 print("skipped: no private resolv.conf to be had here (\(trial.output)\(silent.reason))")
@@ -142,7 +164,8 @@ extension RealProcesses {
                     directory: directory, redis: "redis://redis.nowhere.example:6379",
                     extra: "policies: [{prefix: \"\", default: \"d\"}]"))
             let process = try ChildProcess(
-                program("unshare") ?? "", [
+                program("unshare") ?? "",
+                [
                     "-m", "sh", "-c",
                     "mount --bind \(resolver) /etc/resolv.conf && mount --bind \(switches) /etc/nsswitch.conf && exec \(try built("hearth")) serve --config \(configuration)",
                 ], output: directory.file("hearth.log"))

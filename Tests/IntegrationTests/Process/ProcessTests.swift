@@ -46,7 +46,9 @@ extension RealProcesses {
             _ = try redis.client().call("SET", "k", "v")
             script.set(.delay(400))
             let clients = try (0..<20).map { _ in try hearth.client() }
-            for client in clients { try client.send(raw: RESPClient.encode(["GET", "k"]) + RESPClient.encode(["SET", "w", "1"])) }
+            for client in clients {
+                try client.send(raw: RESPClient.encode(["GET", "k"]) + RESPClient.encode(["SET", "w", "1"]))
+            }
             let idle = try hearth.client()
             pause(100)
             let start = milliseconds()
@@ -67,9 +69,12 @@ extension RealProcesses {
             let c = try hearth.client()
             #expect(try c.call("HEARTH", "POLICY", "k").fields["ttl_ms"] == .null)
             try hearth.reconfigure(
-                redis: "off", extra: "limits: {max_value: 1KiB, max_request: 1MiB}\npolicies: [{prefix: \"\", ttl: 90s}]")
+                redis: "off",
+                extra: "limits: {max_value: 1KiB, max_request: 1MiB}\npolicies: [{prefix: \"\", ttl: 90s}]")
             hearth.process.signal(.hangUp)
-            try eventually("the new policy rules") { try c.call("HEARTH", "POLICY", "k").fields["ttl_ms"]?.text == "90000" }
+            try eventually("the new policy rules") {
+                try c.call("HEARTH", "POLICY", "k").fields["ttl_ms"]?.text == "90000"
+            }
             #expect(try c.call("SET", "k", String(repeating: "x", count: 1025)).text.hasPrefix("TOOBIG"))
             #expect(try c.call("SET", "k", "v").text == "OK")
             #expect(try c.call("TTL", "k") == .integer(90))
@@ -109,7 +114,10 @@ extension RealProcesses {
             script.set(.delay(50))
             let client = try hearth.client()
             var bytes: [UInt8] = []
-            for index in 0..<90 { bytes += RESPClient.encode(index % 3 == 0 ? ["SET", "k\(index)", "v"] : ["GET", "k\(index - index % 3)"]) }
+            for index in 0..<90 {
+                bytes += RESPClient.encode(
+                    index % 3 == 0 ? ["SET", "k\(index)", "v"] : ["GET", "k\(index - index % 3)"])
+            }
             try client.send(raw: bytes)
             client.endSending()
             for index in 0..<90 { #expect(try client.receive().text == (index % 3 == 0 ? "OK" : "v")) }
@@ -118,7 +126,8 @@ extension RealProcesses {
 
         @Test func `requests in one-byte pieces, values of 8 MiB and pipelines of 10,000 arrive whole`() throws {
             let redis = try RedisServer()
-            let hearth = try HearthProcess(redis: redis.url, redisOptions: "timeout: 5s, soft_timeout: 5s", extra: "breaker: {slow_call: 60s}")
+            let hearth = try HearthProcess(
+                redis: redis.url, redisOptions: "timeout: 5s, soft_timeout: 5s", extra: "breaker: {slow_call: 60s}")
             try hearth.waitUntilClosed()
             let c = try hearth.client()
             for byte in RESPClient.encode(["SET", "pieces", "in one-byte\r\npieces"]) { try c.send(raw: [byte]) }
@@ -155,7 +164,9 @@ extension RealProcesses {
             #expect(try c.call("SET", "big", String(repeating: "b", count: 1 << 20)).text == "OK")
             // Paused: it asks for 200 MiB in all, and Hearth does not read on.
             let slow = try hearth.client()
-            let asking = TestThread { try? slow.send(raw: (0..<200).flatMap { _ in RESPClient.encode(["GET", "big"]) }) }
+            let asking = TestThread {
+                try? slow.send(raw: (0..<200).flatMap { _ in RESPClient.encode(["GET", "big"]) })
+            }
             let start = milliseconds()
             var slowest = 0.0
             while milliseconds() - start < 500 {
@@ -164,9 +175,10 @@ extension RealProcesses {
                 slowest = max(slowest, milliseconds() - asked)
             }
             let fields = try c.call("CLIENT", "LIST").text.split(separator: "\n")
-            let unread = fields.compactMap { line in
-                line.split(separator: " ").first { $0.hasPrefix("omem=") }.flatMap { Int($0.dropFirst(5)) }
-            }.max() ?? 0
+            let unread =
+                fields.compactMap { line in
+                    line.split(separator: " ").first { $0.hasPrefix("omem=") }.flatMap { Int($0.dropFirst(5)) }
+                }.max() ?? 0
             print("slow reader: \(unread) bytes unread, slowest neighbour \(short(slowest)) ms")
             #expect(unread < 4 << 20)
             // It reads again: nothing is lost.
@@ -188,8 +200,10 @@ extension RealProcesses {
             let hearth = try HearthProcess()
             let bystander = try hearth.client()
             let inputs = [
-                "*1\r\n:1\r\n", "*a\r\n", "*3\r\n$3\r\nSET\r\n$-1\r\n", "*1\r\n$x\r\n", "*2147483648\r\n", "*1\r\n$4294967296\r\n",
-                "SET \"unbalanced\r\n", "GET 'a'b\r\n", "*1\r\n*1\r\n$4\r\nPING\r\n", "*1\r\n$-2\r\n", "*1\r\n$ 4\r\nPING\r\n",
+                "*1\r\n:1\r\n", "*a\r\n", "*3\r\n$3\r\nSET\r\n$-1\r\n", "*1\r\n$x\r\n", "*2147483648\r\n",
+                "*1\r\n$4294967296\r\n",
+                "SET \"unbalanced\r\n", "GET 'a'b\r\n", "*1\r\n*1\r\n$4\r\nPING\r\n", "*1\r\n$-2\r\n",
+                "*1\r\n$ 4\r\nPING\r\n",
                 "*1\r\nPING\r\n", "*01\r\n$4\r\nPING\r\n", "*1\r\n$04\r\nPING\r\n", "*+1\r\n$4\r\nPING\r\n",
                 "*" + String(repeating: "1", count: 70_000), String(repeating: "x", count: 70_000),
                 "*1\r\n$" + String(repeating: "1", count: 70_000),
@@ -202,7 +216,9 @@ extension RealProcesses {
                     try? client.send(raw: Array("PING\r\n".utf8) + Array(input.utf8))
                     answers.append((try? client.receiveUntilEnd()) ?? "(no end)")
                 }
-                #expect(answers[0] == answers[1], "\(input.prefix(40).debugDescription): Redis \(answers[0].debugDescription)")
+                #expect(
+                    answers[0] == answers[1],
+                    "\(input.prefix(40).debugDescription): Redis \(answers[0].debugDescription)")
                 #expect(try bystander.call("PING").text == "PONG")
             }
             // What Redis lets pass.
@@ -255,7 +271,11 @@ extension RealProcesses {
             #expect(try hearth.client().call("PING").text == "PONG")
             #expect(try ChildProcess.run("chmod", ["755", hearth.directory.path], in: hearth.directory).code == 0)
             let other = try ChildProcess.run(
-                "setpriv", ["--reuid", "65534", "--clear-groups", program("redis-cli") ?? "redis-cli", "-s", hearth.socketPath, "PING"],
+                "setpriv",
+                [
+                    "--reuid", "65534", "--clear-groups", program("redis-cli") ?? "redis-cli", "-s", hearth.socketPath,
+                    "PING",
+                ],
                 in: hearth.directory)
             #expect(!other.output.contains("PONG"), "\(other.output)")
             #expect(hearth.log.contains("client_refused") && hearth.log.contains("65534"))

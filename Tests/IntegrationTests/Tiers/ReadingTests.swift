@@ -42,7 +42,10 @@ extension RealProcesses {
             // Remembered as absent a moment ago; then nobody knows.
             try eventually("the memory of absence ends") { try explain(c, "d:a") == "default default" }
             #expect(try c.call("GET", "d:a").text == "ctx a of d:a")
-            #expect(try c.call("MGET", "d:a", "held", "a").items == [.bulk(Array("ctx a of d:a".utf8)), .bulk([118]), .null])
+            #expect(
+                try c.call("MGET", "d:a", "held", "a").items == [
+                    .bulk(Array("ctx a of d:a".utf8)), .bulk([118]), .null,
+                ])
             #expect(try c.call("EXISTS", "d:a", "held") == .integer(1), "a default does not exist")
             #expect(try c.call("TTL", "d:a") == .integer(-2))
             #expect(try c.call("TYPE", "d:a").text == "none")
@@ -76,7 +79,9 @@ extension RealProcesses {
                     """)
             try hearth.waitUntilClosed()
             let c = try hearth.client()
-            for key in ["p", "final:p", "gone"] { #expect(try c.call("SET", key, "v \(key)", "EX", "1000").text == "OK") }
+            for key in ["p", "final:p", "gone"] {
+                #expect(try c.call("SET", key, "v \(key)", "EX", "1000").text == "OK")
+            }
             #expect(try c.call("DEL", "gone") == .integer(1))
             redis.kill()
             try redis.restart()
@@ -123,7 +128,9 @@ extension RealProcesses {
             #expect((1900...2200).contains(life), "\(life)")
             #expect(try direct.call("TTL", "s:long").integer ?? 0 > 990, "a life was shortened")
             #expect(try direct.call("TTL", "s:none") == .integer(-1), "a life was given")
-            try eventually("it expires when nobody reads", within: 4000) { try direct.call("EXISTS", "s:a") == .integer(0) }
+            try eventually("it expires when nobody reads", within: 4000) {
+                try direct.call("EXISTS", "s:a") == .integer(0)
+            }
             #expect(try c.call("GET", "s:a") == .null)
         }
 
@@ -229,7 +236,9 @@ extension RealProcesses {
             // Small pipelines: the breaker must not take a busy test machine for a slow Redis.
             for start in stride(from: 0, to: count, by: 50) {
                 let replies = try c.pipeline((start..<start + 50).map { ["SET", "k\($0)", "value \($0)"] })
-                #expect(replies.allSatisfy { $0.text == "OK" }, "\(replies.first { $0.text != "OK" } as Any) \(hearth.log.suffix(600))")
+                #expect(
+                    replies.allSatisfy { $0.text == "OK" },
+                    "\(replies.first { $0.text != "OK" } as Any) \(hearth.log.suffix(600))")
             }
             hearth.process.signal(.terminate)
             #expect(try hearth.process.wait() == 0)
@@ -261,7 +270,9 @@ extension RealProcesses {
                 TestThread {
                     guard let client = try? RESPClient(address) else { return }
                     var number = 0
-                    while let reply = try? client.call("SET", "w\(writer):\(number)", "value \(number)"), reply.text == "OK" {
+                    while let reply = try? client.call("SET", "w\(writer):\(number)", "value \(number)"),
+                        reply.text == "OK"
+                    {
                         acknowledged.withLock { $0[writer] = number + 1 }
                         number += 1
                         guard let sum = try? client.call("INCR", "total"), sum.integer != nil else { return }
@@ -283,7 +294,9 @@ extension RealProcesses {
             }
             let total = Int(try c.call("GET", "total").text) ?? 0
             let least = counted.withLock { $0 }
-            print("kill -9: \(acknowledged.withLock { $0.reduce(0, +) }) sets and \(least) increments acknowledged in \(short(took)) ms, \(lost) lost, total \(total)")
+            print(
+                "kill -9: \(acknowledged.withLock { $0.reduce(0, +) }) sets and \(least) increments acknowledged in \(short(took)) ms, \(lost) lost, total \(total)"
+            )
             #expect(lost == 0)
             // Each client may have one increment that was done and not acknowledged.
             #expect((least...least + writers).contains(total), "\(total) of \(least)")

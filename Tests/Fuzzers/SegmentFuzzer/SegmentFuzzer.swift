@@ -1,7 +1,7 @@
 // Arbitrary bytes as a segment file: recovery, inspection and reading neither crash nor return what was not written.
 //
 // The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes
-// 1 and 2 where. `Fuzzers/SegmentFuzzer/build` builds it; it needs no corpus.
+// 1 and 2 where. `Tests/Fuzzers/SegmentFuzzer/build` builds it; it needs no corpus.
 
 import Primitives
 import SegmentLog
