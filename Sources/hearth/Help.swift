@@ -53,7 +53,8 @@ extension CommandLineTool {
                 summary: "what lies in a warm directory, and whether it is sound",
                 details: """
                     inspect reads footers, verify every record. Both write nothing and work whether or not
-                    Hearth runs. DIR is warm.path where it is not given. Exit codes: 0 it is sound, 69 it has damage or can't be read.
+                    Hearth runs. DIR is warm.path where it is not given.
+                    Exit codes: 0 it is sound, 69 it has damage or can't be read.
                     """, run: { $0.warm() }),
             Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",
