@@ -80,10 +80,14 @@ let package = Package(
 
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
-    for (name, module) in [("ConfigurationFuzzer", "Configuration"), ("RequestFuzzer", "RESP")] {
+    let fuzzers: [(name: String, modules: [Target.Dependency])] = [
+        ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]),
+        ("SegmentFuzzer", ["WarmTier", "SegmentLog", "TestSupport", "Primitives"]),
+    ]
+    for fuzzer in fuzzers {
         package.targets.append(
             .executableTarget(
-                name: name, dependencies: [.init(stringLiteral: module)], path: "Tests/Fuzzers/\(name)",
+                name: fuzzer.name, dependencies: fuzzer.modules, path: "Tests/Fuzzers/\(fuzzer.name)",
                 swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
                 linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
     }

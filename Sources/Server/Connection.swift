@@ -384,6 +384,12 @@ final class Connection: StreamDelegate {
     /// May be idle for no longer: nothing owed, nothing half read.
     func isIdleSince(_ moment: Int64) -> Bool { activeAt < moment && slotCount == 0 && unreadBytes == 0 }
 
+    /// The client owes a password again, and until then has the limits of one that does.
+    func requireAuthentication() {
+        isAuthenticated = false
+        parser.isAuthenticated = false
+    }
+
     func didAuthenticate() {
         isAuthenticated = true
         parser.isAuthenticated = true

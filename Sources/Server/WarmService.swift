@@ -22,7 +22,7 @@ final class WarmService: Sendable {
     /// A read or a walk; `deliver` sends the answer to whoever asked.
     enum ReadJob: Sendable {
         case read([UInt8], deliver: @Sendable (WarmAnswer) -> Void)
-        case scan(cursor: UInt64, count: Int, deliver: @Sendable (UInt64, [[UInt8]]) -> Void)
+        case scan(cursor: UInt64, count: Int, deliver: @Sendable (ScanPage) -> Void)
     }
 
     /// Work of the writer's thread, in order.
@@ -129,7 +129,7 @@ final class WarmService: Sendable {
                 case .read(let key, let deliver): deliver(answer(key))
                 case .scan(let cursor, let count, let deliver):
                     let page = tier.scan(from: WarmCursor(rawValue: cursor), limit: count, now: Loop.wallClock)
-                    deliver(page.next?.rawValue ?? 0, page.keys)
+                    deliver(ScanPage(next: page.next?.rawValue ?? 0, keys: page.keys))
                 }
             }
         }
@@ -222,13 +222,11 @@ final class WarmPort: WarmAccess {
         if !isQueued { completion(.refused("as many writes wait for the warm tier as may")) }
     }
 
-    func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void) {
-        let box = Delivery { (page: (UInt64, [[UInt8]])) in completion(page.0, page.1) }
+    func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
+        let box = Delivery<ScanPage?>(completion)
         let isQueued = service.reads.send(
-            .scan(cursor: cursor, count: count) { [mailbox] next, keys in
-                mailbox.send(.run { box.completion((next, keys)) })
-            })
-        if !isQueued { completion(0, []) }
+            .scan(cursor: cursor, count: count) { [mailbox] page in mailbox.send(.run { box.completion(page) }) })
+        if !isQueued { completion(nil) }
     }
 }
 

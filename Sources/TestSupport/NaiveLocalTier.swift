@@ -96,7 +96,10 @@ public struct NaiveLocalTier {
         }
         let candidates = stale.filter { $0.value.staleOrder == oldest }.keys
         evictedAsStale += 1
-        drop(candidates.first(where: hasGone) ?? candidates.first!)
+        // Of several that went at once the order is not known. The smallest first: any order in which all of them were
+        // needed shows that they are needed in this one as well.
+        let gone = candidates.filter(hasGone).min { Self.blocks($0, entries[$0]!) < Self.blocks($1, entries[$1]!) }
+        drop(gone ?? candidates.first!)
     }
 
     private mutating func drop(_ key: [UInt8]) {

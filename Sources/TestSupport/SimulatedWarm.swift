@@ -78,9 +78,9 @@ public final class SimulatedWarm: WarmAccess {
         scheduler.after(nanoseconds: latency.nanoseconds) { completion(.done([.ok])) }
     }
 
-    public func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void) {
+    public func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
         let keys = copies.filter { $0.value.value.isAlive(at: scheduler.now) }.keys
-        scheduler.after(nanoseconds: latency.nanoseconds) { completion(0, Array(keys)) }
+        scheduler.after(nanoseconds: latency.nanoseconds) { completion(ScanPage(next: 0, keys: Array(keys))) }
     }
 
     private struct Space: KeySpace {

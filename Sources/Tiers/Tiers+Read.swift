@@ -203,8 +203,8 @@ extension Tiers {
     public var hasRedis: Bool { redis != nil }
 
     /// A step of a walk over the keys that the warm tier holds as the authority.
-    public func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void) {
-        guard let warm else { return completion(0, []) }
+    public func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
+        guard let warm else { return completion(ScanPage(next: 0, keys: [])) }
         warm.scan(cursor: cursor, count: count, completion: completion)
     }
 }

@@ -45,6 +45,18 @@ public enum WarmOutcome: Sendable {
     case unknown(String)
 }
 
+/// A step of a walk over the keys.
+public struct ScanPage: Sendable, Equatable {
+    /// Where the walk goes on; 0 when it is over.
+    public var next: UInt64
+    public var keys: [[UInt8]]
+
+    public init(next: UInt64, keys: [[UInt8]]) {
+        self.next = next
+        self.keys = keys
+    }
+}
+
 /// The warm tier's service to one worker; belongs to the worker's thread, and so do the completions.
 ///
 /// Requests of one worker are carried out in the order they were made. What may wait is bounded by the implementation,
@@ -58,5 +70,7 @@ public protocol WarmAccess: AnyObject {
     /// Removes every copy.
     func removeAll(completion: @escaping (WarmOutcome) -> Void)
     /// A step of an iteration over the live keys, from cursor 0 until the cursor returned is 0 again (Redis's SCAN).
-    func scan(cursor: UInt64, count: Int, completion: @escaping (UInt64, [[UInt8]]) -> Void)
+    ///
+    /// The completion hears nil when as many reads wait as may: the walk can go on from the same cursor.
+    func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void)
 }

@@ -32,7 +32,7 @@ enum ConnectionCommands {
                 c.transaction = nil
                 c.version = .resp2
                 c.name = []
-                if c.worker.configuration.password != nil { c.isAuthenticated = false }
+                if c.worker.configuration.password != nil { c.requireAuthentication() }
                 c.immediate { $0.simple("RESET") }
             }),
         Command(

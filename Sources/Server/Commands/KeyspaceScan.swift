@@ -34,11 +34,13 @@ enum KeyspaceScan {
         }
         if c.worker.tiers.hasRedis { return forward(c, a) }
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
-        c.worker.tiers.scan(cursor: cursor, count: options.count) { [options] next, keys in
-            let matching = options.type ?? "string" == "string" ? keys.filter { matches($0, options.pattern) } : []
+        c.worker.tiers.scan(cursor: cursor, count: options.count) { [options] page in
+            guard let page else { return refuse(c, slot) }
+            let isWanted = options.type ?? "string" == "string"
+            let matching = isWanted ? page.keys.filter { matches($0, options.pattern) } : []
             c.complete(slot) { output in
                 output.arrayHead(2)
-                output.bulk(String(next))
+                output.bulk(String(page.next))
                 output.arrayHead(matching.count)
                 for key in matching { output.bulk(key) }
             }
@@ -50,7 +52,8 @@ enum KeyspaceScan {
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         let pattern = a.bytes(1)
         let found = Found()
-        collect(c, cursor: 0, pattern, into: found) {
+        collect(c, cursor: 0, pattern, into: found) { isWhole in
+            guard isWhole else { return refuse(c, slot) }
             c.complete(slot) { output in
                 output.arrayHead(found.keys.count)
                 for key in found.keys { output.bulk(key) }
@@ -63,21 +66,30 @@ enum KeyspaceScan {
     }
 
     private static func collect(
-        _ c: Connection, cursor: UInt64, _ pattern: [UInt8], into found: Found, _ completion: @escaping () -> Void
+        _ c: Connection, cursor: UInt64, _ pattern: [UInt8], into found: Found,
+        _ completion: @escaping (_ isWhole: Bool) -> Void
     ) {
-        c.worker.tiers.scan(cursor: cursor, count: 1000) { next, keys in
-            found.keys += keys.filter { matches($0, pattern) }
-            if next == 0 { completion() } else { collect(c, cursor: next, pattern, into: found, completion) }
+        c.worker.tiers.scan(cursor: cursor, count: 1000) { page in
+            guard let page else { return completion(false) }
+            found.keys += page.keys.filter { matches($0, pattern) }
+            if page.next == 0 { return completion(true) }
+            collect(c, cursor: page.next, pattern, into: found, completion)
         }
+    }
+
+    private static func refuse(_ c: Connection, _ slot: Slot) {
+        c.complete(slot) { $0.error("UNAVAILABLE not answered: as many reads wait for the warm tier as may") }
     }
 
     static func randomKey(_ c: Connection, _ a: Arguments) {
         if c.worker.tiers.hasRedis { return forward(c, a) }
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         let place = UInt64.random(in: 0..<(1 << 38))
-        c.worker.tiers.scan(cursor: place, count: 16) { _, keys in
-            if let key = keys.randomElement() { return c.complete(slot) { $0.bulk(key) } }
-            firstKey(c, cursor: 0) { key in
+        c.worker.tiers.scan(cursor: place, count: 16) { page in
+            guard let page else { return refuse(c, slot) }
+            if let key = page.keys.randomElement() { return c.complete(slot) { $0.bulk(key) } }
+            firstKey(c, cursor: 0) { answer in
+                guard case .some(let key) = answer else { return refuse(c, slot) }
                 c.complete(slot) { output in
                     if let key { output.bulk(key) } else { output.null(slot.version) }
                 }
@@ -85,10 +97,12 @@ enum KeyspaceScan {
         }
     }
 
-    private static func firstKey(_ c: Connection, cursor: UInt64, _ completion: @escaping ([UInt8]?) -> Void) {
-        c.worker.tiers.scan(cursor: cursor, count: 64) { next, keys in
-            if let key = keys.first { return completion(key) }
-            if next == 0 { completion(nil) } else { firstKey(c, cursor: next, completion) }
+    /// The first key of the walk; `.some(nil)` where there is none, nil where the walk could not be made.
+    private static func firstKey(_ c: Connection, cursor: UInt64, _ completion: @escaping ([UInt8]??) -> Void) {
+        c.worker.tiers.scan(cursor: cursor, count: 64) { page in
+            guard let page else { return completion(nil) }
+            if let key = page.keys.first { return completion(.some(key)) }
+            if page.next == 0 { completion(.some(nil)) } else { firstKey(c, cursor: page.next, completion) }
         }
     }
 

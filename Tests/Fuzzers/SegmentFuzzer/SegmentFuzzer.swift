@@ -1,7 +1,7 @@
 // Arbitrary bytes as a segment file: recovery, inspection and reading neither crash nor return what was not written.
 //
 // The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes
-// 1 and 2 where. `Tests/Fuzzers/SegmentFuzzer/build` builds it; it needs no corpus.
+// 1 and 2 where. `.ci/scripts/fuzz` builds and runs it; it needs no corpus.
 
 import Primitives
 import SegmentLog
@@ -62,7 +62,7 @@ private struct Original {
 private let original = try! Original()  // a fuzzer without its input has nothing to do
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzSegment(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+public func fuzzSegment(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let files = SimulatedFileSystem(seed: 1)
     files.setContents(original.path, original.file(Array(UnsafeBufferPointer(start: start, count: count))))
     do {
@@ -93,4 +93,22 @@ public func fuzzSegment(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         preconditionFailure("BUG: \(error)")
     }
     return 0
+}
+
+private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+
+/// libFuzzer's own loop; its header is C++.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
+    _ target: Target
+) -> CInt
+
+/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
+@_cdecl("SegmentFuzzer_main")
+public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+    var count = count
+    var arguments = arguments
+    return runDriver(&count, &arguments, fuzzSegment)
 }

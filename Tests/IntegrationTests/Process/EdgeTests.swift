@@ -1,0 +1,139 @@
+// Edges that were found broken once: each a real process, asked what it got wrong before.
+
+import TestSupport
+import Testing
+
+extension RealProcesses {
+    @Suite struct Edges {
+        @Test func `FLUSHDB within MULTI removes what the transaction and those before it wrote`() throws {
+            let hearth = try HearthProcess()
+            let c = try hearth.client()
+            #expect(try c.call("SET", "before", "1").text == "OK")
+            let replies = try c.pipeline([
+                ["MULTI"], ["SET", "within", "2"], ["FLUSHDB"], ["SET", "after", "3"], ["EXEC"],
+            ])
+            #expect(replies.last?.items.count == 3)
+            #expect(try c.call("MGET", "before", "within", "after").items.map(\.text) == ["", "", "3"])
+            #expect(try c.call("DBSIZE").integer == 1)
+            #expect(try c.call("FLUSHDB").text == "OK")
+            #expect(try c.call("DBSIZE").integer == 0)
+            try hearth.restart()
+            #expect(try hearth.client().call("KEYS", "*").items.isEmpty)
+        }
+
+        @Test func `a reply keeps the protocol in which it was asked for`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url)
+            try hearth.waitUntilClosed()
+            let c = try hearth.client()
+            try c.send(raw: RESPClient.encode(["GET", "nothing"]) + RESPClient.encode(["HELLO", "3"]))
+            #expect(try c.receiveRaw()?.bytes == Array("$-1\r\n".utf8))
+            #expect(try c.receive().fields["proto"]?.integer == 3)
+        }
+
+        @Test func `a value that local memory alone may hold and can't is refused`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url, extra: #"policies: [{prefix: "m:", tiers: [local]}]"#)
+            let c = try hearth.client()
+            #expect(try c.call("SET", "m:small", "v").text == "OK")
+            #expect(try c.call("GET", "m:small").text == "v")
+            let large = String(repeating: "x", count: 2 << 20)
+            #expect(try c.call("SET", "m:large", large).text.hasPrefix("TOOBIG "))
+            #expect(try c.call("GET", "m:large") == .null)
+        }
+
+        @Test func `commands without keys are Redis's where there is one, whatever the empty prefix may hold`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url, extra: "policies: [{prefix: '', tiers: [local]}]")
+            try hearth.waitUntilClosed()
+            let direct = try RESPClient(redis.address)
+            #expect(try direct.call("SET", "k", "v").text == "OK")
+            let c = try hearth.client()
+            #expect(try c.call("DBSIZE").integer == 1)
+            #expect(try c.call("FLUSHDB").text == "OK")
+            #expect(try direct.call("DBSIZE").integer == 0)
+        }
+
+        @Test func `absence is believed no longer than presence`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(
+                redis: redis.url, extra: "policies: [{prefix: '', max_staleness: 100ms, negative_ttl: 1h}]")
+            try hearth.waitUntilClosed()
+            let c = try hearth.client()
+            #expect(try c.call("GET", "k") == .null)
+            #expect(try RESPClient(redis.address).call("SET", "k", "v").text == "OK")
+            let waited = try eventually("the value is seen", within: 2000) { try c.call("GET", "k").text == "v" }
+            #expect(waited < 600, "\(waited) ms")
+        }
+
+        @Test func `a session that is read through an outage longer than its life is there when Redis is back`() throws
+        {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(
+                redis: redis.url, redisOptions: "reconnect_max: 100ms",
+                extra: """
+                    breaker: {open: 100ms, open_max: 200ms}
+                    policies: [{prefix: "s:", ttl: 2s, sliding: true, max_staleness: 200ms}]
+                    """)
+            try hearth.waitUntilClosed()
+            let c = try hearth.client()
+            #expect(try c.call("SET", "s:1", "turns").text == "OK")
+            redis.kill()
+            let begun = milliseconds()
+            try eventually("four seconds of reads, twice its life", within: 6000) {
+                let read = try c.call("GET", "s:1").text
+                #expect(read == "turns")
+                return milliseconds() - begun > 4000
+            }
+            try redis.restart()
+            try hearth.waitUntilClosed()
+            #expect(try c.call("GET", "s:1").text == "turns")
+            try eventually("Redis has it again", within: 3000) {
+                _ = try c.call("GET", "s:1")
+                return try RESPClient(redis.address).call("GET", "s:1").text == "turns"
+            }
+        }
+
+        @Test func `a browser that is made to speak HTTP here is not obeyed`() throws {
+            let hearth = try HearthProcess()
+            let c = try hearth.client()
+            try c.send(raw: Array("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET pwned 1\r\n".utf8))
+            #expect(try c.receiveUntilEnd().isEmpty)
+            #expect(try hearth.client().call("EXISTS", "pwned").integer == 0)
+            try eventually("a log line tells", within: 2000) { hearth.log.contains("http_refused") }
+        }
+
+        @Test func `MGET beyond max_output is an error, and the connection lives`() throws {
+            let hearth = try HearthProcess(extra: "limits: {max_output: 1MiB, max_value: 512KiB}")
+            let c = try hearth.client()
+            #expect(try c.call("SET", "k", String(repeating: "x", count: 400_000)).text == "OK")
+            let reply = try c.call(["MGET"] + Array(repeating: "k", count: 100))
+            #expect(reply.isError && reply.text.contains("limits.max_output"), "\(reply.text.prefix(200))")
+            #expect(try c.call("PING").text == "PONG")
+        }
+
+        @Test func `a reload to strong takes hold of keys that were quiet`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url, extra: "policies: [{prefix: '', consistency: eventual}]")
+            try hearth.waitUntilClosed()
+            let c = try hearth.client()
+            #expect(try c.call("SET", "k", "old").text == "OK")
+            #expect(try RESPClient(redis.address).call("SET", "k", "new").text == "OK")
+            #expect(try c.call("GET", "k").text == "old")
+            try hearth.reconfigure(redis: redis.url, extra: "policies: [{prefix: '', consistency: strong}]")
+            hearth.process.signal(.hangUp)
+            try eventually("the reload is logged", within: 5000) { hearth.log.contains("\"reloaded\"") }
+            try eventually("the new value is read", within: 2000) { try c.call("GET", "k").text == "new" }
+        }
+
+        @Test func `a pipeline of two large commands over different keys is quick`() throws {
+            let hearth = try HearthProcess()
+            let c = try hearth.client()
+            c.patience = 60_000
+            let set = ["MSET"] + (0..<8000).flatMap { ["a\($0)", "v"] }
+            let get = ["MGET"] + (0..<8000).map { "b\($0)" }
+            let replies = try c.pipeline([set, get])
+            #expect(replies[0].text == "OK" && replies[1].items.count == 8000)
+        }
+    }
+}
