@@ -7,17 +7,22 @@ ARGS ?=
 # Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
 TEST_FLAGS ?=
 
-# The Swift runtime is linked in: the binary needs the C libraries alone.
-RELEASE = swift build -c release --static-swift-stdlib --product hearth
-BINARY = .build/release/hearth
-SOURCES = Package.swift Sources Tests
+# Not empty: `make bench` in a minute, of fewer and shorter rounds.
+QUICK ?=
 
-.PHONY: help build run test demo format lint install clean
+# The Swift runtime is linked in: the binary needs the C libraries alone.
+LINKED = swift build -c release --static-swift-stdlib
+RELEASE = $(LINKED) --product hearth
+BINARY = .build/release/hearth
+SOURCES = Package.swift Sources Tests Benchmarks
+
+.PHONY: help build run test demo bench format lint install clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
 	@echo 'make test     everything that is tested'
 	@echo 'make demo     a Redis that is killed and comes back, in half a minute'
+	@echo 'make bench    Hearth beside redis-server, memcached and a bare loop; QUICK=1 for a minute of it'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
 	@echo 'make format   formats the sources in place'
@@ -39,6 +44,13 @@ demo:
 	@.ci/scripts/packages test
 	$(RELEASE)
 	@.ci/scripts/demo
+
+bench:
+	@.ci/scripts/packages bench
+	$(RELEASE)
+	$(LINKED) --product hearth-bench
+	$(LINKED) --product bare-loop
+	@Benchmarks/bench $(if $(QUICK),--quick)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

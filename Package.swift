@@ -9,8 +9,8 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -21,7 +21,7 @@ let package = Package(
     name: "hearth",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "hearth", targets: ["hearth"])
+        .executable(name: "hearth", targets: ["hearth"]),
     ],
     targets: [
         .systemLibrary(name: "CHiredis"),
@@ -39,13 +39,16 @@ let package = Package(
         room("RedisTier", ["CHiredis", "EventLoop", "Resilience", "Primitives"]),
         room("SegmentLog", ["Primitives"]),
         room("WarmTier", ["SegmentLog", "Primitives"]),
+        room("Journal", ["SegmentLog", "Primitives"]),
         room("Resilience"),
         room("State", ["CLongDouble", "Primitives"]),
-        room("Tiers", ["LocalTier", "RedisTier", "WarmTier", "Resilience", "State", "Metrics", "Primitives"]),
+        room(
+            "Tiers", ["LocalTier", "RedisTier", "WarmTier", "Journal", "Resilience", "State", "Metrics", "Primitives"]),
         room(
             "Server",
             [
-                "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "SegmentLog", "Resilience", "State", "EventLoop",
+                "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Journal", "SegmentLog", "Resilience", "State",
+                "EventLoop",
                 "Metrics", "Admin", "Primitives",
             ]),
         room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
@@ -54,14 +57,15 @@ let package = Package(
             name: "hearth",
             dependencies: [
                 "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier",
-                "SegmentLog",
-                "Resilience", "Metrics", "Primitives",
+                "Journal", "SegmentLog", "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 
-        room("TestSupport", ["LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
+        room(
+            "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
         tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
         tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),
+        tests("JournalTests", ["Journal", "SegmentLog", "Primitives"]),
         tests("ResilienceTests", ["Resilience"]),
         tests("MetricsTests", ["Metrics"]),
         tests("AdminTests", ["Admin", "Metrics"]),
@@ -69,9 +73,11 @@ let package = Package(
         tests("EventLoopTests", ["EventLoop", "Primitives"]),
         tests("RedisTierTests", ["RedisTier", "EventLoop", "Primitives"]),
         tests("StateTests", ["State", "Primitives"]),
-        tests("TiersTests", ["Tiers", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
+        tests(
+            "TiersTests",
+            ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
         tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
-        tests("ServerTests", ["Server", "RESP", "State", "Primitives"]),
+        tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
         tests("IntegrationTests", []),
     ],
@@ -81,7 +87,8 @@ let package = Package(
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
     let fuzzers: [(name: String, modules: [Target.Dependency])] = [
-        ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]),
+        ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]), ("ReplyFuzzer", ["RESP"]),
+        ("JournalFuzzer", ["Journal", "SegmentLog", "TestSupport", "Primitives"]),
         ("SegmentFuzzer", ["WarmTier", "SegmentLog", "TestSupport", "Primitives"]),
     ]
     for fuzzer in fuzzers {

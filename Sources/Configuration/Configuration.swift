@@ -32,6 +32,11 @@ public struct Configuration: Sendable, Equatable {
     /// The Redis tier's configuration, or nil with `redis.url: off`.
     public var redis: RedisConfiguration? { redisIsOff ? nil : redisSettings }
 
+    /// Whether any write is ever journaled: where there is a Redis, and a policy that says so.
+    public var usesJournal: Bool {
+        !redisIsOff && policies.contains { $0.onOutage == .journal && $0.consistency != .strong }
+    }
+
     /// `warm.sync` with `auto` decided: `always` where the warm tier is the authority, else once a second.
     public var warmSync: WarmSection.Sync {
         guard warm.sync == .auto else { return warm.sync }

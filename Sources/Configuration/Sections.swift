@@ -76,9 +76,13 @@ public struct JournalSection: Sendable, Equatable {
         case never
     }
 
+    /// The directory; locked against a second process.
     public var path = "/var/lib/hearth/journal"
+    /// Bytes on disk, and about as many in memory while so much waits.
     public var maxBytes = 256 << 20
     public var sync = Sync.always
+    /// Entries a second that a replay gives to Redis, at most.
+    public var replayRate = 20_000
 
     public init() {}
 }

@@ -63,11 +63,10 @@ extension Configuration {
         Setting("warm.max_bytes", .bytes(from: 1 << 20), \.warm.maxBytes, .atRestart),
         Setting("warm.sync", .warmSync, \.warm.sync, .atRestart),
         Setting("warm.when_full", .choice, \.warm.whenFull, .atRestart),
-        Setting("journal.path", .path(), \.journal.path, .atRestart, notBuilt: { _ in journalMissing }),
-        Setting(
-            "journal.max_bytes", .bytes(from: 1 << 20), \.journal.maxBytes, .atRestart,
-            notBuilt: { _ in journalMissing }),
-        Setting("journal.sync", .journalSync, \.journal.sync, .atRestart, notBuilt: { _ in journalMissing }),
+        Setting("journal.path", .path(), \.journal.path, .atRestart),
+        Setting("journal.max_bytes", .bytes(from: 1 << 20, to: 1 << 40), \.journal.maxBytes, .atRestart),
+        Setting("journal.sync", .journalSync, \.journal.sync, .atRestart),
+        Setting("journal.replay_rate", .integer(1...10_000_000), \.journal.replayRate, .atRestart),
     ]
 
     private static let limitSettings: [Setting<Configuration>] = [
@@ -75,6 +74,7 @@ extension Configuration {
         Setting("limits.max_value", .bytes(from: 1 << 10, to: 512 << 20), \.server.maxValue),
         Setting("limits.max_request", .bytes(from: 1 << 10, to: 1 << 32), \.server.maxRequest),
         Setting("limits.max_output", .bytes(from: 1 << 10, to: 1 << 32), \.server.maxOutput),
+        Setting("limits.max_pinned", .integer(0...65_536), \.server.maxPinned),
         Setting("limits.idle", .duration(), \.server.idle),
     ]
 
@@ -85,14 +85,9 @@ extension Configuration {
         },
         Setting(
             "commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command),
-            \.commands.allow
-        ) {
-            $0.commands.allow.isEmpty ? nil : "the commands stay denied"
-        },
+            \.commands.allow),
         Setting("log.level", .choice, \.log.level),
     ]
-
-    static let journalMissing = "writes in an outage answer -UNAVAILABLE"
 
     static let policySettings: [Setting<Policy>] = [
         Setting("consistency", .choice, \.consistency),
@@ -105,12 +100,10 @@ extension Configuration {
         Setting("negative_ttl", .duration(), \.negativeTTL),
         Setting("default", .optional(.template, "null"), \.defaultContext),
         Setting("on_absent", .choice, \.onAbsent),
-        Setting("on_outage", .choice, \.onOutage, notBuilt: { $0.onOutage == .journal ? journalMissing : nil }),
-        Setting("on_conflict", .choice, \.onConflict, notBuilt: { _ in journalMissing }),
-        Setting("on_unknown_base", .choice, \.onUnknownBase, notBuilt: { _ in journalMissing }),
-        Setting("conditional_on_outage", .choice, \.conditionalOnOutage) {
-            $0.conditionalOnOutage == .held ? journalMissing : nil
-        },
+        Setting("on_outage", .choice, \.onOutage),
+        Setting("on_conflict", .choice, \.onConflict),
+        Setting("on_unknown_base", .choice, \.onUnknownBase),
+        Setting("conditional_on_outage", .choice, \.conditionalOnOutage),
         Setting("tiers", .tiers, \.tiers),
         Setting("max_value", .bytes(from: 1, to: 512 << 20), \.maxValue),
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),

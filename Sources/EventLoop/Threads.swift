@@ -52,11 +52,12 @@ public final class BlockingQueue<Message: Sendable>: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// False when the queue is full or closed.
-    public func send(_ message: Message) -> Bool {
+    /// False when the queue is full or closed; with `beyondCapacity`, of which the sender has a bound of its own, only
+    /// when it is closed.
+    public func send(_ message: Message, beyondCapacity: Bool = false) -> Bool {
         uv_mutex_lock(lock)
         defer { uv_mutex_unlock(lock) }
-        guard !isClosed, messages.count < capacity else { return false }
+        guard !isClosed, beyondCapacity || messages.count < capacity else { return false }
         messages.append(message)
         if messages.count == 1 { uv_cond_signal(arrived) }
         return true

@@ -9,6 +9,8 @@ public indirect enum Reply: Sendable, Equatable {
     case integer(Int64)
     case null
     case array([Reply])
+    /// A whole reply of Redis as its bytes came, in whichever protocol: passed on, not understood.
+    case framed([UInt8])
 
     public static func error(_ text: String) -> Reply { .error(Array(text.utf8)) }
     public static func status(_ text: StaticString) -> Reply {
@@ -23,6 +25,15 @@ public indirect enum Reply: Sendable, Equatable {
     }
 
     public var isError: Bool {
-        if case .error = self { true } else { false }
+        switch self {
+        case .error: true
+        case .framed(let bytes): bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "!")
+        case .string, .status, .integer, .null, .array: false
+        }
+    }
+
+    /// Whether Redis sent this by itself, beside the replies to requests (RESP3).
+    public var isPush: Bool {
+        if case .framed(let bytes) = self { bytes.first == UInt8(ascii: ">") } else { false }
     }
 }

@@ -12,6 +12,8 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The moment that never comes: an entry without expiry.
     public static let never = Timestamp(milliseconds: .max)
+    /// The last moment at which an entry can end: to Redis a key may end a millisecond later, and that is not `never`.
+    public static let latest = Timestamp(milliseconds: .max - 1)
     /// Before everything: an entry that was never verified.
     public static let distantPast = Timestamp(milliseconds: 0)
 

@@ -32,11 +32,14 @@ extension OutputBuffer {
         lineEnd()
     }
 
-    /// `-text`, where `text` begins with the error's code (`ERR …`); line ends within become spaces.
-    public func error(bytes text: [UInt8]) { line("-", text) }
+    /// `-text`, where `text` begins with the error's code (`ERR …`); line ends within become spaces, those behind go.
+    public func error(bytes text: [UInt8]) {
+        let count = (text.lastIndex { $0 != 13 && $0 != 10 } ?? -1) + 1
+        line("-", Array(text[..<count]))
+    }
 
-    /// `-text`, where `text` begins with the error's code (`ERR …`); line ends within become spaces.
-    public func error(_ text: String) { line("-", Array(text.utf8)) }
+    /// `-text`, where `text` begins with the error's code (`ERR …`); line ends within become spaces, those behind go.
+    public func error(_ text: String) { error(bytes: Array(text.utf8)) }
 
     private func line(_ mark: StaticString, _ text: [UInt8]) {
         append(mark)

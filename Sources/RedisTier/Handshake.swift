@@ -7,12 +7,19 @@ struct Handshake {
     let request: RequestEncoder
     private let steps: [Step]
 
-    private enum Step { case authenticate, select, name, clientID, info }
+    private enum Step { case hello, authenticate, select, name, clientID, server, cluster }
 
-    init(_ configuration: RedisConfiguration) {
+    /// `version` is the protocol that Redis is to speak: 2, or 3 by HELLO.
+    init(_ configuration: RedisConfiguration, version: Int) {
         var request = RequestEncoder()
         var steps: [Step] = []
-        if let password = configuration.password.map({ Array($0.utf8) }) {
+        let password = configuration.password.map { Array($0.utf8) }
+        if version == 3 {
+            let user = Array((configuration.username ?? "default").utf8)
+            let words = password.map { [Array("AUTH".utf8), user, $0] } ?? []
+            request.append([Array("HELLO".utf8), [UInt8(ascii: "3")]] + words)
+            steps.append(.hello)
+        } else if let password {
             if let username = configuration.username {
                 request.append("AUTH", Array(username.utf8), password)
             } else {
@@ -24,19 +31,21 @@ struct Handshake {
             request.append("SELECT", Array(String(configuration.database).utf8))
             steps.append(.select)
         }
-        request.append("CLIENT", Array("SETNAME".utf8), Array("hearth".utf8))
+        request.append("CLIENT", Array("SETNAME".utf8), Array(configuration.clientName.utf8))
         request.append("CLIENT", Array("ID".utf8))
+        request.append("INFO", Array("server".utf8))
         request.append("INFO", Array("cluster".utf8))
         self.request = request
-        self.steps = steps + [.name, .clientID, .info]
+        self.steps = steps + [.name, .clientID, .server, .cluster]
     }
 
-    /// The connection's id in Redis, where Redis tells it; throws where Redis refuses us or is a cluster.
-    func check(_ replies: [Reply]) throws(RedisFailure) -> Int64? {
+    /// What Redis knows the connection by, where it tells; throws where Redis refuses us or is a cluster.
+    func check(_ replies: [Reply]) throws(RedisFailure) -> RedisClient? {
         var clientID: Int64?
+        var runID: [UInt8] = []
         for (step, reply) in zip(steps, replies) {
             switch (step, reply) {
-            case (.authenticate, .error(let text)), (.select, .error(let text)):
+            case (.hello, .error(let text)), (.authenticate, .error(let text)), (.select, .error(let text)):
                 let cause: RedisFailure.Cause = text.starts(with: "LOADING".utf8) ? .connectionLost : .misconfigured
                 throw RedisFailure(cause, mayHaveBeenSent: false, detail: String(decoding: text, as: UTF8.self))
             case (.name, .error(let text)) where text.starts(with: "NOAUTH".utf8):
@@ -45,14 +54,20 @@ struct Handshake {
                     detail:
                         "\(String(decoding: text, as: UTF8.self)) Set redis.password_file, or a password in redis.url.")
             case (.clientID, .integer(let id)): clientID = id
-            case (.info, .string(let text)) where Self.tellsOfCluster(text):
+            case (.server, .string(let text)): runID = Self.runID(text)
+            case (.cluster, .string(let text)) where Self.tellsOfCluster(text):
                 throw RedisFailure(
                     .misconfigured, mayHaveBeenSent: false,
                     detail: "this Redis is a cluster, which Hearth does not support yet; use one that is not")
             default: break
             }
         }
-        return clientID
+        return clientID.map { RedisClient(id: $0, runID: runID) }
+    }
+
+    private static func runID(_ info: [UInt8]) -> [UInt8] {
+        let lines = info.split { $0 == 10 || $0 == 13 }
+        return lines.first { $0.starts(with: "run_id:".utf8) }.map { Array($0.dropFirst(7)) } ?? []
     }
 
     private static func tellsOfCluster(_ info: [UInt8]) -> Bool {

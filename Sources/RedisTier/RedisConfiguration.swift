@@ -1,5 +1,7 @@
 // What the Redis tier may be told: where Redis is, who we are to it, and how long it may take.
 
+internal import Primitives
+
 /// Where Redis is and how long it may take, with the defaults of the `redis` key.
 public struct RedisConfiguration: Sendable, Equatable {
     /// Where Redis listens.
@@ -10,6 +12,8 @@ public struct RedisConfiguration: Sendable, Equatable {
 
     public var endpoint = Endpoint.tcp(host: "127.0.0.1", port: 6379)
     public var database = 0
+    /// What each connection is called in Redis (CLIENT SETNAME), so that it can be told whose it is.
+    public var clientName = "hearth"
     /// The ACL user; nil is Redis's default user.
     public var username: String?
     public var password: String?
@@ -31,4 +35,16 @@ public struct RedisConfiguration: Sendable, Equatable {
     public var unsentBytesMax = 64 << 20
 
     public init() {}
+}
+
+extension RedisConfiguration {
+    /// xxh3 of where the data lies: endpoint and database.
+    public var address: UInt64 {
+        let text =
+            switch endpoint {
+            case .tcp(let host, let port): "tcp \(host) \(port) \(database)"
+            case .unix(let path): "unix \(path) \(database)"
+            }
+        return Array(text.utf8).withUnsafeBytes { xxh3($0) }
+    }
 }

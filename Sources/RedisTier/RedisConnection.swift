@@ -26,6 +26,9 @@ public final class RedisConnection {
 
     typealias Completion = (RedisResult) -> Void
 
+    /// Told when every request that was given up has been answered after all: nothing of them can happen any more.
+    public var onAnsweredLate: (RedisClient) -> Void = { _ in }
+
     /// A place in the pipeline.
     struct Place {
         var remaining: Int
@@ -36,21 +39,44 @@ public final class RedisConnection {
         let sentAt: Int64
         /// How many bytes this connection had been given before this request's.
         let offset: Int
+        /// Whatever comes before one of these is not this request's reply, but for the listener.
+        var ends: [Reply]?
+        /// Hears the replies that come after the deadline.
+        var late: (([Reply]) -> Void)?
+
+        /// How long it may wait.
+        var patience: Duration { .nanoseconds(deadline - sentAt) }
+    }
+
+    /// What the connection is made for.
+    public struct Manner {
+        /// The protocol that Redis speaks on it: 2, or 3.
+        public var version = 2
+        /// Whether it is made anew by itself when it has ended.
+        public var keepsItself = true
+        public var makeSource: () -> any ReplySource = { ReplyReader() }
+
+        public init() {}
     }
 
     public private(set) var state = State.idle
     public weak var delegate: (any RedisConnectionDelegate)?
     public private(set) var configuration: RedisConfiguration
-    /// Redis's id of this connection (CLIENT ID), by which it can be ended for certain; nil when Redis would not say.
-    public internal(set) var clientID: Int64?
+    /// What Redis knows this connection by, so that it can be ended for certain; nil when Redis would not say.
+    public private(set) var client: RedisClient?
 
     private let scheduler: any Scheduler
     private let makeTransport: (RedisConfiguration.Endpoint) -> any RedisTransport
     private var transport: (any RedisTransport)?
     private var receiver: Receiver?
-    private var reader: ReplyReader?
+    private var reader: (any ReplySource)?
+    private let manner: Manner
+    /// Hears what Redis sends beside the replies: pushes, messages, what MONITOR shows.
+    public var listener: ((Reply) -> Void)?
     private var places: [Place] = []
     private var head = 0
+    /// Places whose deadline has passed and whose reply may still come.
+    private var abandoned = 0
     /// Requests made while an attempt to connect is under way.
     private var queued: [(bytes: [UInt8], place: Place)] = []
     private var queuedBytes = 0
@@ -68,10 +94,11 @@ public final class RedisConnection {
     ///
     /// `seed` makes the jitter between attempts repeatable; it must differ between sidecars.
     public init(
-        _ configuration: RedisConfiguration, scheduler: any Scheduler, seed: UInt64,
+        _ configuration: RedisConfiguration, manner: Manner = Manner(), scheduler: any Scheduler, seed: UInt64,
         makeTransport: @escaping (RedisConfiguration.Endpoint) -> any RedisTransport
     ) {
         self.configuration = configuration
+        self.manner = manner
         self.scheduler = scheduler
         self.makeTransport = makeTransport
         random = SplitMix64(seed: seed)
@@ -92,6 +119,19 @@ public final class RedisConnection {
         deadlineTimer?.stop()
     }
 
+    /// Does not wait longer for the next attempt to connect: another connection tells that Redis is there.
+    public func hasten() {
+        guard state == .waiting else { return }
+        attemptTimer?.stop()
+        connect()
+    }
+
+    /// Ends this connection because Redis is taken for hung; what waits fails.
+    public func giveUp(_ detail: String) {
+        guard state != .closed, state != .idle else { return }
+        lose(RedisFailure(.timedOut, mayHaveBeenSent: true, detail: detail))
+    }
+
     /// Takes new time limits at once, and a new address, user or database with the next connection.
     public func reconfigure(_ new: RedisConfiguration) {
         let mustReconnect =
@@ -107,14 +147,20 @@ public final class RedisConnection {
     /// Sends commands as one; `completion` hears once: as many replies as commands, or why there are none.
     ///
     /// Fails at once when there is no connection and none is being made, or when the pipeline is full.
+    ///
+    /// `Int64.max` nanoseconds are no deadline. Where `ends` are given, they alone answer the request, with one reply;
+    /// whatever comes before them is the listener's. `late` hears the replies where they come after the deadline, on
+    /// which `completion` heard of a failure.
     public func send(
-        _ request: RequestEncoder, timeoutNanoseconds: Int64, completion: @escaping (RedisResult) -> Void
+        _ request: RequestEncoder, timeoutNanoseconds: Int64, until ends: [Reply]? = nil,
+        late: (([Reply]) -> Void)? = nil, completion: @escaping (RedisResult) -> Void
     ) {
         precondition(request.commands > 0, "BUG: a request without a command")
         let now = scheduler.monotonicNanoseconds
+        let (deadline, isEndless) = now.addingReportingOverflow(timeoutNanoseconds)
         var place = Place(
-            remaining: request.commands, completion: completion, deadline: now + timeoutNanoseconds, sentAt: now,
-            offset: givenBytes)
+            remaining: ends == nil ? request.commands : 1, completion: completion,
+            deadline: isEndless ? .max : deadline, sentAt: now, offset: givenBytes, ends: ends, late: late)
         switch state {
         case .ready, .handshaking, .connecting:
             let unsent = queuedBytes + givenBytes - (transport?.takenBytes ?? givenBytes)
@@ -141,7 +187,7 @@ public final class RedisConnection {
     private func transmit(_ bytes: [UInt8], _ place: inout Place) {
         place = Place(
             remaining: place.remaining, completion: place.completion, deadline: place.deadline, sentAt: place.sentAt,
-            offset: givenBytes)
+            offset: givenBytes, ends: place.ends, late: place.late)
         places.append(place)
         givenBytes += bytes.count
         if gathersUntilFlush { gathered += bytes } else { transport?.send(bytes) }
@@ -168,7 +214,7 @@ public final class RedisConnection {
         let transport = makeTransport(configuration.endpoint)
         self.receiver = receiver
         self.transport = transport
-        reader = ReplyReader()
+        reader = manner.makeSource()
         givenBytes = 0
         attemptTimer?.start(afterMilliseconds: configuration.connectTimeout.nanoseconds / 1_000_000)
         transport.open(receiver)
@@ -187,7 +233,7 @@ public final class RedisConnection {
 
     fileprivate func didOpen() {
         state = .handshaking
-        let handshake = Handshake(configuration)
+        let handshake = Handshake(configuration, version: manner.version)
         var place = Place(
             remaining: handshake.request.commands, completion: { [unowned self] in self.didShakeHands(handshake, $0) },
             deadline: .max, sentAt: scheduler.monotonicNanoseconds, offset: 0)
@@ -195,9 +241,9 @@ public final class RedisConnection {
     }
 
     private func didShakeHands(_ handshake: Handshake, _ result: RedisResult) {
-        guard case .success(let replies) = result else { return }
+        guard case .success(let replies) = result, let reader else { return }
         do {
-            clientID = try handshake.check(replies)
+            client = try handshake.check(replies.map { reader.understand($0) })
         } catch {
             return lose(error)
         }
@@ -230,6 +276,11 @@ public final class RedisConnection {
     private func lose(_ failure: RedisFailure) {
         lastFailure = failure.detail
         let livedLong = readySince.map { scheduler.monotonicNanoseconds - $0 > 1_000_000_000 } ?? false
+        guard manner.keepsItself else {
+            end(failure, then: .closed)
+            delegate?.redisDidDisconnect(self, failure)
+            return
+        }
         end(failure, then: .waiting)
         // Whoever waited may have closed this connection when it heard.
         guard state == .waiting else { return }
@@ -247,6 +298,7 @@ public final class RedisConnection {
         let taken = transport?.takenBytes ?? 0
         let failed = places[head...] + queued.map(\.place)
         let sentCount = places.count - head
+        let client = client
         transport?.close()
         transport = nil
         gathered = []
@@ -254,16 +306,19 @@ public final class RedisConnection {
         reader = nil
         places = []
         head = 0
+        abandoned = 0
         queued = []
         queuedBytes = 0
-        clientID = nil
+        self.client = nil
         readySince = nil
         state = next
         attemptTimer?.stop()
         for (index, place) in failed.enumerated() {
             let mayHaveBeenSent = index < sentCount && place.offset < taken
             place.completion?(
-                .failure(RedisFailure(failure.cause, mayHaveBeenSent: mayHaveBeenSent, detail: failure.detail)))
+                .failure(
+                    RedisFailure(
+                        failure.cause, mayHaveBeenSent: mayHaveBeenSent, detail: failure.detail, client: client)))
         }
     }
 
@@ -281,18 +336,27 @@ public final class RedisConnection {
     }
 
     private func deliver(_ reply: Reply) {
-        guard head < places.count else {
+        if reply.isPush || head == places.count || !(places[head].ends?.contains(reply) ?? true), let listener {
+            return listener(reply)
+        }
+        guard head < places.count, !reply.isPush else {
             return lose(
                 RedisFailure(.protocolError, mayHaveBeenSent: true, detail: "Redis sent a reply that nobody asked for"))
         }
         places[head].remaining -= 1
-        if places[head].completion != nil { places[head].replies.append(reply) }
+        if places[head].completion != nil || places[head].late != nil { places[head].replies.append(reply) }
         guard places[head].remaining == 0 else { return }
         let place = places[head]
         places[head].completion = nil
         places[head].replies = []
         head += 1
-        place.completion?(.success(place.replies))
+        if let completion = place.completion {
+            completion(.success(place.replies))
+        } else {
+            abandoned -= 1
+            place.late?(place.replies)
+            if abandoned == 0, let client { onAnsweredLate(client) }
+        }
     }
 
     /// Gives the storage of answered places back, at a cost that is constant per request over time.
@@ -329,15 +393,15 @@ public final class RedisConnection {
         }
         hasGrace = false
         armedDeadline = .max
-        var expired: [(Completion, mayHaveBeenSent: Bool)] = []
+        var expired: [(completion: Completion, mayHaveBeenSent: Bool, waited: Duration)] = []
         var next = Int64.max
         let taken = transport?.takenBytes ?? 0
         for index in places.indices[head...] {
             guard let completion = places[index].completion else { continue }
             if places[index].deadline <= now {
                 places[index].completion = nil
-                places[index].replies = []
-                expired.append((completion, places[index].offset < taken))
+                abandoned += 1
+                expired.append((completion, places[index].offset < taken, places[index].patience))
             } else {
                 next = min(next, places[index].deadline)
             }
@@ -346,16 +410,20 @@ public final class RedisConnection {
             guard let completion = queued[index].place.completion else { continue }
             if queued[index].place.deadline <= now {
                 queued[index].place.completion = nil
-                expired.append((completion, false))
+                expired.append((completion, false, queued[index].place.patience))
             } else {
                 next = min(next, queued[index].place.deadline)
             }
         }
         if next < .max { arm(next) }
         let mustEnd = isHung(now) || expired.contains { !$0.mayHaveBeenSent } && state == .ready
-        let detail = "no reply within \(configuration.timeout)"
-        for (completion, mayHaveBeenSent) in expired {
-            completion(.failure(RedisFailure(.timedOut, mayHaveBeenSent: mayHaveBeenSent, detail: detail)))
+        let client = client
+        for (completion, mayHaveBeenSent, waited) in expired {
+            completion(
+                .failure(
+                    RedisFailure(
+                        .timedOut, mayHaveBeenSent: mayHaveBeenSent, detail: "no reply within \(waited)",
+                        client: client)))
         }
         // A request that is told «not sent» must never leave: what still waits to leave goes with the connection.
         if mustEnd, state == .ready {
@@ -365,7 +433,7 @@ public final class RedisConnection {
 
     /// Whether the oldest reply is overdue by so much that a new connection is the better hope.
     private func isHung(_ now: Int64) -> Bool {
-        guard head < places.count, state == .ready else { return false }
+        guard head < places.count, state == .ready, places[head].deadline != .max else { return false }
         return now - places[head].sentAt > max(4 * configuration.timeout.nanoseconds, 1_000_000_000)
     }
 }

@@ -2,6 +2,19 @@
 
 public import Primitives
 
+/// A connection as Redis knows it: its id, and the process that gave it (ids begin anew with each process).
+public struct RedisClient: Hashable, Sendable {
+    /// What CLIENT ID answered.
+    public let id: Int64
+    /// The process's `run_id`, from INFO; empty where Redis does not tell.
+    public let runID: [UInt8]
+
+    public init(id: Int64, runID: [UInt8]) {
+        self.id = id
+        self.runID = runID
+    }
+}
+
 /// Why a request has no reply.
 public struct RedisFailure: Error, Sendable, Equatable {
     public enum Cause: String, Sendable {
@@ -24,11 +37,15 @@ public struct RedisFailure: Error, Sendable, Equatable {
     public let mayHaveBeenSent: Bool
     /// What is known beyond the cause, for the log and the error text; may be empty.
     public let detail: String
+    /// The connection in whose buffers the request may still lie, where `mayHaveBeenSent`: Redis may carry it out at
+    /// any time until that connection has been ended there.
+    public let client: RedisClient?
 
-    public init(_ cause: Cause, mayHaveBeenSent: Bool, detail: String = "") {
+    public init(_ cause: Cause, mayHaveBeenSent: Bool, detail: String = "", client: RedisClient? = nil) {
         self.cause = cause
         self.mayHaveBeenSent = mayHaveBeenSent
         self.detail = detail
+        self.client = mayHaveBeenSent ? client : nil
     }
 }
 

@@ -3,10 +3,22 @@
 internal import CHiredis
 public import Primitives
 
+/// What makes replies of the bytes that Redis sent; belongs to one connection's thread.
+///
+/// Errors are final: after a malformed reply nothing that follows can be trusted, and the connection must end.
+public protocol ReplySource: AnyObject {
+    /// Takes bytes that came from Redis.
+    func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisFailure)
+    /// The next whole reply; nil when more bytes are needed.
+    func next() throws(RedisFailure) -> Reply?
+    /// What a reply says, where it was left as its bytes.
+    func understand(_ reply: Reply) -> Reply
+}
+
 /// The incremental reply reader of hiredis; belongs to one connection's thread.
 ///
 /// Errors are final: after a malformed reply nothing that follows can be trusted, and the connection must end.
-public struct ReplyReader: ~Copyable {
+public final class ReplyReader: ReplySource {
     private let reader: UnsafeMutablePointer<redisReader>
 
     public init() {
@@ -31,6 +43,8 @@ public struct ReplyReader: ~Copyable {
         defer { freeReplyObject(raw) }
         return Self.reply(raw.assumingMemoryBound(to: redisReply.self))
     }
+
+    public func understand(_ reply: Reply) -> Reply { reply }
 
     private var failure: RedisFailure {
         let text = withUnsafeBytes(of: &reader.pointee.errstr) { raw in

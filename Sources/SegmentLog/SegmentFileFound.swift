@@ -46,9 +46,9 @@ struct SegmentFileFound {
         file = SegmentFile(identity: identity, file: open, fileSystem: fileSystem)
         size = try fileSystem.size(open)
         do {
-            opening = try file.opening()
+            do { opening = try file.opening() } catch { opening = try file.opening() }
         } catch {
-            // As a damaged header: the name says whose the file is, the scan reports what it misses.
+            // Tried twice. As a damaged header: the name says whose the file is, the scan reports what it misses.
             opening = SegmentOpening()
         }
     }

@@ -50,6 +50,16 @@ public enum SegmentInspection {
         return report
     }
 
+    /// Opens a segment of a report, to read its records.
+    public static func open(
+        _ report: SegmentReport, fileSystem: any FileSystem
+    ) throws(SegmentLogError) -> SegmentFile {
+        guard let name = report.path.split(separator: "/").last, let identity = SegmentIdentity(fileName: String(name))
+        else { preconditionFailure("BUG: \(report.path) is no segment's path") }
+        let file = try reporting { () throws(FileError) in try fileSystem.open(report.path, .readOnly) }
+        return SegmentFile(identity: identity, file: file, fileSystem: fileSystem)
+    }
+
     private static func isLocked(_ directory: String, _ fileSystem: any FileSystem) throws(FileError) -> Bool {
         let file: OpenFile
         do {

@@ -71,7 +71,7 @@ extension SegmentLog {
     private func settle(_ index: Int, _ contents: SegmentContents, isLast: Bool) {
         let file = segments[index].file
         do throws(FileError) {
-            let isSound = !segments[index].isSuspect && options.repairsTail
+            let isSound = !segments[index].isSuspect && (options.repairsTail || contents.skipped.isEmpty)
             if isSound, contents.end < segments[index].fileSize {
                 try fileSystem.truncate(file.file, to: contents.end)
                 segments[index].fileSize = contents.end

@@ -6,13 +6,26 @@ extension SegmentLog {
     /// Removes a segment's file, durably. Until this has succeeded the segment counts as existing.
     ///
     /// What replaces its records must be durable before. The active segment can't be removed.
-    public func remove(_ sequence: UInt32) throws(SegmentLogError) {
+    public func remove(_ sequence: UInt32) throws(SegmentLogError) { try letGo(sequence, keeping: false) }
+
+    /// As `remove`, but the file stays under its name and `.damaged`, for a person to look at.
+    public func setAside(_ sequence: UInt32) throws(SegmentLogError) { try letGo(sequence, keeping: true) }
+
+    /// What `setAside` adds to a file's name.
+    public static let setAsideSuffix = ".damaged"
+
+    private func letGo(_ sequence: UInt32, keeping: Bool) throws(SegmentLogError) {
         guard let index = position(of: sequence), !(hasActive && index == segments.count - 1) else {
             preconditionFailure("BUG: removing segment \(sequence)")
         }
         do throws(FileError) {
             if !segments[index].isUnlinked {
-                try fileSystem.remove(segments[index].file.file.path)
+                let path = segments[index].file.file.path
+                if keeping {
+                    try fileSystem.rename(path, to: path + Self.setAsideSuffix)
+                } else {
+                    try fileSystem.remove(path)
+                }
                 segments[index].isUnlinked = true
             }
             try fileSystem.synchronizeDirectory(options.directory)

@@ -23,7 +23,7 @@ public final class SegmentLog {
         public var purpose: SegmentPurpose
         /// A segment is sealed when the next batch, footer included, would pass this; a larger one has its own segment.
         public var segmentBytes: Int
-        /// Whether a torn end is cut off at opening and the segment continued. If not, its file stays as found.
+        /// Whether a torn end is cut off at opening and the segment continued. If not, a torn file stays as found.
         public var repairsTail: Bool
 
         public init(directory: String, purpose: SegmentPurpose, segmentBytes: Int, repairsTail: Bool = true) {

@@ -28,6 +28,12 @@ public struct SkippedRange: Hashable, Sendable, CustomStringConvertible {
     public var range: Range<Int>
     public var reason: Reason
 
+    public init(segment: UInt32, range: Range<Int>, reason: Reason) {
+        self.segment = segment
+        self.range = range
+        self.reason = reason
+    }
+
     public var description: String { "segment \(segment), bytes \(range.lowerBound)..<\(range.upperBound): \(reason)" }
 }
 

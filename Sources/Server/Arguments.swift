@@ -24,8 +24,8 @@ struct Arguments {
 
     var all: [[UInt8]] { bytes(from: 0) }
 
-    /// An argument as text; what is not UTF-8 becomes U+FFFD.
-    func text(_ index: Int) -> String { String(decoding: self[index], as: UTF8.self) }
+    /// An argument as text, as Redis's messages quote it: up to a zero byte. What is not UTF-8 becomes U+FFFD.
+    func text(_ index: Int) -> String { String(decoding: self[index].prefix { $0 != 0 }, as: UTF8.self) }
 
     /// Whether an argument is this word (given in lower case), whatever its case.
     func isWord(_ index: Int, _ word: StaticString) -> Bool {

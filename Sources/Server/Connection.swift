@@ -10,6 +10,25 @@ internal import Primitives
 internal import RESP
 internal import Tiers
 
+/// Which connection to Redis a request goes over. What goes over different ones may be carried out in any order.
+enum Lane: Int, CaseIterable {
+    /// The worker's own, or none.
+    case native
+    /// That of passed-through commands.
+    case shared
+    /// The client's pin.
+    case pinned
+}
+
+/// What became of the keys that a client watches.
+enum WatchState {
+    case none
+    /// Redis watches, on the client's pin.
+    case set
+    /// That connection ended: nothing may be carried out that relies on it.
+    case lost
+}
+
 /// A reply that is not there yet, or that waits for one before it; belongs to its connection.
 final class Slot {
     var isDone = false
@@ -17,8 +36,11 @@ final class Slot {
     /// The keys that the request touches, for the order between requests.
     let keys: [KeyHash]
     let isWrite: Bool
-    /// It touches all keys: nothing behind it starts before it is answered.
-    let isBarrier: Bool
+    /// It touches all keys, or waits before it is sent: nothing behind it starts before it is answered.
+    fileprivate(set) var isBarrier: Bool
+    let lane: Lane
+    /// Whether its order against requests on other lanes matters.
+    let hasEffect: Bool
     /// Under which operation its latency is counted; nil for what is not.
     let operation: OperationKind?
     /// Monotonic nanoseconds.
@@ -30,7 +52,7 @@ final class Slot {
 
     init(
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
-        version: ProtocolVersion, requestBytes: Int
+        version: ProtocolVersion, requestBytes: Int, lane: Lane = .native, hasEffect: Bool = false
     ) {
         self.keys = keys
         self.isWrite = isWrite
@@ -39,6 +61,8 @@ final class Slot {
         self.startedAt = startedAt
         self.version = version
         self.requestBytes = requestBytes
+        self.lane = lane
+        self.hasEffect = hasEffect
     }
 }
 
@@ -58,8 +82,21 @@ final class Connection: StreamDelegate {
     var name: [UInt8] = []
     var library: [UInt8] = []
     var libraryVersion: [UInt8] = []
-    var isAuthenticated: Bool
-    var transaction: Transaction?
+    private(set) var isAuthenticated: Bool { didSet { judgePlain() } }
+    var transaction: Transaction? { didSet { judgePlain() } }
+    /// The connection to Redis that this client has for itself.
+    var pin: Pin? { didSet { judgePlain() } }
+    var watch = WatchState.none {
+        didSet {
+            if watch == .none { watchedKeys = [] }
+            judgePlain()
+        }
+    }
+    var watchedKeys: Set<[UInt8]> = []
+    /// Nothing about this client keeps a GET from local memory: the one thing that the hot path looks at.
+    private(set) var isPlain: Bool
+    /// Why Redis's command table did not come, for the request that waited for it.
+    var tableRefusal: String?
     var lastCommand = ""
 
     private var parser: RequestParser
@@ -71,10 +108,14 @@ final class Connection: StreamDelegate {
     private var firstSlot = 0
     /// Bytes of replies in slots.
     private var waitingBytes = 0
-    /// How many requests without an answer read, and write, each key.
-    private var reading: [KeyHash: Int] = [:]
+    /// How many requests without an answer read each key, by lane.
+    private var reading = Lane.allCases.map { _ in [KeyHash: Int]() }
+    /// How many write it on the native lane. What writes on another lane lets nothing start but on its own.
     private var writing: [KeyHash: Int] = [:]
     private var barriersInFlight = 0
+    /// Requests without an answer whose order matters, by lane, and all of them.
+    private var effects = Lane.allCases.map { _ in 0 }
+    private var effectsInFlight = 0
     /// Bytes of the requests without an answer that carry values.
     private var bytesInFlight = 0
     private var isProcessing = false
@@ -88,6 +129,8 @@ final class Connection: StreamDelegate {
     static let slotsMax = 256
     /// Bytes of writes without an answer beyond which no more requests are carried out.
     static let bytesInFlightMax = 1 << 20
+    /// Bytes of requests that are read and kept while a request blocks, so that the client's leaving is seen.
+    static let keptMax = 1 << 20
     /// Unread bytes beyond which a client's requests are not carried out.
     static let unreadHigh = 256 << 10
 
@@ -99,10 +142,18 @@ final class Connection: StreamDelegate {
         openedAt = Loop.monotonicNanoseconds
         activeAt = openedAt
         isAuthenticated = worker.configuration.password == nil
+        isPlain = worker.configuration.password == nil
         parser = RequestParser(requestMax: worker.configuration.maxRequest)
         parser.isAuthenticated = isAuthenticated
         stream.delegate = self
     }
+
+    private func judgePlain() {
+        isPlain = isAuthenticated && transaction == nil && pin == nil && watch == .none
+    }
+
+    /// A command of this client waits in Redis for something to happen.
+    private var isBlockedInRedis: Bool { pin.map { $0.blocked > 0 } ?? false }
 
     var slotCount: Int { slots.count - firstSlot }
     /// Bytes of replies that are not on their way: those that wait for a reply before them, too.
@@ -220,12 +271,14 @@ final class Connection: StreamDelegate {
 
     private func updateReading() {
         guard !isClosed, !hasPeerEnded else { return }
-        if mayContinue { stream.resumeReading() } else { stream.pauseReading() }
+        let mayKeep = isBlockedInRedis && input.count < Self.keptMax && unreadBytes <= Self.unreadHigh
+        if mayContinue || mayKeep { stream.resumeReading() } else { stream.pauseReading() }
     }
 
     func streamDidEnd(_ stream: Stream, _ error: EventLoopError?) {
         // The client may have ended only its own side: it still gets what it asked for.
-        guard error == nil else { return close() }
+        // As in Redis, what blocks is not done for a client that has gone: an element would be popped for nobody.
+        guard error == nil, !isBlockedInRedis, pin?.isRelaying != true else { return close() }
         hasPeerEnded = true
         if !isBlocked && (input.isEmpty || mayContinue) { isClosingAfterReplies = true }
         flush()
@@ -234,11 +287,20 @@ final class Connection: StreamDelegate {
     // MARK: Replies
 
     /// Whether a request that touches these keys may start now: no request before it conflicts.
-    func mayStart(_ keys: [KeyHash], isWrite: Bool) -> Bool {
+    func mayStart(_ keys: [KeyHash], isWrite: Bool, lane: Lane = .native) -> Bool {
         guard slotCount > 0 else { return true }
         guard barriersInFlight == 0 else { return false }
-        guard isWrite || !writing.isEmpty else { return true }
-        for key in keys where writing[key] != nil || isWrite && reading[key] != nil { return false }
+        guard effectsInFlight == effects[lane.rawValue] else { return false }
+        // What goes over one connection to Redis is carried out in its order by itself.
+        if lane == .native {
+            guard isWrite || !writing.isEmpty else { return true }
+            for key in keys where writing[key] != nil { return false }
+        }
+        guard isWrite else { return true }
+        for (index, readers) in reading.enumerated()
+        where !readers.isEmpty && (lane == .native || index != lane.rawValue) {
+            for key in keys where readers[key] != nil { return false }
+        }
         return true
     }
 
@@ -246,13 +308,17 @@ final class Connection: StreamDelegate {
     private func account(_ slot: Slot, _ step: Int) {
         if slot.isBarrier { barriersInFlight += step }
         bytesInFlight += step * slot.requestBytes
+        if slot.hasEffect {
+            effects[slot.lane.rawValue] += step
+            effectsInFlight += step
+        }
         for key in slot.keys {
-            if slot.isWrite {
+            if !slot.isWrite {
+                let count = reading[slot.lane.rawValue][key, default: 0] + step
+                reading[slot.lane.rawValue][key] = count == 0 ? nil : count
+            } else if slot.lane == .native {
                 let count = writing[key, default: 0] + step
                 writing[key] = count == 0 ? nil : count
-            } else {
-                let count = reading[key, default: 0] + step
-                reading[key] = count == 0 ? nil : count
             }
         }
     }
@@ -279,14 +345,30 @@ final class Connection: StreamDelegate {
 
     /// A place in the order of replies, to be filled by `complete`.
     func reserve(
-        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0
+        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0,
+        lane: Lane = .native, hasEffect: Bool? = nil
     ) -> Slot {
         let slot = Slot(
             keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart,
-            version: version, requestBytes: requestBytes)
+            version: version, requestBytes: requestBytes, lane: lane, hasEffect: hasEffect ?? isWrite)
         slots.append(slot)
         account(slot, 1)
         return slot
+    }
+
+    /// Lets nothing start before this slot is answered.
+    func hold(_ slot: Slot) {
+        guard !slot.isBarrier, !slot.isDone else { return }
+        slot.isBarrier = true
+        barriersInFlight += 1
+    }
+
+    /// Passes on what Redis sent by itself, between replies.
+    func relay(_ bytes: [UInt8]) {
+        guard !isClosed else { return }
+        output.append(bytes)
+        worker.markDirty(self)
+        if unreadBytes > worker.configuration.maxOutput { flush() }
     }
 
     /// Fills a slot; what is then in order goes out with this iteration of the loop.
@@ -382,7 +464,10 @@ final class Connection: StreamDelegate {
     }
 
     /// May be idle for no longer: nothing owed, nothing half read.
-    func isIdleSince(_ moment: Int64) -> Bool { activeAt < moment && slotCount == 0 && unreadBytes == 0 }
+    func isIdleSince(_ moment: Int64) -> Bool {
+        activeAt < moment && slotCount == 0 && unreadBytes == 0 && pin?.isSubscribed != true
+            && pin?.isMonitoring != true
+    }
 
     /// The client owes a password again, and until then has the limits of one that does.
     func requireAuthentication() {

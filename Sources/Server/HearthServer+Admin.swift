@@ -35,6 +35,17 @@ extension ProcessContext {
                     "redis", isClosed ? .ok : .degraded,
                     isClosed ? "" : "reads \(snapshot.readState.rawValue), writes \(snapshot.writeState.rawValue)"))
         }
+        if let journal = snapshot.journal {
+            let waits = journal.entries > 0 ? "\(journal.entries) entries wait for Redis" : ""
+            switch journal.statistics.state {
+            case .healthy: components.append(Readiness.Component("journal", .ok, waits))
+            case .full:
+                components.append(
+                    Readiness.Component(
+                        "journal", .degraded, "full: \(waits); writes in this outage are refused (journal.max_bytes)"))
+            case .degraded(let error): components.append(Readiness.Component("journal", .degraded, "\(error)"))
+            }
+        }
         if case .degraded(let error) = snapshot.warm.state {
             components.append(Readiness.Component("warm", .degraded, "\(error)"))
         } else {
@@ -52,6 +63,7 @@ extension ProcessContext {
             return .text("there is no breaker: no Redis is configured (redis.url: off)\n", status: 409)
         }
         share.breaker.force(mode, now: Loop.monotonicNanoseconds)
+        replayNow()
         return .text("the breaker is \(share.breaker.state(of: .read).rawValue)\n")
     }
 
@@ -60,6 +72,14 @@ extension ProcessContext {
     }
 
     func statusFields() -> [(String, Field)] { Snapshot(self).statusFields }
+
+    func journalFields() -> [(String, Field)] { Snapshot(self).journal?.statusFields ?? [] }
+
+    /// Replays what is due without waiting for the next look at it.
+    func replayNow(adopting: Bool = false) {
+        guard let first = workers.first else { return }
+        first.mailbox.send(.replay(adopting: adopting))
+    }
 
     func statusDocument() -> [UInt8] { Snapshot(self).json() }
 

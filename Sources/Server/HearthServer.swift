@@ -23,17 +23,20 @@ public struct ServerPlan: Sendable {
     public var redis: RedisConfiguration?
     public var local: LocalTierConfiguration
     public var warm: WarmTierConfiguration
+    /// Nil where no write is ever journaled.
+    public var journal: JournalPlan?
     public var breaker: BreakerConfiguration
     public var policies: PolicyTable
 
     public init(
         server: ServerConfiguration, redis: RedisConfiguration?, local: LocalTierConfiguration,
-        warm: WarmTierConfiguration, breaker: BreakerConfiguration, policies: PolicyTable
+        warm: WarmTierConfiguration, journal: JournalPlan?, breaker: BreakerConfiguration, policies: PolicyTable
     ) {
         self.server = server
         self.redis = redis
         self.local = local
         self.warm = warm
+        self.journal = journal
         self.breaker = breaker
         self.policies = policies
     }
@@ -43,6 +46,8 @@ public struct ServerPlan: Sendable {
 public final class HearthServer {
     let context: ProcessContext
     let warm: WarmService
+    let journal: JournalService?
+    private let clientName: String?
     let workers: [WorkerHandle]
     private let loop = Loop()
     private let control: Mailbox<Control>
@@ -76,20 +81,35 @@ public final class HearthServer {
         let box = ControlBox()
         control = Mailbox(on: loop) { messages in for message in messages { box.receive(message) } }
         let control = control
+        let warm = WarmService(writer, local: local, log: log)
+        let journal = try plan.journal.map { plan in
+            try JournalService(plan, local: local, changeWarm: { warm.change($0, $1) }, log: log)
+        }
+        (self.warm, self.journal) = (warm, journal)
+        clientName = journal.map { Replay.clientName(identity: $0.identity, life: .random(in: .min ... .max)) }
+        let redis = Self.named(plan.redis, clientName)
         context = ProcessContext(
             log: log, share: share,
-            settings: ProcessContext.Settings(server: plan.server, redis: plan.redis, policies: plan.policies),
+            settings: ProcessContext.Settings(server: plan.server, redis: redis, policies: plan.policies),
             transitions: transitions, onAllStopped: { control.send(.stopped) },
             onMisconfigured: { control.send(.misconfigured($0)) })
-        warm = WarmService(writer, local: local, log: log)
-        let (context, warm) = (context, warm)
-        workers = (0..<plan.server.workers).map { WorkerHandle(Worker(index: $0, process: context, warm: warm)) }
-        context.attach(workers: workers, warm: warm)
+        let context = context
+        workers = (0..<plan.server.workers).map {
+            WorkerHandle(Worker(index: $0, process: context, warm: warm, journal: journal))
+        }
+        context.attach(workers: workers, warm: warm, journal: journal)
         var listeners = [try ListeningSocket.unix(plan.server.socketPath, mode: plan.server.socketMode)]
         if let tcp = plan.server.tcpListen { listeners.append(try ListeningSocket.tcp(tcp)) }
         self.listeners = listeners
         drain = plan.server.drain
         box.server = self
+    }
+
+    /// The configuration with the name by which this process's connections are known in Redis.
+    private static func named(_ redis: RedisConfiguration?, _ name: String?) -> RedisConfiguration? {
+        var redis = redis
+        if let name { redis?.clientName = name }
+        return redis
     }
 
     private final class ControlBox {
@@ -121,6 +141,10 @@ public final class HearthServer {
             $0.member("workers", workers.count)
         }
         loop.run()
+        // The journal first: what it accepts is written to the warm tier too.
+        if let journal, !journal.stop(waitingUpToMilliseconds: drain.milliseconds + 5000) {
+            context.log.write(.error, "journal_stop_timed_out")
+        }
         if !warm.stop(waitingUpToMilliseconds: drain.milliseconds + 5000) {
             context.log.write(.error, "warm_stop_timed_out")
         }
@@ -144,15 +168,16 @@ public final class HearthServer {
 
     /// Takes new policies, limits, time-outs and thresholds at once; the caller has seen that nothing else changed.
     public func reload(_ plan: ServerPlan) {
+        let redis = Self.named(plan.redis, clientName)
         context.settings.withLock { settings in
             settings.server = plan.server
-            settings.redis = plan.redis
+            settings.redis = redis
             settings.policies = plan.policies
         }
         drain = plan.server.drain
         context.share.breaker.reconfigure(
             plan.breaker, seed: .random(in: .min ... .max), now: Loop.monotonicNanoseconds)
-        for worker in workers { worker.mailbox.send(.reload(plan.policies, plan.redis, plan.server)) }
+        for worker in workers { worker.mailbox.send(.reload(plan.policies, redis, plan.server)) }
     }
 
     /// Called on the main thread when Redis refuses this process; a rotated password file may be the reason.

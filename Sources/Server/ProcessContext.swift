@@ -25,8 +25,10 @@ final class ProcessContext: Sendable {
     let clientsConnected = Gauge()
     let clientsRejected = SharedCounter()
     /// What was started with this context; set once, before any thread is.
-    private let parts = Locked<(workers: [WorkerHandle], warm: WarmService?)>(([], nil))
+    private let parts = Locked<(workers: [WorkerHandle], warm: WarmService?, journal: JournalService?)>(([], nil, nil))
     private let clientID = Atomic<Int64>(0)
+    /// Pinned connections to Redis that clients have.
+    let pinsInUse = Atomic<Int64>(0)
     private let workersRunning: Atomic<Int>
     private let onAllStopped: @Sendable () -> Void
     private let onMisconfigured: @Sendable (String) -> Void
@@ -44,9 +46,12 @@ final class ProcessContext: Sendable {
         self.onMisconfigured = onMisconfigured
     }
 
-    func attach(workers: [WorkerHandle], warm: WarmService) { parts.withLock { $0 = (workers, warm) } }
+    func attach(workers: [WorkerHandle], warm: WarmService, journal: JournalService?) {
+        parts.withLock { $0 = (workers, warm, journal) }
+    }
     var workers: [WorkerHandle] { parts.withLock { $0.workers } }
     var warm: WarmService? { parts.withLock { $0.warm } }
+    var journal: JournalService? { parts.withLock { $0.journal } }
 
     func nextClientID() -> Int64 { clientID.add(1, ordering: .relaxed).newValue }
 
@@ -62,6 +67,19 @@ final class ProcessContext: Sendable {
     }
 
     func clientDidClose() { clientsConnected.add(-1) }
+
+    /// Counts a pinned connection to Redis in; false when there are as many as there may be.
+    func takePin() -> Bool {
+        let limit = Int64(settings.withLock { $0.server.maxPinned })
+        // Several workers may ask at the same time: whoever passes the limit steps back.
+        guard pinsInUse.add(1, ordering: .relaxed).newValue <= limit else {
+            givePinBack()
+            return false
+        }
+        return true
+    }
+
+    func givePinBack() { pinsInUse.subtract(1, ordering: .relaxed) }
 
     func workerDidStop() {
         if workersRunning.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { onAllStopped() }

@@ -21,6 +21,12 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var maxRequest = 64 << 20
     /// A client that leaves more than this many bytes of replies unread is dropped.
     public var maxOutput = 64 << 20
+    /// Connections to Redis that clients may have for themselves at once: WATCH, blocking commands, subscriptions,
+    /// MONITOR, scripts.
+    public var maxPinned = 64
+    /// Names of commands, in upper case and with their subcommands, that are allowed although they are denied by
+    /// default; `*` is all.
+    public var allowedCommands: [String] = []
     /// A client that asks nothing for so long is closed; zero never closes one.
     public var idle = Duration.zero
     /// How long SIGTERM waits for what is in flight.

@@ -17,6 +17,15 @@ final class ServerCounters: Sendable {
     let redisConnects = Counter()
     let redisDisconnects = Counter()
     let redisPipelineDepth = Gauge()
+    /// Passed-through commands by what came of them.
+    let passedAnswered = Counter()
+    let passedErrors = Counter()
+    let passedUnavailable = Counter()
+    let passedDenied = Counter()
+    /// Nanoseconds from sending a passed-through command to its reply; without scripts and blocking commands.
+    let passedLatency = Histogram()
+    let passedConnections = Gauge()
+    let pinsRefused = Counter()
     /// Nanoseconds from the arrival of a request to its reply, by kind of operation.
     let latencies = OperationKind.allCases.map { _ in Histogram() }
 

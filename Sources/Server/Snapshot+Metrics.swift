@@ -7,7 +7,10 @@ internal import Tiers
 internal import WarmTier
 
 extension Snapshot {
-    var families: [MetricFamily] { lookupFamilies + redisFamilies + tierFamilies + clientFamilies }
+    var families: [MetricFamily] {
+        lookupFamilies + redisFamilies + (journal?.families(reads: counters.journalReads) ?? []) + tierFamilies
+            + clientFamilies
+    }
 
     private func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
         MetricFamily(name, help, .counter, [Sample([], value)])
@@ -20,6 +23,7 @@ extension Snapshot {
     private var lookupFamilies: [MetricFamily] {
         let latencies = [
             ("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency),
+            ("journal", counters.journalLatency),
         ]
         return [
             MetricFamily(
@@ -77,6 +81,22 @@ extension Snapshot {
                 "hearth_redis_disconnects_total", "Connections to Redis that ended, and attempts that failed.",
                 counters.redisDisconnects),
             gauge("hearth_redis_pipeline_depth", "Requests that wait for Redis.", Int(counters.redisPipelineDepth)),
+            MetricFamily(
+                "hearth_passed_commands_total", "Commands that Redis had to answer, by what came of them.", .counter,
+                [
+                    ("answered", counters.passedAnswered), ("error", counters.passedErrors),
+                    ("unavailable", counters.passedUnavailable), ("denied", counters.passedDenied),
+                ].map { Sample([Label("outcome", $0.0)], $0.1) }),
+            MetricFamily(
+                "hearth_passed_duration_seconds",
+                "Time that Redis took for a passed-through command, scripts and what blocks left aside.", .histogram,
+                counters.passedLatency.samples(unit: .nanoseconds)),
+            gauge(
+                "hearth_passed_connections", "Connections to Redis for passed-through commands.",
+                Int(counters.passedConnections)),
+            gauge("hearth_pinned_connections", "Connections to Redis that a client has for itself.", Int(pinned)),
+            counter(
+                "hearth_pinned_refused_total", "Requests refused by limits.max_pinned.", counters.pinsRefused),
             counter(
                 "hearth_redis_soft_timeouts_total", "Reads served stale because Redis was slow.", counters.softTimeouts),
             counter("hearth_redis_retries_total", "Reads tried again after their connection broke.", counters.retries),

@@ -8,7 +8,10 @@ internal import WarmTier
 
 extension Snapshot {
     private var percentiles: [(String, HistogramSnapshot)] {
-        [("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency)]
+        [
+            ("local", counters.localLatency), ("redis", counters.redisLatency), ("warm", counters.warmLatency),
+            ("journal", counters.journalLatency),
+        ]
     }
 
     private var mode: String { hasRedis ? "redis" : "embedded" }
@@ -56,7 +59,9 @@ extension Snapshot {
                     ("warm_state", warmState),
                     ("breaker_reads", hasRedis ? readState.rawValue : "none"),
                     ("breaker_writes", hasRedis ? writeState.rawValue : "none"),
-                ] + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }
+                    ("pinned_connections", "\(pinned)"),
+                ] + (journal?.informationLines ?? [])
+                    + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }
             ),
             ("Latencystats", latencies),
             ("Keyspace", hasRedis ? [] : [("db0", "keys=\(warm.entries),expires=0,avg_ttl=0")]),
@@ -72,7 +77,7 @@ extension Snapshot {
 
     /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
-        processFields + breakerFields + tierFields
+        processFields + breakerFields + (journal?.statusFields ?? []) + tierFields
             + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }
             + percentiles.flatMap { tier, histogram in
                 [("p50", histogram.p50), ("p95", histogram.p95), ("p99", histogram.p99), ("p99.9", histogram.p999)]
@@ -106,6 +111,13 @@ extension Snapshot {
             ("redis_pipeline_depth", .integer(counters.redisPipelineDepth)),
             ("redis_connects", Self.integer(counters.redisConnects)),
             ("redis_disconnects", Self.integer(counters.redisDisconnects)),
+            ("passed_answered", Self.integer(counters.passedAnswered)),
+            ("passed_errors", Self.integer(counters.passedErrors)),
+            ("passed_unavailable", Self.integer(counters.passedUnavailable)),
+            ("passed_denied", Self.integer(counters.passedDenied)),
+            ("passed_connections", .integer(counters.passedConnections)),
+            ("pinned_connections", .integer(pinned)), ("pinned_max", Self.integer(maxPinned)),
+            ("pinned_refused", Self.integer(counters.pinsRefused)),
         ]
     }
 
@@ -179,6 +191,7 @@ extension Snapshot {
             $0.member("state", warmState)
             $0.member("commits", warm.commits)
         }
+        if let journal { json.object("journal") { journal.write(&$0) } }
         json.array("lookups") { json in
             for lookup in counters.lookups {
                 json.object {

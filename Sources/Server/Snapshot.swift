@@ -4,6 +4,7 @@ internal import EventLoop
 internal import LocalTier
 internal import Metrics
 internal import Resilience
+internal import Synchronization
 internal import Tiers
 internal import WarmTier
 
@@ -24,8 +25,11 @@ struct Snapshot {
     let warm: WarmTierStatistics
     let warmChangesDropped: Int
     let warmReadsWaiting: Int
+    let journal: JournalFigures?
     let clients: Int64
     let clientsRejected: UInt64
+    let pinned: Int64
+    let maxPinned: Int
     let uptimeSeconds: Int64
     let workers: Int
     let residentBytes: Int
@@ -45,12 +49,20 @@ struct Snapshot {
         var redisConnects: UInt64 = 0
         var redisDisconnects: UInt64 = 0
         var redisPipelineDepth: Int64 = 0
+        var passedAnswered: UInt64 = 0
+        var passedErrors: UInt64 = 0
+        var passedUnavailable: UInt64 = 0
+        var passedDenied: UInt64 = 0
+        var passedConnections: Int64 = 0
+        var pinsRefused: UInt64 = 0
+        var passedLatency = HistogramSnapshot()
         var coalesced: UInt64 = 0
         var softTimeouts: UInt64 = 0
         var retries: UInt64 = 0
         var refreshes: UInt64 = 0
         var extensions: UInt64 = 0
         var promoted: UInt64 = 0
+        var journalReads: UInt64 = 0
         var writes: UInt64 = 0
         var writesFailed: UInt64 = 0
         var unknowns: UInt64 = 0
@@ -59,6 +71,7 @@ struct Snapshot {
         var localLatency = HistogramSnapshot()
         var redisLatency = HistogramSnapshot()
         var warmLatency = HistogramSnapshot()
+        var journalLatency = HistogramSnapshot()
         var valueBytes = HistogramSnapshot()
         /// One for each kind of operation.
         var operations = OperationKind.allCases.map { _ in HistogramSnapshot() }
@@ -73,8 +86,11 @@ struct Snapshot {
         warm = context.warm?.tier.statistics ?? WarmTierStatistics()
         warmChangesDropped = context.warm?.changesDropped.load(ordering: .relaxed) ?? 0
         warmReadsWaiting = context.warm?.reads.count ?? 0
+        journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
+        pinned = context.pinsInUse.load(ordering: .relaxed)
+        maxPinned = context.settings.withLock { $0.server.maxPinned }
         uptimeSeconds = Loop.wallClock.milliseconds(since: context.startedAt) / 1000
         workers = context.workers.count
         residentBytes = Server.residentBytes()
@@ -107,6 +123,13 @@ extension Snapshot.Sums {
         redisConnects += counters.redisConnects.value
         redisDisconnects += counters.redisDisconnects.value
         redisPipelineDepth += counters.redisPipelineDepth.value
+        passedAnswered += counters.passedAnswered.value
+        passedErrors += counters.passedErrors.value
+        passedUnavailable += counters.passedUnavailable.value
+        passedDenied += counters.passedDenied.value
+        passedConnections += counters.passedConnections.value
+        pinsRefused += counters.pinsRefused.value
+        passedLatency.merge(counters.passedLatency.snapshot())
         for (index, histogram) in counters.latencies.enumerated() { operations[index].merge(histogram.snapshot()) }
     }
 
@@ -117,6 +140,7 @@ extension Snapshot.Sums {
         refreshes += counters.refreshes.value
         extensions += counters.extensions.value
         promoted += counters.promoted.value
+        journalReads += counters.journalReads.value
         writes += counters.writes.value
         writesFailed += counters.writesFailed.value
         unknowns += counters.unknowns.value
@@ -124,6 +148,7 @@ extension Snapshot.Sums {
         localLatency.merge(counters.localLatency.snapshot())
         redisLatency.merge(counters.redisLatency.snapshot())
         warmLatency.merge(counters.warmLatency.snapshot())
+        journalLatency.merge(counters.journalLatency.snapshot())
         valueBytes.merge(counters.valueBytes.snapshot())
     }
 

@@ -231,7 +231,7 @@ final class WarmPort: WarmAccess {
 }
 
 /// A completion on its way through another thread, which never runs it.
-private final class Delivery<Answer>: @unchecked Sendable {
+final class Delivery<Answer>: @unchecked Sendable {
     let completion: (Answer) -> Void
     init(_ completion: @escaping (Answer) -> Void) { self.completion = completion }
 }

@@ -10,7 +10,7 @@ internal import Tiers
 extension Worker {
     /// Carries out a request; false when it must wait for requests before it, and nothing was done.
     func execute(_ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange]) -> Bool {
-        if ranges.count == 2, ranges[0].count == 3, connection.transaction == nil, connection.isAuthenticated,
+        if ranges.count == 2, ranges[0].count == 3, connection.isPlain,
             Self.isGet(base + ranges[0].offset), let output = connection.directOutput
         {
             let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
@@ -85,23 +85,23 @@ extension Worker {
     }
 
     private func dispatch(_ connection: Connection, _ arguments: Arguments) -> Bool {
-        guard let command = CommandTable.shared[arguments[0]] else {
-            guard mayAnswer(connection, arguments, .init()) else { return true }
-            counters.commands.add()
-            connection.transaction?.isAborted = true
-            fail(connection, CommandError(Self.unknown(arguments)))
-            return true
-        }
-        guard mayAnswer(connection, arguments, command.flags) else { return true }
-        guard command.accepts(arguments.count) else {
+        let command = CommandTable.shared[arguments[0]]
+        guard mayAnswer(connection, arguments, command?.flags ?? .init()) else { return true }
+        if let command, !command.accepts(arguments.count) {
             TransactionCommands.refuse(connection, command)
             return true
         }
-        if connection.transaction != nil, !command.flags.contains(.notQueued) {
-            TransactionCommands.queue(connection, command, arguments, batchNow)
-            return true
+        if let passage, let pin = connection.pin {
+            if pin.subscribing > 0, connection.version == .resp2 { return false }
+            if pin.isRelaying, let isDone = passage.restrict(connection, pin, command, arguments) { return isDone }
         }
-        if command.flags.contains(.barrier), !connection.isIdle { return false }
+        if connection.transaction != nil, command.map({ !$0.flags.contains(.notQueued) }) ?? true {
+            return TransactionCommands.queue(connection, command, arguments, batchNow)
+        }
+        guard let command, !passesOn(command, arguments, connection) else { return pass(connection, arguments) }
+        // A MULTI under a WATCH that is still under way would overtake it.
+        let waits = command.flags.contains(.barrier) || connection.watch == .set && command.name == "multi"
+        if waits, !connection.isIdle { return false }
         connection.lastCommand = command.name
         do {
             switch command.action {
@@ -130,7 +130,7 @@ extension Worker {
     }
 
     /// Redis's text for a command that nobody knows, with the beginning of its arguments.
-    private static func unknown(_ arguments: Arguments) -> String {
+    static func unknown(_ arguments: Arguments) -> String {
         var text = "ERR unknown command '\(arguments.text(0).prefix(128))', with args beginning with: "
         // Of all arguments together, not of each.
         var room = 128
@@ -272,7 +272,7 @@ extension StringRead {
     /// Whether Redis answers -WRONGTYPE where the key holds something else than a string.
     var needsString: Bool {
         switch self {
-        case .get, .length, .range: true
+        case .get, .length, .range, .refusal: true
         case .timeToLive, .type, .exists: false
         }
     }
@@ -302,6 +302,7 @@ extension OutputBuffer {
         case .array(let elements):
             arrayHead(elements.count)
             for element in elements { self.reply(element, version) }
+        case .framed(let bytes): append(bytes)
         }
     }
 }

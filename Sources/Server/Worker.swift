@@ -11,6 +11,8 @@ enum WorkerMessage: Sendable {
     case adopt(descriptor: Int32, isUnix: Bool, Peer)
     /// Runs on the worker's thread: answers of the warm tier, questions of the admin plane.
     case run(@Sendable () -> Void)
+    /// Goes on with the replay, on the worker that does it.
+    case replay(adopting: Bool)
     case reload(PolicyTable, RedisConfiguration?, ServerConfiguration)
     /// Takes no more requests, answers what is in flight, and stops; after so long in any case.
     case drain(milliseconds: Int64)
@@ -43,6 +45,12 @@ final class Worker {
     private var degradedReported = DegradedAnswers()
     private var degradedReportedAt = Int64.min / 2
     let redis: RedisConnection?
+    let journal: JournalPort?
+    /// The first worker's: it replays for all.
+    private(set) var replay: Replay?
+    private var replayConnection: RedisConnection?
+    /// Nil where no Redis is configured.
+    private(set) var passage: Passage?
     private let receiver: Receiver
     private let scheduler: LoopScheduler
 
@@ -54,7 +62,7 @@ final class Worker {
     var localStales = 0
 
     /// Made on the thread that starts the server, handed to its own by `run`.
-    init(index: Int, process: ProcessContext, warm: WarmService?) {
+    init(index: Int, process: ProcessContext, warm: WarmService?, journal: JournalService?) {
         self.index = index
         self.process = process
         log = process.log
@@ -71,14 +79,34 @@ final class Worker {
         if redisConfiguration != nil { scheduler.measureWaiting() }
         self.scheduler = scheduler
         let resolver = Resolver(on: loop)
-        redis = redisConfiguration.map { configuration in
-            RedisConnection(configuration, scheduler: scheduler, seed: .random(in: .min ... .max)) { endpoint in
-                StreamTransport(endpoint, on: loop, resolver: resolver)
+        func connect(_ configuration: RedisConfiguration, _ manner: RedisConnection.Manner) -> RedisConnection {
+            RedisConnection(configuration, manner: manner, scheduler: scheduler, seed: .random(in: .min ... .max)) {
+                StreamTransport($0, on: loop, resolver: resolver)
             }
         }
+        redis = redisConfiguration.map { connect($0, RedisConnection.Manner()) }
         let port = warm.map { [mailbox] warm in WarmPort(warm, mailbox: mailbox) }
-        tiers = Tiers(share: process.share, policies: policies, redis: redis, warm: port, scheduler: scheduler)
+        let journalPort = journal.map { [mailbox] journal in JournalPort(journal, mailbox: mailbox) }
+        self.journal = journalPort
+        tiers = Tiers(
+            share: process.share, policies: policies, redis: redis, warm: port, journal: journalPort,
+            scheduler: scheduler)
+        if index == 0, let journal, let journalPort, let redisConfiguration {
+            // Of its own, so that no request of a client waits behind a replay.
+            let connection = connect(redisConfiguration, RedisConnection.Manner())
+            replayConnection = connection
+            replay = Replay(
+                tiers, connection: connection, journal: journalPort, identity: journal.identity,
+                configuration: journal.plan.replay
+            ) { [log] in log.note($0) }
+        }
+        if redisConfiguration != nil {
+            passage = Passage(self) { manner in
+                connect(process.settings.withLock { $0.redis } ?? RedisConfiguration(), manner)
+            }
+        }
         receiver.worker = self
+        tiers.onJournaled = { [unowned process] in process.replayNow() }
         redis?.delegate = receiver
         redis?.gathersUntilFlush = true
     }
@@ -92,7 +120,7 @@ final class Worker {
 
         func redisDidConnect(_ connection: RedisConnection) { worker?.redisDidConnect(connection) }
         func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure) {
-            worker?.redisDidDisconnect(failure)
+            worker?.redisDidDisconnect(failure, "own")
         }
     }
 
@@ -147,13 +175,14 @@ final class Worker {
         repeat {
             tiers.flush()
             redis?.flush()
+            passage?.flush()
             let settled = dirty
             dirty = []
             for connection in settled {
                 connection.isDirty = false
                 connection.settle()
             }
-        } while !dirty.isEmpty || tiers.hasOutgoing || redis?.hasGathered == true
+        } while !dirty.isEmpty || tiers.hasOutgoing || redis?.hasGathered == true || passage?.hasGathered == true
         if isDraining { finishDrainIfIdle() }
     }
 
@@ -163,8 +192,11 @@ final class Worker {
         switch message {
         case .adopt(let descriptor, let isUnix, let peer): adopt(descriptor, isUnix, peer)
         case .run(let body): body()
+        case .replay(let adopting): if adopting { replay?.adopt() } else { replay?.step() }
         case .reload(let policies, let redis, let server):
             tiers.reload(policies: policies, redis: redis)
+            if let redis { replayConnection?.reconfigure(redis) }
+            if let redis { passage?.reconfigure(redis) }
             // After this worker judges by the new policies: what it held or asked for under the old ones is thought
             // about again. Each worker does so for what it might have filled until now.
             process.share.local.requireThought()
@@ -189,6 +221,7 @@ final class Worker {
     func didClose(_ connection: Connection) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         counters.connectionsClosed.add()
+        passage?.release(connection)
         process.clientDidClose()
     }
 
@@ -209,6 +242,9 @@ final class Worker {
                 connection.close()
             }
         }
+        replay?.step()
+        passage?.keepHouse()
+        counters.passedConnections.set(Int64(passage?.connectionCount ?? 0))
         counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))
         reportDegraded()
     }
@@ -246,7 +282,14 @@ final class Worker {
     private func drain(_ milliseconds: Int64) {
         guard !isDraining else { return }
         isDraining = true
-        for connection in connections.values { connection.closeAfterReplies() }
+        // What blocks in Redis may do so for ever: its client hears that the connection ended.
+        for connection in Array(connections.values) {
+            if connection.pin.map({ $0.blocked > 0 }) ?? false {
+                connection.close()
+            } else {
+                connection.closeAfterReplies()
+            }
+        }
         let timer = Timer(on: loop) { [unowned self] in self.stop() }
         timer.start(afterMilliseconds: milliseconds)
         drainTimer = timer
@@ -262,6 +305,8 @@ final class Worker {
         self.iterationEnd = nil
         for connection in Array(connections.values) { connection.close() }
         redis?.close()
+        replayConnection?.close()
+        passage?.close()
         iterationEnd.close()
         scheduler.close()
         housekeeping?.close()
@@ -276,14 +321,17 @@ extension Worker {
     fileprivate func redisDidConnect(_ connection: RedisConnection) {
         counters.redisConnects.add()
         log.write(.info, "redis_connected") { $0.member("worker", index) }
+        passage?.hasten()
         probe()
     }
 
-    fileprivate func redisDidDisconnect(_ failure: RedisFailure) {
+    /// `connection` says which of the worker's: its `own`, or one that is `shared` by passed-through commands.
+    func redisDidDisconnect(_ failure: RedisFailure, _ connection: String) {
         counters.redisDisconnects.add()
         let isMisconfigured = failure.cause == .misconfigured
         log.write(isMisconfigured ? .error : .warning, isMisconfigured ? "redis_misconfigured" : "redis_disconnected") {
             $0.member("worker", index)
+            $0.member("connection", connection)
             $0.member("cause", failure.cause.rawValue)
             $0.member("detail", failure.detail)
         }
@@ -325,6 +373,37 @@ extension Worker {
                 }
             }
             self.probe()
+            replay?.step()
+        }
+    }
+}
+
+extension Log {
+    /// Tells of a replay; keys as hashes.
+    fileprivate func note(_ event: ReplayEvent) {
+        switch event {
+        case .held(let entries):
+            write(.error, "replay_held") {
+                $0.member("entries", entries)
+                $0.member("reason", "they were accepted for another redis.url than the present one")
+                $0.member(
+                    "what_to_do",
+                    "start with that redis.url, or hearth journal replay to give them to this one, or discard them")
+            }
+        case .began(let entries): write(.info, "replay_began") { $0.member("entries", entries) }
+        case .ended(let entries, let conflicts, let milliseconds):
+            write(conflicts == 0 ? .info : .warning, "replay_ended") {
+                $0.member("entries", entries)
+                $0.member("conflicts", conflicts)
+                $0.member("milliseconds", milliseconds)
+            }
+        case .conflict(let conflict):
+            write(.warning, "journal_conflict") {
+                $0.member("key_hash", String(decoding: SHA1Digest(conflict.key).hexadecimal.prefix(16), as: UTF8.self))
+                $0.member("sequence", conflict.sequence)
+                $0.member("verdict", conflict.verdict.label)
+            }
+        case .refused(let reason): write(.error, "replay_refused") { $0.member("error", reason) }
         }
     }
 }

@@ -130,3 +130,14 @@ extension StringWrite {
         if case .set(_, .clear, _, _) = self { true } else { false }
     }
 }
+
+extension StringWrite {
+    /// Bytes of the value that it carries.
+    public var valueBytes: Int {
+        switch self {
+        case .set(let bytes, _, _, _), .append(let bytes), .setRange(_, let bytes), .incrementFloat(let bytes):
+            bytes.count
+        case .delete, .getDelete, .getExpire, .expire, .persist, .increment: 0
+        }
+    }
+}

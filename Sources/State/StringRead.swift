@@ -18,6 +18,9 @@ public enum StringRead: Sendable, Equatable {
     case type
     /// EXISTS and TOUCH: 1 or 0, to be summed over keys.
     case exists
+    /// A command whose arguments are wrong in a way that Redis looks for after the key: this error, or nil where the
+    /// key is absent and `nilIfAbsent`.
+    case refusal([UInt8], nilIfAbsent: Bool)
 
     /// The reply for what the key holds; `held` must be alive.
     public func reply(for held: HeldValue?, now: Timestamp) -> Reply {
@@ -28,6 +31,7 @@ public enum StringRead: Sendable, Equatable {
         case .timeToLive(let unit, let absolute): .integer(Self.life(of: held, unit, absolute, now))
         case .type: .status(held == nil ? "none" : "string")
         case .exists: .integer(held == nil ? 0 : 1)
+        case .refusal(let text, let nilIfAbsent): held == nil && nilIfAbsent ? .null : .error(text)
         }
     }
 

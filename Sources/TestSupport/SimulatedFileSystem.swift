@@ -116,6 +116,14 @@ public final class SimulatedFileSystem: FileSystem {
         state.names.values.reduce(0) { $0 + (state.files[$1]?.bytes.count ?? 0) }
     }
 
+    /// Ends the process that has it open: all descriptors and locks are gone, and every byte that was written is there.
+    public func endProcess() {
+        state.withLock { state in
+            state.open = [:]
+            state.locks = [:]
+        }
+    }
+
     /// Cuts the power: every call fails until `restorePower`.
     public func cutPower() { state.withLock { $0.isPowered = false } }
 
@@ -326,8 +334,23 @@ public final class SimulatedFileSystem: FileSystem {
                 }
                 throw error
             }
-            for change in state.files[number]!.changes { Self.apply(change, to: &state.files[number]!.durable) }
+            for change in state.files[number]!.changes {
+                Self.apply(change, to: &state.files[number]!.durable)
+                // What an earlier failure left behind is gone where these pages hold something else by now.
+                state.files[number]!.lost.removeAll { Self.isReplaced($0, by: change) }
+            }
             state.files[number]!.changes = []
+        }
+    }
+
+    /// Whether a change that was never written can't be any more, since a later one of the same bytes has been.
+    private static func isReplaced(_ lost: Change, by change: Change) -> Bool {
+        switch (lost, change) {
+        case (.write(let offset, let bytes), .write(let newOffset, let newBytes)):
+            offset < newOffset + newBytes.count && newOffset < offset + bytes.count
+        case (.write(let offset, let bytes), .truncate(let size)): size < offset + bytes.count
+        case (.truncate(let size), .write(let offset, let bytes)): size < offset + bytes.count
+        case (.truncate, .truncate): true
         }
     }
 

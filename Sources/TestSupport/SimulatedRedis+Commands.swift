@@ -89,7 +89,17 @@ extension SimulatedRedis {
                 return .error("ERR DB index is out of range")
             }
             return .ok
+        case "CLIENT" where arguments.count == 4 && arguments[1] == Array("KILL".utf8):
+            return .integer(kill(Int64(String(decoding: arguments[3], as: UTF8.self)) ?? 0))
+        case "CLIENT" where arguments.count == 3 && arguments[1] == Array("SETNAME".utf8):
+            connection.name = String(decoding: arguments[2], as: UTF8.self)
+            return .ok
+        case "CLIENT" where arguments.last == Array("LIST".utf8):
+            let lines = connections.map { "id=\($0.clientID) addr=simulated name=\($0.name) db=0\n" }
+            return .string(Array(lines.joined().utf8))
         case "CLIENT": return arguments.count == 2 ? .integer(connection.clientID) : .ok
+        case "INFO" where arguments.last == Array("server".utf8):
+            return .string(Array("# Server\r\nrun_id:\(runID)\r\n".utf8))
         case "INFO":
             connection.didShakeHands()
             return .string(Array("# Cluster\r\ncluster_enabled:\(isCluster ? 1 : 0)\r\n".utf8))
@@ -101,7 +111,7 @@ extension SimulatedRedis {
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "GETDEL", "GETEX", "MSET", "MSETNX", "DEL", "UNLINK", "EXPIRE",
         "PEXPIRE", "PEXPIREAT", "EXPIREAT", "PERSIST", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "RENAME",
         "FLUSHDB",
-        "LPUSH", "EVAL",
+        "LPUSH", "EVAL", "EVALSHA",
     ]
     private static let growing: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "MSET", "MSETNX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND",
@@ -155,7 +165,8 @@ extension SimulatedRedis {
         case "LPUSH":
             store(key, Entry(content: .list(Array(a.dropFirst(2)))))
             return .integer(Int64(a.count - 2))
-        case "EVAL": return evaluate(a)
+        case "EVAL": return replay(a, byDigest: false) ?? evaluate(a)
+        case "EVALSHA": return replay(a, byDigest: true) ?? .error("ERR no such script")
         default: return performOnKey(name, key, a)
         }
     }

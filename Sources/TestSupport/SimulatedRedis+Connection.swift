@@ -11,6 +11,8 @@ final class SimulatedRedisConnection: RedisTransport {
     private var isOpen = false
     private(set) var isClosedByClient = false
     private var isCut = false
+    /// The server does not read from it.
+    var isHeld = false
     private(set) var takenBytes = 0
     /// Given to `send` and not taken by the kernel.
     private var kept: [UInt8] = []
@@ -23,6 +25,7 @@ final class SimulatedRedisConnection: RedisTransport {
     var queue: [[[UInt8]]]?
     var isQueueBroken = false
     var isAuthenticated = false
+    var name = ""
     let clientID: Int64
 
     init(_ redis: SimulatedRedis) {
@@ -93,7 +96,7 @@ final class SimulatedRedisConnection: RedisTransport {
 
     /// Carries out the whole requests that have come.
     func wake() {
-        guard !redis.isHung, !isCut, !input.isEmpty else { return }
+        guard !redis.isHung, !isHeld, !isCut, !input.isEmpty else { return }
         let mishap = redis.mishaps.isEmpty || !isReady ? nil : redis.mishaps.removeFirst()
         if case .cutBefore? = mishap { return cut("connection reset by peer") }
         let output = OutputBuffer()
@@ -168,6 +171,7 @@ extension Reply {
         case .array(let elements):
             output.arrayHead(elements.count)
             for element in elements { element.write(to: output) }
+        case .framed(let bytes): output.append(bytes)
         }
     }
 }

@@ -56,6 +56,15 @@ public final class SimulatedRedis {
     public var refusesConnections = false { didSet { if refusesConnections { cutAll("connection reset by peer") } } }
     /// Nothing is accepted, read or answered, as by a stopped process; what was sent waits.
     public var isHung = false { didSet { if !isHung { for connection in connections { connection.wake() } } } }
+    /// Connections that exist now are not read, while later ones are: what was sent over them waits.
+    public var holdsOldConnections = false {
+        didSet {
+            for connection in connections {
+                connection.isHeld = holdsOldConnections
+                connection.wake()
+            }
+        }
+    }
     public var condition = Condition.healthy
     /// The kernel takes no more bytes from the client.
     public var takesNoBytes = false {
@@ -88,6 +97,13 @@ public final class SimulatedRedis {
     public internal(set) var attempts = 0
     var connections: [SimulatedRedisConnection] = []
     var nextClientID: Int64 = 1
+    /// Whether the replay's script has been evaluated by its text since the start.
+    var knowsReplay = false
+    /// What each marker keeps: the answers that were no plain `ok`, by sequence number.
+    var replayAnswers: [[UInt8]: [Int64: Reply]] = [:]
+    private var starts = 1
+    /// The process's identity, as INFO tells it; another after a restart.
+    public var runID: String { String(repeating: "0", count: 36) + String(String(10_000 + starts).dropFirst()) }
 
     public init(_ scheduler: SimulatedScheduler, seed: UInt64 = 1) {
         self.scheduler = scheduler
@@ -113,7 +129,18 @@ public final class SimulatedRedis {
     /// The server ends and comes back empty.
     public func restartEmpty() {
         cutAll()
+        starts += 1
+        nextClientID = 1
+        knowsReplay = false
+        replayAnswers = [:]
         for key in Array(entries.keys) { store(key, nil) }
+    }
+
+    /// Ends a client's connection, what it has sent and was not carried out yet included; how many there were.
+    func kill(_ clientID: Int64) -> Int64 {
+        let killed = connections.filter { $0.clientID == clientID }
+        for connection in killed { connection.cut("Redis closed the connection") }
+        return Int64(killed.count)
     }
 
     /// Open connections as the server sees them.

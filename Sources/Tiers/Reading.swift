@@ -23,7 +23,7 @@ public struct Reading: Sendable, Equatable {
 
     /// Which tier gave the answer.
     public enum Source: String, Sendable, CaseIterable {
-        case local, redis, warm
+        case local, redis, warm, journal
         case policy = "default"
         case none
     }

@@ -39,6 +39,10 @@ public final class TierCounters: Sendable {
     public let refreshes = Counter()
     public let extensions = Counter()
     public let promoted = Counter()
+    /// Reads that were answered from what waits for Redis.
+    public let journalReads = Counter()
+    /// Nanoseconds from a request to the journal to its answer.
+    public let journalLatency = Histogram()
     public let writes = Counter()
     public let writesFailed = Counter()
     /// Nanoseconds from sending a request to Redis to its reply.

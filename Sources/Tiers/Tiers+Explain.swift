@@ -16,12 +16,15 @@ public struct Explanation: Sendable {
         public var note: String
     }
 
+    public var key: [UInt8]
     public var policy: Policy
     public var authority: Authority
     public var local: Copy?
     public var warm: Copy?
     /// What the warm tier answered where it holds no copy.
     public var warmNote = ""
+    /// What of the key waits for Redis.
+    public var journalNote = ""
     public var readBreaker: BreakerState?
     public var writeBreaker: BreakerState?
     /// Which tier would answer a read now, and how fresh that would be.
@@ -39,11 +42,12 @@ extension Tiers {
         let hash = key.withUnsafeBytes { KeyHash($0) }
         let now = scheduler.now
         let copy = key.withUnsafeBytes { key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }
-        var explanation = Explanation(policy: policy, authority: authority)
+        var explanation = Explanation(key: key, policy: policy, authority: authority)
         if redis != nil {
             explanation.readBreaker = breaker.state(of: .read)
             explanation.writeBreaker = breaker.state(of: .write)
         }
+        explanation.journalNote = journalNote(key)
         explanation.local = copy.map { describe($0, policy, authority, now) }
         guard let warm, policy.tiers.contains(.warm) else {
             explanation.warmNote = "the policy keeps these keys out of the warm tier"
@@ -70,6 +74,12 @@ extension Tiers {
             judge(&explanation, copy, held, now)
             completion(explanation)
         }
+    }
+
+    private func journalNote(_ key: [UInt8]) -> String {
+        guard let pending = journal?.pending else { return "there is none" }
+        let count = pending.entryCount(of: key)
+        return count == 0 ? "nothing waits" : "\(count) \(count == 1 ? "entry waits" : "entries wait") for Redis"
     }
 
     private func age(_ verifiedAt: Timestamp, _ now: Timestamp) -> Int64? {
@@ -102,6 +112,12 @@ extension Tiers {
     private func judge(_ explanation: inout Explanation, _ copy: LocalCopy?, _ held: WarmCopy?, _ now: Timestamp) {
         let (policy, authority) = (explanation.policy, explanation.authority)
         let isStrong = policy.consistency == .strong && authority == .redis
+        if let value = journal?.pending.value(of: explanation.key), !isStrong, !policy.strict, value != .unknown {
+            explanation.source = .journal
+            explanation.freshness = value == .absent ? .absent : .stale
+            explanation.reason = "the newest write of the key waits for Redis, and reads are answered from it"
+            return
+        }
         if let copy, !isStrong, isFresh(copy, policy, authority, now) {
             explanation.source = .local
             explanation.freshness = copy.isAbsent ? .absent : .fresh

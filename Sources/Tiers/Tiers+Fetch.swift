@@ -2,7 +2,7 @@
 
 internal import LocalTier
 internal import Primitives
-internal import RedisTier
+public import RedisTier
 internal import Resilience
 internal import State
 
@@ -169,7 +169,8 @@ extension Tiers {
     /// Fills local memory and the warm tier with what Redis said; the reading for those who wait.
     private func fill(_ flight: Flight, _ bytes: [UInt8], lifeMilliseconds: Int64) -> Reading {
         let policy = flight.policy
-        var expiresAt = lifeMilliseconds < 0 ? .never : flight.sentAt.advanced(byMilliseconds: lifeMilliseconds)
+        var expiresAt =
+            lifeMilliseconds < 0 ? .never : min(flight.sentAt.advanced(byMilliseconds: lifeMilliseconds), .latest)
         if let life = policy.slidingLife, expiresAt != .never {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
             if lifeMilliseconds <= life { extendInRedis(flight.key, life) }
@@ -358,6 +359,7 @@ extension Tiers {
                 }
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
+                share.doubtful.note(failure, now: ended)
                 fail(flight, failure.text)
             }
         }
@@ -413,7 +415,7 @@ extension Policy {
 
 extension RedisFailure {
     /// What happened, for an error text: `Redis did not answer (timed out: no reply within 0.1 seconds)`.
-    var text: String {
+    public var text: String {
         detail.isEmpty
             ? "Redis did not answer (\(cause.rawValue))" : "Redis did not answer (\(cause.rawValue): \(detail))"
     }

@@ -47,8 +47,18 @@ extension Tiers {
     /// Reads a key; the completion may run before this returns, when local memory answers.
     public func read(_ key: [UInt8], hash: KeyHash, strong: Bool = false, completion: @escaping (Reading) -> Void) {
         let policy = policies.policy(for: key)
-        let authority = authority(policy)
         let isStrong = strong || policy.consistency == .strong
+        if let journal, !journal.pending.isEmpty, let value = journal.pending.value(of: key) {
+            return readPending(key, hash, policy, value, isStrong: isStrong, completion)
+        }
+        readTiers(key, hash, policy, isStrong: isStrong, completion)
+    }
+
+    /// Reads a key of which nothing waits for Redis.
+    func readTiers(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, isStrong: Bool, _ completion: @escaping (Reading) -> Void
+    ) {
+        let authority = authority(policy)
         let now = scheduler.now
         var holdsStale = false
         if !(isStrong && authority == .redis), let copy = localCopy(key, hash, now) {

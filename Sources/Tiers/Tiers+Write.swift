@@ -35,7 +35,7 @@ extension Tiers {
         }
         // A command without keys is about all of them.
         switch authorities.first ?? (redis != nil ? .redis : warm != nil ? .warm : .local) {
-        case .redis: performInRedis(commands, isTransaction, completion)
+        case .redis: performInOrder(commands, isTransaction, completion)
         case .warm: performInWarm(commands, completion)
         case .local: performInLocal(commands, completion)
         }
@@ -43,43 +43,51 @@ extension Tiers {
 
     // MARK: Redis
 
-    private func performInRedis(
+    func performInRedis(
         _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
     ) {
         let isWrite = commands.contains { $0.command.isWrite }
         let now = scheduler.monotonicNanoseconds
         guard let redis, let permit = breaker.admit(isWrite ? .write : .read, now: now) else {
             let reason = isWrite ? breaker.reasonForWrites : breaker.reasonForReads
-            return completion(unavailable(commands, "not sent: \(reason)"))
+            return performWithoutRedis(commands, isTransaction, attempt: .notSent, reason: reason, completion)
         }
+        if let client = redis.client { share.noteProcess(Replay.process(client)) }
         let sentAt = scheduler.now
-        var request = RequestEncoder()
-        if isTransaction { request.append("MULTI") }
         // MSET under a policy with a life becomes several commands, and so a transaction of its own.
         let sent = commands.map { withPolicyLife($0) }
-        let isWrapped = !isTransaction && sent.contains { $0.count > 1 }
+        let isWrapped = isTransaction || sent.contains { $0.count > 1 }
+        var request = RequestEncoder()
         if isWrapped { request.append("MULTI") }
         for arguments in sent.joined() { request.append(arguments) }
-        if isTransaction || isWrapped { request.append("EXEC") }
+        if isWrapped { request.append("EXEC") }
         let writes = isWrite ? Writes(commands, self, sentAt: sentAt) : nil
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
-        redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
+        let late = LateAnswer()
+        let hears: ([Reply]) -> Void = { [self] replies in
+            let answers = isWrapped ? Self.unwrap(replies, counts: sent.map(\.count)) : replies
+            if !answers.contains(where: \.isError) { settle(late) }
+        }
+        redis.send(request, timeoutNanoseconds: limits.timeout, late: isWrite && journal != nil ? hears : nil) {
+            [self] result in
             let ended = scheduler.monotonicNanoseconds
             defer { writes?.end(self) }
             switch result {
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 counters.writesFailed.add()
+                if isWrite { share.doubtful.note(failure, now: ended) }
                 if failure.mayHaveBeenSent { writes?.suspect(self) }
-                let outcome = failure.mayHaveBeenSent ? "outcome unknown" : "not sent"
-                completion(unavailable(commands, "\(outcome): \(failure.text)"))
+                performWithoutRedis(
+                    commands, isTransaction, attempt: failure.mayHaveBeenSent ? .unknown : .notSent,
+                    reason: failure.text, late: late, completion)
             case .success(let replies):
                 counters.redisLatency.record(UInt64(max(0, ended - now)))
                 var answers = replies
-                if isTransaction || isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
+                if isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
                 answers = zip(commands, answers).map { Self.inOwnWords($0, $1) }
-                conclude(
-                    commands, answers, permit, writes, ended, scheduler.waitedNanoseconds(since: now), completion)
+                let elapsed = scheduler.waitedNanoseconds(since: now)
+                conclude(commands, isTransaction, answers, permit, writes, ended, elapsed, completion)
             }
         }
     }
@@ -100,8 +108,8 @@ extension Tiers {
     }
 
     private func conclude(
-        _ commands: [NativeCommand], _ replies: [Reply], _ permit: Permit, _ writes: Writes?, _ now: Int64,
-        _ elapsed: Int64, _ completion: ([Reply]) -> Void
+        _ commands: [NativeCommand], _ isTransaction: Bool, _ replies: [Reply], _ permit: Permit, _ writes: Writes?,
+        _ now: Int64, _ elapsed: Int64, _ completion: @escaping ([Reply]) -> Void
     ) {
         guard case .error(let text)? = replies.first(where: \.isError) else {
             breaker.succeeded(permit, now: now, elapsed: elapsed)
@@ -114,6 +122,11 @@ extension Tiers {
         }
         counters.writesFailed.add()
         writes?.suspect(self)
+        if replies.allSatisfy(\.isError) {
+            // Nothing of it was done: as good as not sent.
+            let reason = "Redis answered \(String(decoding: text, as: UTF8.self))"
+            return performWithoutRedis(commands, isTransaction, attempt: .notDone, reason: reason, completion)
+        }
         completion(
             replies.map { reply in
                 guard case .error(let text) = reply else { return reply }
@@ -121,14 +134,14 @@ extension Tiers {
             })
     }
 
-    private func unavailable(_ commands: [NativeCommand], _ text: String) -> [Reply] {
+    func unavailable(_ commands: [NativeCommand], _ text: String) -> [Reply] {
         counters.unavailable.add()
         let error = Reply.error("UNAVAILABLE \(text)")
         return commands.map { _ in error }
     }
 
     /// The command as it goes to Redis: a SET without an expiry gets its policy's.
-    private func withPolicyLife(_ native: NativeCommand) -> [[[UInt8]]] {
+    public func withPolicyLife(_ native: NativeCommand) -> [[[UInt8]]] {
         func px(_ life: Int64) -> [[UInt8]] { [Array("PX".utf8), Array(String(life).utf8)] }
         switch native.command {
         case .write(.set(let value, .clear, let condition, let reply), let key):
@@ -200,6 +213,7 @@ extension Tiers {
             switch result {
             case .failure(let failure):
                 breaker.failed(permit, failure, now: ended, elapsed: nil)
+                if isWrite { share.doubtful.note(failure, now: ended) }
                 completion(
                     .error("UNAVAILABLE \(failure.mayHaveBeenSent ? "outcome unknown" : "not sent"): \(failure.text)"))
             case .success(let replies):

@@ -9,6 +9,7 @@ public import LocalTier
 public import Primitives
 public import RedisTier
 internal import Resilience
+internal import Synchronization
 
 /// What the workers of a process share; safe from any thread.
 public final class TierShare: Sendable {
@@ -17,6 +18,11 @@ public final class TierShare: Sendable {
     /// Held while commands are performed on keys that live in local memory alone.
     let localAuthority = Locked(())
     let writesUnderWay = WritesUnderWay()
+    /// Where writes were left without an answer.
+    public let doubtful = DoubtfulClients()
+    public let journalCounters = JournalCounters()
+    /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
+    let redisProcess = Atomic<UInt64>(0)
 
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
@@ -37,6 +43,16 @@ public final class Tiers {
     public let redis: RedisConnection?
     /// Nil where no warm tier is configured.
     let warm: (any WarmAccess)?
+    /// Nil where nothing is journaled: writes in an outage are refused.
+    let journal: (any JournalAccess)?
+    /// Called after a write was journaled, so that a replay that can begin does.
+    public var onJournaled: () -> Void = {}
+    /// Requests that wait until writes of their keys have reached Redis.
+    var settleWaits: [SettleWait] = []
+    var settleTimer: (any ScheduledTimer)?
+    /// Entries that a late answer has settled, and the disk refused to note; as many as were given up at most.
+    var lateSettlements: [[UInt64]] = []
+    var lateTimer: (any ScheduledTimer)?
     var limits: RedisLimits
 
     /// The flight that reads of a key may join.
@@ -56,7 +72,7 @@ public final class Tiers {
 
     public init(
         share: TierShare, policies: PolicyTable, redis: RedisConnection?, warm: (any WarmAccess)?,
-        scheduler: any Scheduler
+        journal: (any JournalAccess)? = nil, scheduler: any Scheduler
     ) {
         self.share = share
         local = share.local
@@ -64,10 +80,14 @@ public final class Tiers {
         self.policies = policies
         self.redis = redis
         self.warm = warm
+        self.journal = journal
         self.scheduler = scheduler
         limits = RedisLimits(redis?.configuration)
         retryBudget = RetryBudget()
         softTimer = scheduler.makeTimer { [unowned self] in self.losePatience() }
+        lateTimer = scheduler.makeTimer { [unowned self] in self.retryLateSettlements() }
+        settleTimer = scheduler.makeTimer { [unowned self] in self.lookAtSettleWaits() }
+        redis?.onAnsweredLate = { [share] client in share.doubtful.settle([client]) }
     }
 
     /// Takes new policies: entries are judged anew at their next read.
@@ -103,6 +123,8 @@ enum EntryMark {
     static let suspect: UInt8 = 1
     /// The warm tier was given this value and these times.
     static let inWarm: UInt8 = 2
+    /// A write that waits, or waited, in the journal: with `suspect`, since nobody compared it with Redis yet.
+    static let journaled: UInt8 = 4
 }
 
 /// A question about one key on its way to its authority, and who waits for the answer.

@@ -105,7 +105,7 @@ final class Writes {
     /// A value without an expiry of its own, with the life that its policy gives.
     private func lived(_ bytes: [UInt8], _ key: [UInt8], _ tiers: Tiers) -> HeldValue {
         let life = tiers.policies.policy(for: key).writeRules.life
-        return HeldValue(bytes, expiresAt: life.map { sentAt.advanced(byMilliseconds: $0) } ?? .never)
+        return HeldValue(bytes, expiresAt: life.map { min(sentAt.advanced(byMilliseconds: $0), .latest) } ?? .never)
     }
 
     /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.

@@ -57,6 +57,15 @@ extension CommandLineTool {
                     Exit codes: 0 it is sound, 69 it has damage or can't be read.
                     """, run: { $0.warm() }),
             Entry(
+                name: "journal", usage: "journal list|conflicts|replay|discard|forget|inspect|export",
+                summary: "writes that wait for Redis, and conflicts that a replay found",
+                details: """
+                    list and conflicts show the oldest hundred, or --count N. replay tries at once what is due. discard
+                    ALL|SEQUENCE… forgets entries without doing them: they are lost. forget ALL|ID… forgets conflicts
+                    that have been looked at. export prints everything as JSON lines, bytes in base 64. inspect and
+                    export DIR read the files of a Hearth that is gone; they write nothing.
+                    """, run: { $0.journal() }),
+            Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",
                 details:
                     "Every mistake, with file, line, column and a suggestion. Exit codes: 0 it is good, 78 it is not.",

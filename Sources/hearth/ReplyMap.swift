@@ -35,5 +35,10 @@ struct ReplyMap {
         if case .integer(let value) = self[name] { value } else { nil }
     }
 
+    /// The bytes under a name; nil where there are none.
+    func bytes(_ name: String) -> [UInt8]? {
+        if case .string(let bytes) = self[name] { bytes } else { nil }
+    }
+
     func map(_ name: String) -> ReplyMap? { self[name].flatMap { ReplyMap($0) } }
 }

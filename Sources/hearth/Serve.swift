@@ -3,6 +3,7 @@
 internal import Admin
 internal import Configuration
 internal import EventLoop
+internal import Journal
 internal import LocalTier
 internal import RedisTier
 internal import Resilience
@@ -106,6 +107,7 @@ extension Configuration {
     /// The configuration as the server is started with it; reads the password files.
     func plan() throws -> ServerPlan {
         var server = server
+        server.allowedCommands = commands.allow
         if let file = socketPasswordFile { server.password = try Self.readPassword(file: file) }
         var redis = redis
         if let file = redis?.passwordFile {
@@ -115,11 +117,26 @@ extension Configuration {
             server: server, redis: redis,
             local: LocalTierConfiguration(maxBytes: local.maxBytes, eviction: .lru, shards: local.shards),
             warm: warm.plan(sync: warmSync, whenFull: warmWhenFull),
+            journal: usesJournal ? journal.plan : nil,
             breaker: try BreakerConfiguration(
                 window: breaker.window, minCalls: breaker.minCalls, failureRate: breaker.failureRate,
                 consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
                 slowRate: breaker.slowRate, open: breaker.open, openMax: breaker.openMax, probes: breaker.probes),
             policies: PolicyTable(policies))
+    }
+}
+
+extension JournalSection {
+    var plan: JournalPlan {
+        let mode: JournalPlan.Sync =
+            switch sync {
+            case .always: .always
+            case .interval(let duration): .interval(milliseconds: Int(duration.milliseconds))
+            case .never: .never
+            }
+        var replay = ReplayConfiguration()
+        replay.rate = replayRate
+        return JournalPlan(options: JournalOptions(directory: path, maxBytes: maxBytes), sync: mode, replay: replay)
     }
 }
 

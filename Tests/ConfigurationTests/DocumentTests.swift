@@ -27,18 +27,6 @@ private func document(_ path: String) throws -> String {
         #expect(loaded.warnings.isEmpty)
     }
 
-    @Test func `the sample with what it leaves out loads too, warned of`() throws {
-        let lines = try document("hearth.sample.yaml").split(separator: "\n", omittingEmptySubsequences: false)
-        let journal = lines.drop { $0 != "# journal:" }.prefix(4).map { $0.dropFirst(2) }
-        let policy = lines.filter { $0.hasPrefix("    # on_") && $0.contains(": ") && !$0.contains(", ") }
-        let text =
-            (journal + ["policies:", "  - prefix: \"\""]).joined(separator: "\n") + "\n"
-            + policy.map { "    " + $0.dropFirst(6) }.joined(separator: "\n")
-        let loaded = try Configuration.load(text: text)
-        #expect(policy.count == 3)
-        #expect(loaded.configuration == Configuration() && loaded.warnings.count == 1)
-    }
-
     @Test func `every key is in the sample, under its section`() throws {
         let lines = try document("hearth.sample.yaml").split(separator: "\n").map(String.init)
         func has(_ key: String, indent: String, after start: Int) -> Bool {

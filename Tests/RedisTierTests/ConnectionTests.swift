@@ -379,7 +379,7 @@ final class Line: RedisConnectionDelegate {
         let line = Line { ($0.password, $0.database) = ("secret", 3) }
         line.redis.password = bytes("secret")
         _ = line.open()
-        #expect(line.connection.clientID == 1)
+        #expect(line.connection.client == RedisClient(id: 1, runID: Array(line.redis.runID.utf8)))
         #expect(line.connects == 1)
     }
 
@@ -474,5 +474,121 @@ final class Line: RedisConnectionDelegate {
             #expect(line.connection.state == .ready, "\(random.replay)")
             #expect(line.connection.pipelineDepth == 0, "\(random.replay)")
         }
+    }
+}
+
+/// A connection over a transport that a test feeds by hand.
+private final class Hand: RedisTransport, RedisConnectionDelegate {
+    let scheduler = SimulatedScheduler()
+    private(set) var connection: RedisConnection!
+    private weak var delegate: (any RedisTransportDelegate)?
+    private(set) var sent = ""
+    private(set) var opened = 0
+    private(set) var isClosed = false
+    var failures: [RedisFailure] = []
+    var heard: [Reply] = []
+    var takenBytes: Int { sent.utf8.count }
+
+    init(_ change: (inout RedisConnection.Manner) -> Void, password: String? = nil) {
+        var manner = RedisConnection.Manner()
+        change(&manner)
+        var configuration = RedisConfiguration()
+        configuration.password = password
+        connection = RedisConnection(configuration, manner: manner, scheduler: scheduler, seed: 1) { [unowned self] _ in
+            self
+        }
+        connection.delegate = self
+        connection.listener = { [unowned self] in self.heard.append($0) }
+    }
+
+    func open(_ delegate: any RedisTransportDelegate) {
+        self.delegate = delegate
+        opened += 1
+    }
+    func send(_ bytes: [UInt8]) { sent += String(decoding: bytes, as: UTF8.self) }
+    func close() { isClosed = true }
+    func redisDidConnect(_ connection: RedisConnection) {}
+    func redisDidDisconnect(_ connection: RedisConnection, _ failure: RedisFailure) { failures.append(failure) }
+
+    func ready() -> Hand {
+        connection.start()
+        delegate?.transportDidOpen()
+        // HELLO or AUTH, if any, CLIENT SETNAME, CLIENT ID, INFO twice.
+        let more = sent.contains("HELLO") || sent.contains("AUTH") ? "+OK\r\n" : ""
+        receive(more + "+OK\r\n:7\r\n$0\r\n\r\n$0\r\n\r\n")
+        return self
+    }
+
+    func receive(_ text: String) { bytes(text).withUnsafeBytes { delegate?.transportDidReceive($0) } }
+    func end() { delegate?.transportDidClose("the end") }
+
+    func request(_ words: String..., timeout: Int64 = 100_000_000, until ends: [Reply]? = nil) -> Line.Box {
+        var request = RequestEncoder()
+        request.append(words.map { bytes($0) })
+        let box = Line.Box()
+        connection.send(request, timeoutNanoseconds: timeout, until: ends) { box.results.append($0) }
+        return box
+    }
+}
+
+@Suite struct MannerTests {
+    @Test func `a RESP3 connection begins with HELLO, and its password is in it`() {
+        let hand = Hand({ $0.version = 3 }, password: "secret").ready()
+        #expect(hand.connection.state == .ready)
+        #expect(hand.sent.hasPrefix("*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$6\r\nsecret\r\n"))
+        #expect(!Hand({ _ in }).ready().sent.contains("HELLO"))
+    }
+
+    @Test func `a connection that does not keep itself is made once`() {
+        let hand = Hand({ $0.keepsItself = false }).ready()
+        let box = hand.request("PING")
+        hand.end()
+        #expect(box.failure?.cause == .connectionLost && hand.connection.state == .closed)
+        #expect(hand.failures.count == 1)
+        hand.scheduler.run(for: .seconds(10))
+        #expect(hand.opened == 1)
+        #expect(hand.request("PING").failure?.cause == .notConnected)
+    }
+
+    @Test func `a request without a deadline waits, and does not make the connection hung`() {
+        let hand = Hand { _ in }.ready()
+        let endless = hand.request("BLPOP", timeout: .max)
+        let late = hand.request("PING")
+        hand.scheduler.run(for: .seconds(30))
+        #expect(endless.results.isEmpty && late.failure?.cause == .timedOut)
+        #expect(hand.connection.state == .ready)
+        hand.receive("$1\r\nx\r\n+PONG\r\n")
+        #expect(endless.replies == [.string(bytes("x"))])
+        #expect(hand.heard.isEmpty && hand.failures.isEmpty)
+        // Given up, it says so to whoever waits.
+        let next = hand.request("BLPOP", timeout: .max)
+        hand.connection.giveUp("Redis does not answer")
+        #expect(next.failure?.cause == .timedOut && next.failure?.detail == "Redis does not answer")
+    }
+
+    @Test func `what Redis sends by itself is the listener's, and replies are their requests'`() {
+        let hand = Hand { _ in }.ready()
+        hand.receive("+unasked\r\n")
+        #expect(hand.heard == [.status("unasked")])
+        let marked = hand.request("SUBSCRIBE", "PING", until: [.string(bytes("mark"))])
+        hand.receive("+one\r\n+two\r\n")
+        #expect(marked.results.isEmpty && hand.heard.count == 3)
+        hand.receive("$4\r\nmark\r\n+three\r\n")
+        #expect(marked.replies == [.string(bytes("mark"))] && hand.heard.count == 4)
+        // Without a listener it is an error of the protocol, as it always was.
+        hand.connection.listener = nil
+        hand.receive("+four\r\n")
+        #expect(hand.failures.first?.cause == .protocolError)
+    }
+
+    @Test func `a connection that waits for its next attempt can be hastened`() {
+        let hand = Hand { _ in }
+        hand.connection.start()
+        hand.end()
+        #expect(hand.connection.state == .waiting && hand.opened == 1)
+        hand.connection.hasten()
+        #expect(hand.connection.state == .connecting && hand.opened == 2)
+        hand.connection.hasten()
+        #expect(hand.opened == 2)
     }
 }

@@ -114,7 +114,7 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
 
     @Test(arguments: [
         ("SET k v EX 0", "set"), ("SET k v PX -1", "set"), ("SETEX k 0 v", "setex"), ("PSETEX k -5 v", "psetex"),
-        ("GETEX k EX 0", "getex"), ("SET k v EX 9223372036854775807", "set"), ("SET k v PX 9223372036854775807", "set"),
+        ("SET k v EX 9223372036854775807", "set"), ("SET k v PX 9223372036854775807", "set"),
         ("EXPIRE k 9223372036854775807", "expire"), ("PEXPIRE k 9223372036854775807", "pexpire"),
         ("EXPIREAT k 9223372036854775807", "expireat"), ("EXPIRE k -9223372036854775808", "expire"),
     ])
@@ -139,6 +139,17 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
         #expect(parse(line) == .error("ERR wrong number of arguments for '\(name)' command"))
     }
 
+    @Test(arguments: [
+        ("GETEX k EX 0", "ERR invalid expire time in 'getex' command", true),
+        ("GETEX k EX x", "ERR value is not an integer or out of range", true),
+        ("INCRBYFLOAT k abc", "ERR value is not a valid float", false),
+    ])
+    func `what is found wrong once the key has been looked at, as in Redis`(
+        _ line: String, _ text: String, _ nilIfAbsent: Bool
+    ) {
+        #expect(parse(line) == .command(.read(.refusal(bytes(text), nilIfAbsent: nilIfAbsent), key: bytes("k"))))
+    }
+
     @Test func `numbers and their ends`() {
         #expect(parse("INCR k") == .command(.write(.increment(1), key: bytes("k"))))
         #expect(parse("DECR k") == .command(.write(.increment(-1), key: bytes("k"))))
@@ -146,7 +157,6 @@ private func after(_ milliseconds: Int64) -> Timestamp { now.advanced(byMillisec
         #expect(parse("INCRBY k -9223372036854775808") == .command(.write(.increment(.min), key: bytes("k"))))
         #expect(parse("DECRBY k -9223372036854775808") == .error("ERR decrement would overflow"))
         #expect(parse("INCRBYFLOAT k 1e3") == .command(.write(.incrementFloat(bytes("1e3")), key: bytes("k"))))
-        #expect(parse("INCRBYFLOAT k abc") == .error("ERR value is not a valid float"))
         #expect(parse("SETRANGE k -1 v") == .error("ERR offset is out of range"))
     }
 

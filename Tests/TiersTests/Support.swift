@@ -20,13 +20,19 @@ func policy(_ prefix: String = "", _ change: (inout Policy) -> Void = { _ in }) 
 }
 
 final class Sidecar {
-    let scheduler = SimulatedScheduler()
+    /// How many processes this one follows.
+    private var lives: UInt64 = 0
+    let scheduler: SimulatedScheduler
     let redis: SimulatedRedis
     let warm: SimulatedWarm
     let local: LocalTier
     let share: TierShare
     var workers: [Tiers] = []
     var connections: [RedisConnection] = []
+    private(set) var journal: SimulatedJournal?
+    private(set) var replay: Replay?
+    /// What the replay told the log.
+    let replayEvents = Box<ReplayEvent>()
     private var probeTimer: (any ScheduledTimer)?
     /// Transitions of the breaker, as `read closed>open`.
     final class Transitions: @unchecked Sendable {
@@ -40,10 +46,14 @@ final class Sidecar {
     init(
         _ policies: [Policy] = [], workers count: Int = 1, hasRedis: Bool = true, hasWarm: Bool = true,
         breaker: BreakerConfiguration? = nil, redis configuration: RedisConfiguration = RedisConfiguration(),
-        localBytes: Int = 1 << 20, seed: UInt64 = 1, connects: Bool = true
+        localBytes: Int = 1 << 20, seed: UInt64 = 1, connects: Bool = true, journalOn disk: SimulatedFileSystem? = nil,
+        journalBytes: Int = 4 << 20, after: Sidecar? = nil
     ) throws {
+        // A second life has the same time, Redis and disk, and nothing else of the first.
+        scheduler = after?.scheduler ?? SimulatedScheduler()
         let scheduler = scheduler
-        redis = SimulatedRedis(scheduler, seed: seed)
+        redis = after?.redis ?? SimulatedRedis(scheduler, seed: seed)
+        lives = after?.lives ?? 0
         local = try LocalTier(LocalTierConfiguration(maxBytes: localBytes, shards: 1))
         warm = SimulatedWarm(scheduler, local: local)
         let transitions = transitions
@@ -53,6 +63,14 @@ final class Sidecar {
                 "\($0.side) \($0.to.rawValue): \($0.cause) at \($0.at.nanoseconds / 1_000_000) ms")
         }
         share = TierShare(local: local, breaker: gate)
+        if let disk {
+            journal = try SimulatedJournal(scheduler, disk: disk, local: local, maxBytes: journalBytes, warm: warm)
+        }
+        var configuration = configuration
+        if let journal {
+            lives += 1
+            configuration.clientName = Replay.clientName(identity: journal.identity, life: lives)
+        }
         for index in 0..<count {
             let redis = redis
             let connection = RedisConnection(configuration, scheduler: scheduler, seed: seed &+ UInt64(index)) {
@@ -60,20 +78,47 @@ final class Sidecar {
             }
             let tiers = Tiers(
                 share: share, policies: PolicyTable(policies), redis: hasRedis ? connection : nil,
-                warm: hasWarm ? warm : nil, scheduler: scheduler)
+                warm: hasWarm ? warm : nil, journal: journal, scheduler: scheduler)
             workers.append(tiers)
             connections.append(connection)
             scheduler.onIterationEnd.append { [unowned tiers] in while tiers.hasOutgoing { tiers.flush() } }
             if hasRedis { connection.start() }
         }
         guard hasRedis else { return }
+        if let journal {
+            let redis = redis
+            let connection = RedisConnection(configuration, scheduler: scheduler, seed: seed &+ 100) {
+                redis.makeTransport($0)
+            }
+            let events = replayEvents
+            replay = Replay(workers[0], connection: connection, journal: journal, identity: journal.identity) {
+                events.values.append($0)
+            }
+            replayConnection = connection
+            for tiers in workers { tiers.onJournaled = { [unowned self] in self.replay?.step() } }
+        }
         probeTimer = scheduler.makeTimer { [unowned self] in self.probe() }
         probeTimer?.start(afterMilliseconds: 10)
         if connects { scheduler.run { self.connections.allSatisfy { $0.state == .ready } } }
     }
 
+    private var replayConnection: RedisConnection?
+
+    /// The process is gone, with all that was in its memory; its connections end as a killed process's do.
+    func crash() {
+        isCrashed = true
+        probeTimer?.stop()
+        journal?.stop()
+        scheduler.onIterationEnd = []
+        for connection in connections + [replayConnection].compactMap({ $0 }) { connection.close() }
+    }
+
+    private var isCrashed = false
+
     /// As the server's first worker does it.
     private func probe() {
+        guard !isCrashed else { return }
+        replay?.step()
         let (probes, next) = share.breaker.probesDue(now: scheduler.monotonicNanoseconds)
         for probe in probes {
             var request = RequestEncoder()

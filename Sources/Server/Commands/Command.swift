@@ -44,6 +44,9 @@ struct Command {
         self.action = action
     }
 
+    /// Whether it reads or writes keys, rather than telling of the connection or the process.
+    var isAboutKeys: Bool { !flags.isDisjoint(with: [.readonly, .write]) }
+
     func accepts(_ count: Int) -> Bool { arity >= 0 ? count == arity : count >= -arity }
 }
 

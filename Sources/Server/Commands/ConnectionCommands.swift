@@ -27,9 +27,11 @@ enum ConnectionCommands {
                 c.closeAfterReplies()
             }),
         Command(
-            "reset", arity: 1, atOnce,
+            "reset", arity: 1, [.fast, .beforeAuthentication, .notQueued, .barrier],
             .immediate { c, _ in
                 c.transaction = nil
+                c.watch = .none
+                c.worker.passage?.release(c, spoiled: true)
                 c.version = .resp2
                 c.name = []
                 if c.worker.configuration.password != nil { c.requireAuthentication() }
@@ -42,7 +44,10 @@ enum ConnectionCommands {
                 try authenticate(c, user: a.count == 3 ? a[1] : nil, password: a[a.count - 1])
                 c.immediate { $0.simple("OK") }
             }),
-        Command("hello", arity: -1, early, .immediate { (c, a) throws(CommandError) in try hello(c, a) }),
+        // It waits for what was asked before: a script's connection speaks the protocol that it was asked in.
+        Command(
+            "hello", arity: -1, [.fast, .beforeAuthentication, .barrier],
+            .immediate { (c, a) throws(CommandError) in try hello(c, a) }),
         Command("select", arity: 2, .fast, .immediate { (c, a) throws(CommandError) in try select(c, a) }),
         Command("client", arity: -2, [], .immediate { (c, a) throws(CommandError) in try client(c, a) }),
     ]
@@ -115,7 +120,16 @@ enum ConnectionCommands {
                     + "<user> <pass> option can be used to authenticate the client and select the RESP protocol version "
                     + "at the same time")
         }
-        if let version { c.version = version }
+        if let version, version != c.version {
+            if c.watch != .none || c.pin.map({ $0.isSubscribed || $0.isMonitoring }) ?? false {
+                throw CommandError(
+                    "ERR HELLO \(version.rawValue): the protocol can't change before WATCH, a subscription or MONITOR has ended"
+                )
+            }
+            // A script's or a blocking command's, which has ended.
+            c.worker.passage?.release(c)
+            c.version = version
+        }
         if let name { c.name = name }
         c.immediate { output in
             output.mapHead(7, c.version)
@@ -156,6 +170,13 @@ enum ConnectionCommands {
         c.immediate { $0.simple("OK") }
     }
 
+    /// Whether a subcommand of CLIENT is answered here: those that are about the client's connection to Hearth.
+    static func isOwnClientCommand(_ subcommand: String) -> Bool { ownClientCommands.contains(subcommand) }
+
+    private static let ownClientCommands: Set<String> = [
+        "id", "getname", "setname", "setinfo", "info", "list", "no-evict", "no-touch",
+    ]
+
     private static func client(_ c: Connection, _ a: Arguments) throws(CommandError) {
         switch (a.lowercased(1), a.count) {
         case ("id", 2): c.immediate { $0.integer(c.id) }
@@ -176,8 +197,11 @@ enum ConnectionCommands {
         case ("list", 2):
             let text = c.worker.connections.values.sorted { $0.id < $1.id }.map { describe($0) + "\n" }.joined()
             c.immediate { $0.verbatim(text, c.version) }
-        case ("no-evict", 3), ("no-touch", 3): c.immediate { $0.simple("OK") }
-        case ("id", _), ("getname", _), ("setname", _), ("setinfo", _), ("info", _), ("list", _):
+        case ("no-evict", 3), ("no-touch", 3):
+            guard a.isWord(2, "on") || a.isWord(2, "off") else { throw .syntax }
+            c.immediate { $0.simple("OK") }
+        case ("no-evict", _), ("no-touch", _), ("id", _), ("getname", _), ("setname", _), ("setinfo", _), ("info", _),
+            ("list", _):
             throw .arity("client|\(a.lowercased(1))")
         default: throw .unknownSubcommand(a.text(1), of: "client")
         }

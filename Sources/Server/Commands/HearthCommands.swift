@@ -19,6 +19,7 @@ enum HearthCommands {
                 case ("metrics", 2): c.immediate { $0.bulk(c.worker.process.metricsExposition()) }
                 case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
                 case ("breaker", 2...3): try breaker(c, a)
+                case ("journal", 2...): try JournalCommands.run(c, a)
                 case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
                 case ("help", 2): help(c)
                 case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
@@ -30,16 +31,19 @@ enum HearthCommands {
     ]
 
     private static func help(_ c: Connection) {
-        let lines = [
-            "HEARTH <subcommand> [<arg> ...]. Subcommands are:",
-            "EXPLAIN <key>", "    Which tier holds the key, how fresh, and what a read would be answered with.",
-            "POLICY <key>", "    The policy that rules the key.",
-            "STATUS [JSON]", "    The tiers, the breaker and the clients, as a map or as a JSON document.",
-            "METRICS", "    Every metric, as Prometheus scrapes it.",
-            "LATENCY", "    Per tier: sum and maximum in nanoseconds, then each occupied bucket's middle and count.",
-            "BREAKER [OPEN|CLOSE|AUTO]", "    The breaker's state; forces it, or gives it back to its own judgement.",
-            "VERSION", "    Hearth's version.",
-        ]
+        let lines =
+            [
+                "HEARTH <subcommand> [<arg> ...]. Subcommands are:",
+                "EXPLAIN <key>", "    Which tier holds the key, how fresh, and what a read would be answered with.",
+                "POLICY <key>", "    The policy that rules the key.",
+                "STATUS [JSON]", "    The tiers, the breaker and the clients, as a map or as a JSON document.",
+                "METRICS", "    Every metric, as Prometheus scrapes it.",
+                "LATENCY",
+                "    Per tier: sum and maximum in nanoseconds, then each occupied bucket's middle and count.",
+                "BREAKER [OPEN|CLOSE|AUTO]",
+                "    The breaker's state; forces it, or gives it back to its own judgement.",
+                "VERSION", "    Hearth's version.",
+            ] + JournalCommands.help
         c.immediate { output in
             output.arrayHead(lines.count)
             for line in lines { output.simple(bytes: Array(line.utf8)) }
@@ -62,6 +66,7 @@ enum HearthCommands {
             ("consistency", .text(e.policy.consistency.rawValue)), ("authority", .text(e.authority.rawValue)),
             ("local", e.local.map { .map(fields($0)) } ?? .text("not held")),
             ("warm", e.warm.map { .map(fields($0)) } ?? .text(e.warmNote)),
+            ("journal", .text(e.journalNote)),
             ("breaker_reads", .text(e.readBreaker?.rawValue ?? "none: no Redis is configured")),
             ("breaker_writes", .text(e.writeBreaker?.rawValue ?? "none: no Redis is configured")),
         ]
@@ -109,6 +114,7 @@ enum HearthCommands {
                 throw CommandError("ERR HEARTH BREAKER takes OPEN, CLOSE or AUTO")
             }
             gate.force(mode, now: Loop.monotonicNanoseconds)
+            c.worker.process.replayNow()
         }
         c.immediate { output in
             output.map(
@@ -128,6 +134,7 @@ enum Field {
     case null
     case integers([Int64])
     case map([(String, Field)])
+    case list([[(String, Field)]])
 }
 
 extension OutputBuffer {
@@ -144,6 +151,9 @@ extension OutputBuffer {
                 arrayHead(values.count)
                 for value in values { integer(value) }
             case .map(let fields): map(fields, version)
+            case .list(let maps):
+                arrayHead(maps.count)
+                for fields in maps { map(fields, version) }
             }
         }
     }

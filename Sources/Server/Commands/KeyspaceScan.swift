@@ -14,7 +14,8 @@ enum KeyspaceScan {
 
     /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
     static func scan(_ c: Connection, _ a: Arguments) throws(CommandError) {
-        guard let cursor = UInt64(a.text(1)) else { throw CommandError("ERR invalid cursor") }
+        if c.worker.tiers.hasRedis { return forward(c, a) }
+        guard let cursor = cursor(a.text(1)) else { throw CommandError("ERR invalid cursor") }
         var options = Options()
         var index = 2
         while index < a.count {
@@ -32,7 +33,6 @@ enum KeyspaceScan {
             }
             index += 2
         }
-        if c.worker.tiers.hasRedis { return forward(c, a) }
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true)
         c.worker.tiers.scan(cursor: cursor, count: options.count) { [options] page in
             guard let page else { return refuse(c, slot) }
@@ -45,6 +45,11 @@ enum KeyspaceScan {
                 for key in matching { output.bulk(key) }
             }
         }
+    }
+
+    /// A cursor as strtoul reads it, which Redis calls: nothing is zero, and what is negative counts from the end.
+    private static func cursor(_ text: String) -> UInt64? {
+        text.isEmpty ? 0 : UInt64(text) ?? Int64(text).map { UInt64(bitPattern: $0) }
     }
 
     static func keys(_ c: Connection, _ a: Arguments) {

@@ -15,6 +15,11 @@ struct NativeRequest {
     init(_ write: StringWrite, _ key: [UInt8]) { command = .write(write, key: key) }
 
     init(_ read: StringRead, _ key: [UInt8]) { command = .read(read, key: key) }
+
+    /// A request that is refused once its key has been looked at.
+    init(_ error: CommandError, nilIfAbsent: Bool = false, _ key: [UInt8]) {
+        command = .read(.refusal(Array(error.text.utf8), nilIfAbsent: nilIfAbsent), key: key)
+    }
 }
 
 /// The readings of arguments that several commands share.
@@ -35,9 +40,8 @@ enum Parse {
         if isPositive && value <= 0 { throw .expireTime(command) }
         let (scaled, overflow) = unit == .seconds ? value.multipliedReportingOverflow(by: 1000) : (value, false)
         if overflow { throw .expireTime(command) }
-        guard !absolute else { return Timestamp(milliseconds: scaled) }
-        let (sum, sumOverflow) = scaled.addingReportingOverflow(now.milliseconds)
+        let (sum, sumOverflow) = absolute ? (scaled, false) : scaled.addingReportingOverflow(now.milliseconds)
         if sumOverflow { throw .expireTime(command) }
-        return Timestamp(milliseconds: sum)
+        return min(Timestamp(milliseconds: sum), .latest)
     }
 }

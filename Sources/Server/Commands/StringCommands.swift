@@ -78,8 +78,8 @@ enum StringCommands {
             }),
         Command(
             "incrbyfloat", arity: 3, [.write, .fast], keys: oneKey,
-            .native { (a, _) throws(CommandError) in
-                guard StringWrite.isFloat(a.bytes(2)) else { throw .notFloat }
+            .native { a, _ in
+                guard StringWrite.isFloat(a.bytes(2)) else { return NativeRequest(.notFloat, a.bytes(1)) }
                 return NativeRequest(.incrementFloat(a.bytes(2)), a.bytes(1))
             }),
         Command(
@@ -143,8 +143,12 @@ enum StringCommands {
         while index < a.count {
             index += try options.take(a, index, allowsKeep: false)
         }
-        let change = try options.expiry(a, "getex", now) ?? (options.persists ? .clear : .keep)
-        return NativeRequest(.getExpire(change), a.bytes(1))
+        do throws(CommandError) {
+            let change = try options.expiry(a, "getex", now) ?? (options.persists ? .clear : .keep)
+            return NativeRequest(.getExpire(change), a.bytes(1))
+        } catch {
+            return NativeRequest(error, nilIfAbsent: true, a.bytes(1))
+        }
     }
 }
 

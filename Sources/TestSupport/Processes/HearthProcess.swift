@@ -12,13 +12,15 @@ public final class HearthProcess: @unchecked Sendable {
 
     /// What a test's configuration begins with: `extra` follows, and may hold further sections.
     public static func configuration(
-        directory: TemporaryDirectory, redis: String, redisOptions: String = "", warm: String = "", socket: String = "",
+        directory: TemporaryDirectory, redis: String, redisOptions: String = "", warm: String = "",
+        journal: String = "", socket: String = "",
         extra: String = ""
     ) -> String {
         """
         socket: {path: "\(directory.file("h.sock"))", mode: "0666"\(socket.isEmpty ? "" : ", \(socket)")}
         redis: {url: \(redis == "off" ? "off" : "\"\(redis)\"")\(redisOptions.isEmpty ? "" : ", \(redisOptions)")}
         warm: {path: "\(directory.file("warm"))", max_bytes: 256MiB\(warm.isEmpty ? "" : ", \(warm)")}
+        journal: {path: "\(directory.file("journal"))"\(journal.isEmpty ? "" : ", \(journal)")}
         admin: {listen: off}
         \(extra)
 
@@ -26,7 +28,8 @@ public final class HearthProcess: @unchecked Sendable {
     }
 
     public init(
-        redis: String = "off", redisOptions: String = "", warm: String = "", socket: String = "", extra: String = "",
+        redis: String = "off", redisOptions: String = "", warm: String = "", journal: String = "", socket: String = "",
+        extra: String = "",
         directory: TemporaryDirectory? = nil, environment: [String: String] = [:], waiting: Bool = true
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
@@ -36,7 +39,9 @@ public final class HearthProcess: @unchecked Sendable {
         configurationPath = try directory.write(
             "hearth.yaml",
             Self.configuration(
-                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra
+                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, journal: journal,
+                socket: socket,
+                extra: extra
             ))
         process = try Self.start(directory, configurationPath, environment)
         if waiting { try waitUntilReady() }
@@ -77,12 +82,15 @@ public final class HearthProcess: @unchecked Sendable {
     public func client() throws -> RESPClient { try RESPClient(address) }
 
     public func reconfigure(
-        redis: String, redisOptions: String = "", warm: String = "", socket: String = "", extra: String = ""
+        redis: String, redisOptions: String = "", warm: String = "", journal: String = "", socket: String = "",
+        extra: String = ""
     ) throws {
         try writeFile(
             configurationPath,
             Self.configuration(
-                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, socket: socket, extra: extra
+                directory: directory, redis: redis, redisOptions: redisOptions, warm: warm, journal: journal,
+                socket: socket,
+                extra: extra
             ))
     }
 

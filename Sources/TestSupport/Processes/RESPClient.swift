@@ -246,6 +246,16 @@ public final class RESPClient: @unchecked Sendable {
                 }
                 value = mark == UInt8(ascii: "%") ? .map(items) : .array(items)
             }
+        case UInt8(ascii: "!"):
+            let count = Int(try number(text))
+            guard next + count + 2 <= buffer.count else { return nil }
+            value = .error(String(decoding: buffer[next..<next + count], as: UTF8.self))
+            next += count + 2
+        case UInt8(ascii: "|"):
+            // What an attribute is about follows it, and is the value.
+            for _ in 0..<Int(try number(text)) * 2 { guard try parse(&next) != nil else { return nil } }
+            guard let about = try parse(&next) else { return nil }
+            value = about
         default: throw TestError("not a reply: \(description(at: position))")
         }
         position = next

@@ -29,7 +29,7 @@ final class SideBySide {
     let behind: RedisServer?
     let hearth: HearthProcess
 
-    init(_ mode: Mode, workers: Int = 1) throws {
+    init(_ mode: Mode, workers: Int = 1, allowing allowed: [String] = []) throws {
         self.mode = mode
         oracle = try RedisServer()
         behind = mode == .embedded ? nil : try RedisServer()
@@ -40,6 +40,7 @@ final class SideBySide {
                 policies: [{prefix: ""\(tiers)}]
                 breaker: {slow_call: 60s}
                 workers: \(workers)
+                commands: {allow: [\(allowed.map { "\"\($0)\"" }.joined(separator: ", "))]}
                 """)
         if behind != nil { try hearth.waitUntilClosed() }
     }

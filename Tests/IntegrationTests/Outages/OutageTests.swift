@@ -69,7 +69,7 @@ final class Scene: Sendable {
             extra: """
                 breaker: {open: 1s, open_max: 1s\(breaker)}
                 policies:
-                  - prefix: ""
+                  - {prefix: "", on_outage: reject}
                   - {prefix: "hot:", max_staleness: 60s}
                   - {prefix: "aged:", max_staleness: 10ms}
                   - {prefix: "cold:", max_staleness: 10ms, tiers: [redis]}

@@ -55,17 +55,24 @@ extension RealProcesses {
             #expect(code == 0 && output.hasSuffix("all fine\n"), "\(output)")
         }
 
+        /// The version of .ci/scripts/python.
+        private static let redisPy = "6.4.0"
+
         /// A Python with redis-py, in an environment beside the build; nil, and why, where it can't be had.
-        private static func python() throws -> String? {
+        static func python() throws -> String? {
             let directory = try TemporaryDirectory()
             let environment =
                 try built("hearth").split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/redis-py-venv"
             let python = "\(environment)/bin/python"
-            if (try? ChildProcess.run(python, ["-c", "import redis"], in: directory))?.code == 0 { return python }
+            if (try? ChildProcess.run(
+                python, ["-c", "import redis; assert redis.__version__ == '\(redisPy)'"], in: directory))?.code == 0
+            {
+                return python
+            }
             guard program("python3") != nil,
                 try ChildProcess.run("python3", ["-m", "venv", environment], in: directory, within: 60_000).code == 0,
                 try ChildProcess.run(
-                    python, ["-m", "pip", "install", "-q", "redis>=5"], in: directory, within: 120_000
+                    python, ["-m", "pip", "install", "-q", "redis==\(redisPy)"], in: directory, within: 120_000
                 ).code == 0
             else {
                 print("skipped: redis-py can't be installed here (python3 with venv, and pip's index, are needed)")

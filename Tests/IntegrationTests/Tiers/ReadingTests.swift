@@ -22,7 +22,7 @@ extension RealProcesses {
                 redis: redis.url,
                 extra: """
                     policies:
-                      - {prefix: "", negative_ttl: 300ms}
+                      - {prefix: "", negative_ttl: 300ms, on_outage: reject}
                       - {prefix: "d:", default: "ctx {suffix} of {key}", negative_ttl: 300ms}
                       - {prefix: "strict:", strict: true}
                       - {prefix: "strong:", consistency: strong}

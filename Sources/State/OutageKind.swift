@@ -1,0 +1,98 @@
+// What a write may do while Redis can't be asked: its kind decides whether the journal takes it.
+
+public import Primitives
+
+/// How a command behaves without Redis (DESIGN §6); a transaction is of the last kind of its commands.
+public enum OutageKind: Int, Sendable, Comparable {
+    /// Leaves everything as it is.
+    case read
+    /// Done twice is done once (SET, DEL, EXPIRE): kept for later whether or not Redis may have it already.
+    case idempotent
+    /// Done twice is too much (INCR, APPEND): kept for later only when it was certainly never sent.
+    case accumulating
+    /// Its answer depends on what Redis has at this moment (NX, XX, GETSET): two sidecars must not both win.
+    case conditional
+    /// About the keyspace (RENAME, FLUSHDB, DBSIZE), which is Redis's alone.
+    case keyspace
+
+    public static func < (a: OutageKind, b: OutageKind) -> Bool { a.rawValue < b.rawValue }
+}
+
+extension StringCommand {
+    public var outageKind: OutageKind {
+        switch self {
+        case .read, .count, .getMany: .read
+        case .write(let write, _): write.outageKind
+        case .deleteMany: .idempotent
+        case .setMany(_, _, let onlyIfNone): onlyIfNone ? .conditional : .idempotent
+        case .rename, .countAll, .removeAll: .keyspace
+        }
+    }
+}
+
+extension StringWrite {
+    public var outageKind: OutageKind {
+        switch self {
+        case .set(_, _, .always, .ok): .idempotent
+        case .set, .getDelete: .conditional
+        case .expire(_, let condition): condition.isEmpty ? .idempotent : .conditional
+        case .getExpire(.keep): .read
+        case .delete, .getExpire, .persist, .setRange: .idempotent
+        case .increment, .incrementFloat, .append: .accumulating
+        }
+    }
+
+    /// Whether it leaves nothing of what the key held, its expiry included.
+    public var isAbsolute: Bool {
+        switch self {
+        case .set(_, let expiry, .always, _): expiry != .keep
+        case .delete: true
+        default: false
+        }
+    }
+
+    /// Whether it gives the key a value of its own or takes it away, whatever the key held.
+    public var replacesValue: Bool {
+        switch self {
+        case .set, .delete, .getDelete: true
+        default: false
+        }
+    }
+}
+
+extension StringCommand {
+    /// What is to be done later in place of this command, after it has been judged here: writes of one key each,
+    /// without conditions and with absolute times. Empty where it changed nothing and never will.
+    ///
+    /// `change` is what the command did to a key, as far as is known here.
+    public func effects(
+        now: Timestamp, rules: (_ key: [UInt8]) -> WriteRules, change: (_ key: [UInt8]) -> Change
+    ) -> [(key: [UInt8], write: StringWrite)] {
+        func set(_ key: [UInt8], _ value: [UInt8], _ expiry: ExpiryChange) -> (key: [UInt8], write: StringWrite) {
+            var expiry = expiry
+            if expiry == .clear, let life = rules(key).life { expiry = .at(now.advanced(byMilliseconds: life)) }
+            return (key, .set(value, expiry: expiry, condition: .always, reply: .ok))
+        }
+        switch self {
+        case .read, .count, .getMany, .rename, .countAll, .removeAll: return []
+        case .deleteMany(let keys): return keys.map { ($0, .delete) }
+        case .setMany(let keys, let values, let onlyIfNone):
+            if onlyIfNone, keys.contains(where: { change($0) == .none }) { return [] }
+            return zip(keys, values).map { set($0, $1, .clear) }
+        case .write(let write, let key):
+            let isDone = change(key) != .none
+            switch write {
+            case .set(let bytes, let expiry, let condition, _):
+                return condition == .always || isDone ? [set(key, bytes, expiry)] : []
+            case .getDelete: return isDone ? [(key, .delete)] : []
+            case .getExpire(.at(let time)): return [(key, .expire(at: time, []))]
+            case .getExpire(.clear): return [(key, .persist)]
+            case .getExpire(.keep): return []
+            case .expire(let time, let condition):
+                return condition.isEmpty || isDone ? [(key, .expire(at: time, []))] : []
+            case .setRange(_, let bytes): return bytes.isEmpty ? [] : [(key, write)]
+            case .delete, .persist, .increment, .incrementFloat, .append: return [(key, write)]
+            }
+        }
+    }
+}

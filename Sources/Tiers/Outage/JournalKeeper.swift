@@ -1,0 +1,324 @@
+// The journal's own work, whoever's thread it runs on: accepts writes without Redis, in order, and notes what is done.
+//
+// DESIGN: what has gathered becomes one commit. A write is performed on what is held here, so that it has a reply; what
+// it comes to is staged with the base that a replay compares with; after the commit, and only then, it is pending,
+// readable and answered. A batch whose commit fails never happened. There is one keeper, and it alone appends, so that
+// the order of entries is the order of answers.
+
+public import Journal
+public import LocalTier
+public import Primitives
+internal import State
+
+/// Work for the keeper; `deliver` is called once, on the keeper's thread.
+public enum JournalJob: Sendable {
+    case write(JournalRequest, deliver: @Sendable (JournalOutcome) -> Void)
+    case settle(Settlement, deliver: @Sendable (Bool) -> Void)
+    /// Forgets entries without doing them; nil means all. Hears how many, or nil where the disk refuses.
+    case discard([UInt64]?, deliver: @Sendable (Int?) -> Void)
+    /// Forgets conflicts; nil means all. Hears how many, or nil where the disk refuses.
+    case dropConflicts([UInt64]?, deliver: @Sendable (Int?) -> Void)
+}
+
+/// Owns the journal; belongs to one thread.
+public final class JournalKeeper {
+    public let journal: Journal
+    public let pending: PendingWrites
+    private let local: LocalTier
+    private let changeWarm: (_ key: [UInt8], _ change: WarmChange) -> Void
+    /// `journal.sync: always`: nothing is answered before one fdatasync for all that gathered.
+    private let isSynchronous: Bool
+    /// Done in Redis, but the disk refused to note it: tried again with each batch. A crash in between is harmless,
+    /// since Redis has a marker of each.
+    private var unsettled: [Settlement] = []
+
+    // The batch under way.
+    private var staged: [StagedWrite] = []
+    private var stagedValues: [[UInt8]: PendingWrites.Value] = [:]
+    private var afterCommit: [(Bool) -> Void] = []
+
+    private struct StagedWrite {
+        let sequence: UInt64
+        let write: JournaledWrite
+        let superseded: [UInt64]
+        let results: [[UInt8]: PendingWrites.Value]
+        let policies: PolicyTable
+    }
+
+    /// Takes over a journal that was just opened; entries that can't be understood are kept in it and returned.
+    public init(
+        _ journal: Journal, recovery: JournalRecovery, pending: PendingWrites, local: LocalTier, isSynchronous: Bool,
+        changeWarm: @escaping (_ key: [UInt8], _ change: WarmChange) -> Void
+    ) {
+        self.journal = journal
+        self.pending = pending
+        self.local = local
+        self.isSynchronous = isSynchronous
+        self.changeWarm = changeWarm
+        var entries: [(sequence: UInt64, acceptedAt: Timestamp, write: JournaledWrite)] = []
+        for entry in recovery.entries {
+            do throws(UnreadablePayload) {
+                entries.append((entry.sequence, entry.acceptedAt, try JournaledWrite(payload: entry.payload)))
+            } catch {
+                unreadable.append((entry.sequence, error.description))
+            }
+        }
+        pending.restore(entries)
+    }
+
+    /// Entries of the journal that this version can't understand, and why; they stay where they are.
+    public private(set) var unreadable: [(sequence: UInt64, reason: String)] = []
+
+    /// The conflicts that are kept, oldest first.
+    public var conflicts: [(id: UInt64, conflict: Conflict)] {
+        journal.notes.compactMap { note in Conflict(payload: note.payload).map { (note.id, $0) } }
+    }
+
+    // MARK: A batch
+
+    /// Carries out what has gathered as one commit; every job's `deliver` has been called when this returns.
+    public func process(_ jobs: [JournalJob], now: Timestamp) {
+        journal.begin()
+        var failed: String?
+        let retried = unsettled
+        unsettled = []
+        var settlesNow = !retried.isEmpty
+        for settlement in retried { stage(settlement, { _ in }, now) }
+        for job in jobs {
+            switch job {
+            case .write(let request, let deliver): stage(request, deliver, now)
+            case .settle(let settlement, let deliver):
+                settlesNow = true
+                stage(settlement, deliver, now)
+            case .discard(let sequences, let deliver):
+                settlesNow = true
+                discard(sequences, deliver)
+            case .dropConflicts(let ids, let deliver): drop(ids, deliver)
+            }
+        }
+        var isVoid = true
+        do throws(JournalError) {
+            try journal.commit(synchronously: isSynchronous || settlesNow, now: now)
+        } catch {
+            failed = "\(error)"
+            if case .refused(_, isVoid: false) = error { isVoid = false }
+        }
+        finish(failed: failed, isVoid: isVoid, now: now)
+    }
+
+    private func finish(failed: String?, isVoid: Bool, now: Timestamp) {
+        failure = failed.map { ($0, isVoid) }
+        if failed == nil {
+            for write in staged {
+                pending.append(
+                    write.sequence, write.write, now, superseding: write.superseded, values: write.results)
+                for (key, value) in write.results { publish(value, of: key, write.policies, now) }
+            }
+        } else {
+            for write in staged { pending.release(write.superseded) }
+        }
+        staged = []
+        stagedValues = [:]
+        let waiting = afterCommit
+        afterCommit = []
+        for deliver in waiting { deliver(failed == nil) }
+    }
+
+    /// Why the commit of the batch that is being finished failed, and whether it is certain that nothing of it remains.
+    private var failure: (reason: String, isVoid: Bool)?
+
+    // MARK: Writes
+
+    private func stage(
+        _ request: JournalRequest, _ deliver: @escaping @Sendable (JournalOutcome) -> Void, _ now: Timestamp
+    ) {
+        var space = OutageSpace(
+            pending: pending, local: local, warm: request.warm, now: now, staged: stagedValues)
+        let (replies, operations) = Self.perform(request, &space, now)
+        guard !operations.isEmpty else {
+            // It changed nothing, but what it saw may be part of this batch.
+            return afterCommit.append { [self] isDone in
+                deliver(isDone ? .done(replies, sequence: nil) : outcomeOfFailure)
+            }
+        }
+        var write = JournaledWrite(
+            operations: operations, bases: [], wasSent: request.wasSent, redisProcess: request.redisProcess,
+            redisAddress: request.redisAddress)
+        var named: Set<[UInt8]> = []
+        for operation in operations where named.insert(operation.key).inserted {
+            write.bases.append((operation.key, base(of: operation, space, now)))
+        }
+        guard named.count <= Self.keysMax else {
+            let limit =
+                "\(named.count) keys in one command or transaction; it takes \(Self.keysMax) at most: use several"
+            return deliver(.refused(limit))
+        }
+        var superseded: [UInt64] = []
+        if write.isAbsolute, stagedValues[write.bases[0].key] == nil,
+            let claimed = pending.claimSuperseded(write.bases[0].key)
+        {
+            superseded = claimed.sequences
+            write.bases[0].base = claimed.base
+        }
+        let results = results(of: write, space)
+        do throws(JournalError) {
+            let sequence = try journal.append(write.encoded(), superseding: superseded, now: now)
+            staged.append(
+                StagedWrite(
+                    sequence: sequence, write: write, superseded: superseded, results: results,
+                    policies: request.policies))
+            for (key, value) in results { stagedValues[key] = value }
+            afterCommit.append { [self] isDone in
+                deliver(isDone ? .done(replies, sequence: sequence) : outcomeOfFailure)
+            }
+        } catch {
+            pending.release(superseded)
+            deliver(.refused("\(error)"))
+        }
+    }
+
+    /// Keys of one entry: a replay is one script, and Redis serves nobody else meanwhile.
+    private static let keysMax = 16_384
+
+    private var outcomeOfFailure: JournalOutcome {
+        guard let failure else { preconditionFailure("BUG: a batch that failed without a reason") }
+        return failure.isVoid ? .refused(failure.reason) : .unknown(failure.reason)
+    }
+
+    /// The replies, and what is to be done in Redis later.
+    private static func perform(
+        _ request: JournalRequest, _ space: inout OutageSpace, _ now: Timestamp
+    ) -> ([Reply], [JournaledWrite.Operation]) {
+        let rules: ([UInt8]) -> WriteRules = { request.policies.policy(for: $0).writeRules }
+        var operations: [JournaledWrite.Operation] = []
+        let replies = request.commands.map { command in
+            let reply =
+                space.reply(to: command, request.policies) ?? command.perform(in: &space, now: now, rules: rules)
+            let changes = space.takeChanges()
+            if !reply.isError {
+                let effects = command.effects(now: now, rules: rules) { changes[$0] ?? .none }
+                operations += effects.map { JournaledWrite.Operation($0.key, $0.write) }
+            }
+            return reply
+        }
+        return (replies, operations)
+    }
+
+    /// What was known of a key before the first operation on it.
+    private func base(of operation: JournaledWrite.Operation, _ space: OutageSpace, _ now: Timestamp) -> Base {
+        let isFirst = stagedValues[operation.key] == nil && pending.value(of: operation.key) == nil
+        switch space.known(operation.key) {
+        case .unknown: return Base(states: [], isUnknown: true)
+        case .absent: return Base(states: [.absent], isUnknown: false)
+        case .held(let held):
+            var states = [KnownState(held)]
+            // It may have ended in Redis before the replay comes.
+            if held.expiresAt != .never { states.append(.absent) }
+            let isNeeded = isFirst && !operation.write.isAbsolute && held.isAlive(at: now)
+            return Base(
+                states: states, isUnknown: false, mayBeOurs: space.isInDoubt(operation.key),
+                held: isNeeded ? held : nil)
+        }
+    }
+
+    /// What each key of a write holds after it, as far as is known.
+    private func results(of write: JournaledWrite, _ space: OutageSpace) -> [[UInt8]: PendingWrites.Value] {
+        var results: [[UInt8]: PendingWrites.Value] = [:]
+        // An EXPIRE of a key that nobody here knows leaves it as unknown as it was.
+        for key in write.keys { results[key] = space.results[key] ?? space.known(key) }
+        return results
+    }
+
+    /// Memory and disk hold what waits for Redis, as what may be served in an outage and is never fresh.
+    private func publish(_ value: PendingWrites.Value, of key: [UInt8], _ policies: PolicyTable, _ now: Timestamp) {
+        let policy = policies.policy(for: key)
+        let usesWarm = policy.tiers.contains(.warm)
+        guard case .held(let held) = value else {
+            key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+            if usesWarm, value == .absent { changeWarm(key, .remove) }
+            return
+        }
+        var metadata = policy.metadata(
+            verifiedAt: now, expiresAt: held.expiresAt, authority: .redis,
+            mark: EntryMark.suspect | EntryMark.journaled)
+        metadata.quietFor = 0
+        key.withUnsafeBytes { key in
+            let hash = KeyHash(key)
+            guard policy.tiers.contains(.local), held.bytes.count <= policy.maxLocalValue else {
+                _ = local.remove(key, hash: hash)
+                return
+            }
+            held.bytes.withUnsafeBytes { _ = local.put(key, hash: hash, value: $0, metadata: metadata, now: now) }
+        }
+        guard usesWarm else { return }
+        let copy = WarmCopy(held, verifiedAt: now, isSuspect: true)
+        changeWarm(key, .put(copy, staleFor: policy.staleSeconds))
+    }
+
+    // MARK: Settling
+
+    private func stage(
+        _ settlement: Settlement, _ deliver: @escaping @Sendable (Bool) -> Void, _ now: Timestamp
+    ) {
+        do throws(JournalError) {
+            for conflict in settlement.conflicts { try note(conflict, now) }
+            try journal.settle(settlement.sequences)
+        } catch {
+            unsettled.append(settlement)
+            return deliver(false)
+        }
+        afterCommit.append { [self] isDone in
+            if !isDone { unsettled.append(settlement) }
+            deliver(isDone)
+        }
+    }
+
+    /// Keeps a conflict; of one that is larger than all that may be kept, what happened without the values.
+    private func note(_ conflict: Conflict, _ now: Timestamp) throws(JournalError) {
+        do throws(JournalError) {
+            _ = try journal.note(conflict.encoded(), now: now)
+        } catch {
+            guard case .tooLarge = error else { throw error }
+            var short = conflict
+            short.ours = conflict.ours.map { Array($0.prefix(Self.shortened)) }
+            short.theirs = conflict.theirs.map { Array($0.prefix(Self.shortened)) }
+            _ = try journal.note(short.encoded(), now: now)
+        }
+    }
+
+    /// Bytes that are kept of each side of a conflict for which there is no room.
+    private static let shortened = 256
+
+    private func discard(_ sequences: [UInt64]?, _ deliver: @escaping @Sendable (Int?) -> Void) {
+        let claimed = pending.claim(sequences)
+        do throws(JournalError) {
+            try journal.settle(claimed)
+        } catch {
+            pending.release(claimed)
+            return deliver(nil)
+        }
+        afterCommit.append { [self] isDone in
+            guard isDone else {
+                pending.release(claimed)
+                return deliver(nil)
+            }
+            // What was held of these keys is what nobody will ever write.
+            for (key, _) in pending.finish(claimed) {
+                key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+                changeWarm(key, .remove)
+            }
+            deliver(claimed.count)
+        }
+    }
+
+    private func drop(_ ids: [UInt64]?, _ deliver: @escaping @Sendable (Int?) -> Void) {
+        let kept = Set(journal.notes.map(\.id))
+        let dropped = Array(ids.map { kept.intersection($0) } ?? kept)
+        do throws(JournalError) {
+            try journal.dropNotes(dropped)
+        } catch {
+            return deliver(nil)
+        }
+        afterCommit.append { isDone in deliver(isDone ? dropped.count : nil) }
+    }
+}

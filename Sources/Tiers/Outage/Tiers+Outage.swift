@@ -1,0 +1,266 @@
+// Commands whose authority is Redis and can't be asked, and keys of which earlier writes still wait for it.
+//
+// DESIGN §6: what is journaled is decided by the kind of a command, by whether it may have reached Redis, and by the
+// policy. While a key has entries its new writes go behind them and its reads are answered from them, whatever the
+// breaker says.
+
+internal import LocalTier
+internal import Primitives
+internal import State
+internal import Synchronization
+
+extension TierShare {
+    /// Notes which Redis answers.
+    func noteProcess(_ process: UInt64) {
+        if redisProcess.load(ordering: .relaxed) != process { redisProcess.store(process, ordering: .relaxed) }
+    }
+}
+
+/// What became of commands that Redis did not answer, as the text of -UNAVAILABLE begins.
+enum Attempt: String {
+    case notSent = "not sent"
+    /// Redis said that it takes no writes now.
+    case notDone = "not done"
+    case unknown = "outcome unknown"
+}
+
+extension Tiers {
+    // MARK: Writes
+
+    /// Carries commands out in Redis, or behind what waits for it.
+    func performInOrder(
+        _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
+    ) {
+        let keys = commands.flatMap(\.command.keys)
+        guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }),
+            journal.pending.hasAny(of: keys)
+        else { return performInRedis(commands, isTransaction, completion) }
+        if refusal(toJournal: commands, wasSent: false) == nil, Self.kind(of: commands) != .read {
+            return append(
+                commands, attempt: .notSent, reason: "earlier writes of the key wait for Redis", completion)
+        }
+        // It needs Redis's own answer, which is not there before those writes are.
+        if breaker.refusesWrites {
+            return performWithoutRedis(
+                commands, isTransaction, attempt: .notSent, reason: breaker.reasonForWrites, completion)
+        }
+        whenSettled(keys) { [self] isSettled in
+            guard isSettled else { return completion(unavailable(commands, Self.stillWaiting)) }
+            performInRedis(commands, isTransaction, completion)
+        }
+    }
+
+    /// Why a command that can't go into the journal was not sent.
+    static let stillWaiting = "not sent: writes of this key wait in the journal for Redis"
+
+    private static func kind(of commands: [NativeCommand]) -> OutageKind {
+        commands.map(\.command.outageKind).max() ?? .read
+    }
+
+    /// Redis can't be asked, or has not answered: into the journal, or refused.
+    func performWithoutRedis(
+        _ commands: [NativeCommand], _ isTransaction: Bool, attempt: Attempt, reason: String,
+        late: LateAnswer? = nil, _ completion: @escaping ([Reply]) -> Void
+    ) {
+        if let refusal = refusal(toJournal: commands, wasSent: attempt == .unknown) {
+            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)"))
+        }
+        append(commands, attempt: attempt, reason: reason, late: late, completion)
+    }
+
+    /// Redis has answered a write that was given up: what the journal keeps of it is done, and what Redis does after it
+    /// must not be undone by a replay.
+    func settle(_ late: LateAnswer) {
+        late.hasCome = true
+        guard let journal, let sequence = late.sequence else { return }
+        // One that a replay has taken already is settled by it.
+        let claimed = journal.pending.claim([sequence])
+        guard !claimed.isEmpty else { return }
+        settleClaimed(claimed)
+    }
+
+    /// Notes entries as settled that no replay did, and of which Redis has no marker: they count as settled when the
+    /// disk has noted so, and are tried again until then.
+    private func settleClaimed(_ claimed: [UInt64]) {
+        journal?.settle(Settlement(sequences: claimed)) { [self] isDurable in
+            if isDurable {
+                _ = journal?.pending.finish(claimed)
+            } else {
+                lateSettlements.append(claimed)
+                if lateSettlements.count == 1 { lateTimer?.start(afterMilliseconds: 100) }
+            }
+        }
+    }
+
+    func retryLateSettlements() {
+        let waiting = lateSettlements
+        lateSettlements = []
+        for claimed in waiting { settleClaimed(claimed) }
+    }
+
+    /// Why commands don't go into the journal, as the end of a sentence; nil where they do.
+    private func refusal(toJournal commands: [NativeCommand], wasSent: Bool) -> String? {
+        guard journal != nil else { return "" }
+        let policies = commands.flatMap { $0.command.keys }.map { self.policies.policy(for: $0) }
+        if let policy = policies.first(where: { $0.consistency == .strong || $0.onOutage == .reject }) {
+            return policy.consistency == .strong ? "; the policy is strong" : "; the policy says on_outage: reject"
+        }
+        if commands.contains(where: { !$0.command.isWrite }), policies.contains(where: \.strict) {
+            return "; the policy is strict, and nothing but Redis may answer"
+        }
+        switch Self.kind(of: commands) {
+        case .read, .idempotent: return nil
+        case .accumulating:
+            return wasSent ? "; it must not be done twice, so it is not kept for later" : nil
+        case .conditional:
+            if wasSent { return "; its answer is Redis's alone" }
+            return policies.allSatisfy { $0.conditionalOnOutage == .held }
+                ? nil
+                : "; its answer depends on what Redis has now (conditional_on_outage: held would judge by what is held "
+                    + "here)"
+        case .keyspace: return "; it is about Redis's keyspace"
+        }
+    }
+
+    private func append(
+        _ commands: [NativeCommand], attempt: Attempt, reason: String, late: LateAnswer? = nil,
+        _ completion: @escaping ([Reply]) -> Void
+    ) {
+        guard let journal else { preconditionFailure("BUG: an append without a journal") }
+        let askedAt = scheduler.monotonicNanoseconds
+        for key in commands.flatMap(\.command.keys) { flights[key] = nil }
+        gatherFromWarm(commands.flatMap(\.command.keys)) { [self] warm in
+            let request = JournalRequest(
+                commands: commands.map(\.command), wasSent: attempt == .unknown, policies: policies, warm: warm,
+                redisProcess: share.redisProcess.load(ordering: .relaxed),
+                redisAddress: redis?.configuration.address ?? 0)
+            journal.append(request) { [self] outcome in
+                counters.journalLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+                switch outcome {
+                case .done(let replies, let sequence):
+                    if let late {
+                        late.sequence = sequence
+                        if late.hasCome { settle(late) }
+                    }
+                    share.journalCounters.accepted.add(UInt64(commands.count))
+                    completion(replies)
+                    if !breaker.refusesWrites { onJournaled() }
+                case .refused(let cause):
+                    share.journalCounters.refused.add(UInt64(commands.count))
+                    completion(
+                        unavailable(commands, "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)"))
+                case .unknown(let cause):
+                    share.journalCounters.refused.add(UInt64(commands.count))
+                    completion(
+                        unavailable(commands, "outcome unknown: \(reason); and the journal could not keep it: \(cause)")
+                    )
+                }
+            }
+        }
+    }
+
+    /// The warm tier's copies of those keys that neither the journal nor memory knows.
+    private func gatherFromWarm(_ keys: [[UInt8]], _ completion: @escaping ([[UInt8]: WarmCopy]) -> Void) {
+        let now = scheduler.now
+        var missing: Set<[UInt8]> = []
+        for key in keys where journal?.pending.value(of: key) == nil {
+            let isHeld = key.withUnsafeBytes { local.peek($0, hash: KeyHash($0), now: now) { _ in true } ?? false }
+            if !isHeld, policies.policy(for: key).tiers.contains(.warm) { missing.insert(key) }
+        }
+        guard let warm, !missing.isEmpty else { return completion([:]) }
+        var found: [[UInt8]: WarmCopy] = [:]
+        var left = missing.count
+        for key in missing {
+            warm.read(key) { answer in
+                if case .copy(let copy) = answer { found[key] = copy }
+                left -= 1
+                if left == 0 { completion(found) }
+            }
+        }
+    }
+
+    // MARK: Reads
+
+    /// Answers a read of a key whose newest value waits for Redis.
+    func readPending(
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: PendingWrites.Value, isStrong: Bool,
+        _ completion: @escaping (Reading) -> Void
+    ) {
+        if isStrong || policy.strict {
+            counters.unavailable.add()
+            return completion(.unavailable("writes of this key wait in the journal for Redis"))
+        }
+        let now = scheduler.now
+        switch value {
+        case .held(let held) where held.isAlive(at: now) || mayOutlive(held, policy, now):
+            counters.journalReads.add()
+            completion(
+                Reading(
+                    content: .value(bytes: held.bytes, expiresAt: held.expiresAt), source: .journal, freshness: .stale,
+                    reason: "writes of this key wait for Redis"))
+        case .held, .absent:
+            counters.journalReads.add()
+            completion(.absent(.journal))
+        case .unknown where breaker.refusesReads || breaker.refusesWrites:
+            // The entries change a value that nobody here knows: what is held is the best there is.
+            degrade(key, hash, policy, reason: "writes of this key wait for Redis", isStrong: false, completion)
+        case .unknown:
+            whenSettled([key]) { [self] isSettled in
+                guard isSettled else {
+                    return degrade(key, hash, policy, reason: Self.stillWaiting, isStrong: false, completion)
+                }
+                readTiers(key, hash, policy, isStrong: false, completion)
+            }
+        }
+    }
+
+    /// In an outage a value is served past its expiry, as any copy is.
+    private func mayOutlive(_ held: HeldValue, _ policy: Policy, _ now: Timestamp) -> Bool {
+        breaker.refusesReads && now < held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
+    }
+
+    // MARK: Waiting
+
+    /// Calls back when no writes of these keys (of any, where none is named) wait for Redis: true; or false after
+    /// `redis.timeout`, or at once when Redis takes no writes.
+    public func whenSettled(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
+        guard let journal, journal.pending.hasAny(of: keys) else { return completion(true) }
+        guard !breaker.refusesWrites else { return completion(false) }
+        settleWaits.append(
+            SettleWait(
+                keys: keys, deadline: scheduler.monotonicNanoseconds + limits.timeout, completion: completion))
+        if settleWaits.count == 1 { settleTimer?.start(afterMilliseconds: 1) }
+    }
+
+    func lookAtSettleWaits() {
+        guard let journal else { return }
+        let now = scheduler.monotonicNanoseconds
+        var left: [SettleWait] = []
+        var over: [(wait: SettleWait, isSettled: Bool)] = []
+        for wait in settleWaits {
+            if !journal.pending.hasAny(of: wait.keys) {
+                over.append((wait, true))
+            } else if wait.deadline <= now || breaker.refusesWrites {
+                over.append((wait, false))
+            } else {
+                left.append(wait)
+            }
+        }
+        settleWaits = left
+        if !left.isEmpty { settleTimer?.start(afterMilliseconds: 1) }
+        for (wait, isSettled) in over { wait.completion(isSettled) }
+    }
+}
+
+/// The answer to a write that was given up, which may still come, and the entry that was made of the write.
+final class LateAnswer {
+    var hasCome = false
+    var sequence: UInt64?
+}
+
+/// A request that waits until writes of its keys have reached Redis.
+struct SettleWait {
+    let keys: [[UInt8]]
+    let deadline: Int64
+    let completion: (Bool) -> Void
+}
