@@ -22,6 +22,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "hearth", targets: ["hearth"]),
+        .executable(name: "hearth-bench", targets: ["hearth-bench"]),
+        .executable(name: "bare-loop", targets: ["bare-loop"]),
     ],
     targets: [
         .systemLibrary(name: "CHiredis"),
@@ -60,6 +62,13 @@ let package = Package(
                 "Journal", "SegmentLog", "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 
+        room("LoadGenerator", ["EventLoop", "Metrics", "RESP"], path: "Benchmarks/Load/LoadGenerator"),
+        .executableTarget(
+            name: "hearth-bench", dependencies: ["LoadGenerator"], path: "Benchmarks/Load/hearth-bench",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "bare-loop", path: "Benchmarks/BareLoop", linkerSettings: [.linkedLibrary("uv")]),
+
         room(
             "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
@@ -79,6 +88,7 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
+        tests("LoadGeneratorTests", ["LoadGenerator", "Metrics", "RESP"]),
         tests("IntegrationTests", []),
     ],
     swiftLanguageModes: [.v6]
