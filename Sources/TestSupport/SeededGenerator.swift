@@ -10,8 +10,8 @@
 
 /// A generator whose numbers follow from its seed (SplitMix64).
 ///
-/// `SeededGenerator.seed()` is that of the environment (HEARTH_SEED=12345) or a new one; tests put it into their
-/// failure messages.
+/// `SeededGenerator.seed()` is that of the environment (HEARTH_SEED=12345, or HEARTH_SEED=random for a new one), else
+/// always the same, so that a change is judged by what it changed; tests put it into their failure messages.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
     public let seed: UInt64
     private var state: UInt64
@@ -21,10 +21,15 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         state = seed
     }
 
-    /// The seed to replay, or a random one.
+    /// The seed to replay: a random one where HEARTH_SEED says so, and 515 where it says nothing.
+    ///
+    /// A text that is neither a number nor `random` ends the process: a run that replays nothing must not pass for one
+    /// that did.
     public static func seed() -> UInt64 {
-        if let text = getenv("HEARTH_SEED"), let seed = UInt64(String(cString: text)) { return seed }
-        return UInt64.random(in: 1...UInt64(UInt32.max))
+        guard let text = getenv("HEARTH_SEED").map({ String(cString: $0) }), !text.isEmpty else { return 515 }
+        if text == "random" { return UInt64.random(in: 1...UInt64(UInt32.max)) }
+        guard let seed = UInt64(text) else { fatalError("HEARTH_SEED=\(text) is neither a number nor 'random'") }
+        return seed
     }
 
     public mutating func next() -> UInt64 {

@@ -2,6 +2,7 @@
 
 import Configuration
 import RedisTier
+import TestSupport
 import Testing
 import Tiers
 
@@ -44,7 +45,7 @@ import Tiers
     }
 
     @Test func `random configurations survive printing and loading`() throws {
-        var seed = UInt64.random(in: .min ... .max)
+        var seed = SeededGenerator.seed()
         let first = seed
         func pick<T>(_ values: [T]) -> T {
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

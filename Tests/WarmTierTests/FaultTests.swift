@@ -261,7 +261,7 @@ struct ScriptedLife {
 }
 
 @Suite struct `Power loss` {
-    static let seed = testSeed()
+    static let seed = SeededGenerator.seed()
 
     @Test(arguments: [WarmTierConfiguration.WhenFull.evict, .refuse])
     func `what was acknowledged is there after the power goes at any call`(_ whenFull: WarmTierConfiguration.WhenFull) {

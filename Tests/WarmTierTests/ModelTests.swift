@@ -112,7 +112,7 @@ struct RandomLife {
 }
 
 @Suite struct `Against a model` {
-    static let seed = testSeed()
+    static let seed = SeededGenerator.seed()
 
     @Test(arguments: [WarmTierConfiguration.WhenFull.evict, .refuse], 0..<4)
     func `random life at twenty times the budget keeps to the model`(

@@ -55,12 +55,6 @@ extension WarmLookup {
     var isTombstone: Bool { if case .tombstone = self { true } else { false } }
 }
 
-/// The seed of a random test: HEARTH_SEED, else a new one. Print it with what failed.
-func testSeed(_ fallback: UInt64? = nil) -> UInt64 {
-    if let text = getenv("HEARTH_SEED"), let seed = UInt64(String(cString: text)) { return seed }
-    return fallback ?? UInt64.random(in: 1...1_000_000_000)
-}
-
 /// A directory under the system's temporary one, removed with all in it at the end of `body`.
 func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
     let root = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
