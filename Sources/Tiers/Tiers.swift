@@ -88,6 +88,7 @@ public final class Tiers {
         lateTimer = scheduler.makeTimer { [unowned self] in self.retryLateSettlements() }
         settleTimer = scheduler.makeTimer { [unowned self] in self.lookAtSettleWaits() }
         redis?.onAnsweredLate = { [share] client in share.doubtful.settle([client]) }
+        if let redis { keepOrder(over: redis) }
     }
 
     /// Takes new policies: entries are judged anew at their next read.
