@@ -152,6 +152,25 @@ import Testing
         #expect(car.inRedis("k") == "2")
     }
 
+    /// Redis has answered -OOM and is asked once more; what it has then is older than what came to wait meanwhile.
+    @Test func `a question that is asked again does not bring back what a waiting write has replaced`() throws {
+        let car = try sidecar(workers: 2)
+        car.set("k", "1")
+        car.run(.seconds(6))
+        car.journal?.latency = .microseconds(20)
+        car.redis.condition = .outOfMemory
+        let write = car.beginPerform([.set("k", "2")])
+        car.run(.microseconds(50))
+        let reading = car.begin("k", worker: 1)
+        car.run(.milliseconds(20))
+        #expect(write.value == [.ok])
+        #expect(reading.value?.summary == "2 journal stale")
+        #expect(car.held("k")?.value == "2")
+        car.redis.condition = .healthy
+        recover(car)
+        for worker in 0..<2 { #expect(car.read("k", worker: worker).value?.bytes == bytes("2")) }
+    }
+
     @Test func `nor does what a process that died had sent`() throws {
         let car = try sidecar()
         car.set("k", "0")
