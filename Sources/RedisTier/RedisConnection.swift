@@ -28,6 +28,10 @@ public final class RedisConnection {
 
     /// Told when every request that was given up has been answered after all: nothing of them can happen any more.
     public var onAnsweredLate: (RedisClient) -> Void = { _ in }
+    /// Told when a connection has ended on this side, before those hear who waited.
+    public var onEnded: (RedisClient) -> Void = { _ in }
+    /// Told when the handshake is done, before anything that waited leaves: what it sends goes ahead of that.
+    public var onReady: (RedisConnection) -> Void = { _ in }
 
     /// A place in the pipeline.
     struct Place {
@@ -69,7 +73,7 @@ public final class RedisConnection {
     private let makeTransport: (RedisConfiguration.Endpoint) -> any RedisTransport
     private var transport: (any RedisTransport)?
     private var receiver: Receiver?
-    private var reader: (any ReplySource)?
+    private(set) var reader: (any ReplySource)?
     private let manner: Manner
     /// Hears what Redis sends beside the replies: pushes, messages, what MONITOR shows.
     public var listener: ((Reply) -> Void)?
@@ -89,6 +93,8 @@ public final class RedisConnection {
     private var random: SplitMix64
     /// When the handshake of the present connection was done.
     private var readySince: Int64?
+    /// Other connections that Redis was asked to end over the present one.
+    var endedOthers: Set<RedisClient> = []
 
     /// Makes a connection that begins to connect with `start`.
     ///
@@ -254,6 +260,7 @@ public final class RedisConnection {
         let waiting = queued
         queued = []
         queuedBytes = 0
+        onReady(self)
         // Told first: whoever probes a new connection wants its place before the requests that waited.
         delegate?.redisDidConnect(self)
         for (bytes, var place) in waiting where place.completion != nil {
@@ -311,14 +318,17 @@ public final class RedisConnection {
         queuedBytes = 0
         self.client = nil
         readySince = nil
+        endedOthers = []
         state = next
         attemptTimer?.stop()
+        if let client { onEnded(client) }
         for (index, place) in failed.enumerated() {
             let mayHaveBeenSent = index < sentCount && place.offset < taken
             place.completion?(
                 .failure(
                     RedisFailure(
-                        failure.cause, mayHaveBeenSent: mayHaveBeenSent, detail: failure.detail, client: client)))
+                        failure.cause, mayHaveBeenSent: mayHaveBeenSent, detail: failure.detail, client: client,
+                        hasEnded: true)))
         }
     }
 
@@ -415,6 +425,10 @@ public final class RedisConnection {
                 next = min(next, queued[index].place.deadline)
             }
         }
+        // Where nobody asks anything more, nobody else would find that it hangs.
+        if state == .ready, head < places.count, places[head].completion == nil {
+            next = min(next, max(now + 1_000_000, places[head].sentAt + hungAfter + 1))
+        }
         if next < .max { arm(next) }
         let mustEnd = isHung(now) || expired.contains { !$0.mayHaveBeenSent } && state == .ready
         let client = client
@@ -434,8 +448,10 @@ public final class RedisConnection {
     /// Whether the oldest reply is overdue by so much that a new connection is the better hope.
     private func isHung(_ now: Int64) -> Bool {
         guard head < places.count, state == .ready, places[head].deadline != .max else { return false }
-        return now - places[head].sentAt > max(4 * configuration.timeout.nanoseconds, 1_000_000_000)
+        return now - places[head].sentAt > hungAfter
     }
+
+    private var hungAfter: Int64 { max(4 * configuration.timeout.nanoseconds, 1_000_000_000) }
 }
 
 /// What one transport talks to: forwards while it is the connection's current one, and is deaf after.

@@ -40,12 +40,17 @@ public struct RedisFailure: Error, Sendable, Equatable {
     /// The connection in whose buffers the request may still lie, where `mayHaveBeenSent`: Redis may carry it out at
     /// any time until that connection has been ended there.
     public let client: RedisClient?
+    /// The connection has ended on this side: nobody would hear a late answer, so that Redis may end it as well.
+    public let hasEnded: Bool
 
-    public init(_ cause: Cause, mayHaveBeenSent: Bool, detail: String = "", client: RedisClient? = nil) {
+    public init(
+        _ cause: Cause, mayHaveBeenSent: Bool, detail: String = "", client: RedisClient? = nil, hasEnded: Bool = false
+    ) {
         self.cause = cause
         self.mayHaveBeenSent = mayHaveBeenSent
         self.detail = detail
         self.client = mayHaveBeenSent ? client : nil
+        self.hasEnded = hasEnded
     }
 }
 

@@ -24,9 +24,11 @@ extension Tiers {
     }
 
     /// Value and life are read as one, since a value with another moment's life would live too long.
-    private func send(_ batch: [Flight]) {
+    private func send(_ flights: [Flight]) {
         guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
         let now = scheduler.monotonicNanoseconds
+        let batch = flights.filter { !isOvertaken($0) }
+        guard !batch.isEmpty else { return }
         guard let permit = breaker.admit(.read, now: now) else {
             for flight in batch { fail(flight, breaker.reasonForReads) }
             return
@@ -39,7 +41,6 @@ extension Tiers {
             if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
-            flight.token = TokenBox(local.beginFill(flight.hash))
             guard !asScript else { continue }
             request.append("GET", flight.key)
             request.append("PTTL", flight.key)
@@ -54,6 +55,21 @@ extension Tiers {
         redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self] result in
             didFetch(batch, permit, sentAt: now, asScript: asScript, result)
         }
+    }
+
+    /// Takes the token of a flight that is about to leave. Where a write of its key has come to wait in the journal
+    /// since it was made, or since Redis was first asked, the journal answers: what Redis has is older.
+    ///
+    /// The token first: a write that the journal takes between the two makes it void.
+    private func isOvertaken(_ flight: Flight) -> Bool {
+        flight.token = TokenBox(local.beginFill(flight.hash))
+        guard let value = journal?.pending.value(of: flight.key) else { return false }
+        take(flight)
+        for waiter in flight.takeWaiters() {
+            readPending(
+                flight.key, flight.hash, flight.policy, value, isStrong: waiter.isStrong, waiter.completion)
+        }
+        return true
     }
 
     private func didFetch(

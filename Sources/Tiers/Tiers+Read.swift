@@ -155,7 +155,7 @@ extension Tiers {
             return degrade(key, hash, policy, reason: breaker.reasonForReads, isStrong: strong, completion)
         }
         let flight: Flight
-        if let joined = flights[key], !strong || !joined.isOnWire {
+        if let joined = flights[key], !joined.isOnWire || !strong && joined.isCurrent(in: local) {
             counters.coalesced.add()
             flight = joined
         } else {

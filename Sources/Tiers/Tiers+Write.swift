@@ -68,6 +68,7 @@ extension Tiers {
             let answers = isWrapped ? Self.unwrap(replies, counts: sent.map(\.count)) : replies
             if !answers.contains(where: \.isError) { settle(late) }
         }
+        if isWrite { endDoubtful(over: redis) }
         redis.send(request, timeoutNanoseconds: limits.timeout, late: isWrite && journal != nil ? hears : nil) {
             [self] result in
             let ended = scheduler.monotonicNanoseconds
@@ -208,6 +209,7 @@ extension Tiers {
         }
         var request = RequestEncoder()
         request.append(arguments)
+        if isWrite { endDoubtful(over: redis) }
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
             switch result {

@@ -88,6 +88,7 @@ public final class Tiers {
         lateTimer = scheduler.makeTimer { [unowned self] in self.retryLateSettlements() }
         settleTimer = scheduler.makeTimer { [unowned self] in self.lookAtSettleWaits() }
         redis?.onAnsweredLate = { [share] client in share.doubtful.settle([client]) }
+        if let redis { keepOrder(over: redis) }
     }
 
     /// Takes new policies: entries are judged anew at their next read.
@@ -160,12 +161,19 @@ final class Flight {
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
 
     /// Answers everybody who still waits.
-    func answer(_ reading: Reading) {
-        let all = waiters + impatientWaiters
-        waiters = []
-        impatientWaiters = []
-        for waiter in all { waiter.completion(reading) }
+    func answer(_ reading: Reading) { for waiter in takeWaiters() { waiter.completion(reading) } }
+
+    /// Everybody who still waits; nobody does from now on.
+    func takeWaiters() -> [Waiter] {
+        defer {
+            waiters = []
+            impatientWaiters = []
+        }
+        return waiters + impatientWaiters
     }
+
+    /// Whether nobody has written the key since Redis was asked: else who comes now must not be answered by this.
+    func isCurrent(in local: LocalTier) -> Bool { token?.isCurrent(in: local) ?? true }
 }
 
 /// A fill token on its way through closures, which can't own what can't be copied.

@@ -168,6 +168,64 @@ final class Line: RedisConnectionDelegate {
 
     // MARK: Sent or not
 
+    @Test func `a connection that does not answer is made anew though nobody asks anything more`() {
+        let line = Line().open()
+        line.redis.holdsOldConnections = true
+        let box = line.send(["SET", "k", "1"])
+        line.run(.milliseconds(101))
+        #expect(box.failure?.cause == .timedOut)
+        #expect(box.failure?.hasEnded == false)
+        line.run(.milliseconds(890))
+        #expect(line.connects == 1)
+        line.run(.milliseconds(30))
+        #expect(line.connects == 2)
+    }
+
+    @Test func `other connections are ended ahead of what is sent next, each once`() {
+        let line = Line().open()
+        line.redis.holdsOldConnections = true
+        line.send(["SET", "k", "1"])
+        var ended: [RedisClient] = []
+        line.connection.onEnded = { ended.append($0) }
+        let client = line.connection.client
+        line.run(.milliseconds(1_100))
+        #expect(ended == [client].compactMap { $0 })
+        var heard: [[RedisClient]] = []
+        for _ in 0..<2 {
+            line.connection.end(ended, timeoutNanoseconds: 100_000_000) { heard.append($0) }
+            line.send(["SET", "k", "2"])
+        }
+        line.run(.milliseconds(10))
+        #expect(heard == [ended])
+        line.redis.holdsOldConnections = false
+        line.run(.seconds(1))
+        #expect(line.redis.execute("GET", "k") == .string(bytes("2")))
+    }
+
+    @Test func `what has to be ended first goes ahead of what waited for the connection`() {
+        let line = Line().open()
+        line.redis.holdsOldConnections = true
+        line.send(["SET", "k", "1"])
+        var ended: [RedisClient] = []
+        line.connection.onEnded = { ended.append($0) }
+        line.connection.onReady = { $0.end(ended, timeoutNanoseconds: 100_000_000) { _ in } }
+        line.scheduler.run { line.connection.state == .connecting }
+        let box = line.send(["SET", "k", "2"])
+        line.run(.milliseconds(10))
+        #expect(box.replies == [.ok])
+        line.redis.holdsOldConnections = false
+        line.run(.seconds(1))
+        #expect(line.redis.execute("GET", "k") == .string(bytes("2")))
+    }
+
+    @Test func `ids of another Redis process are nobody's to end`() throws {
+        let line = Line().open()
+        let client = try #require(line.connection.client)
+        let stranger = RedisClient(id: client.id + 1, runID: bytes("another"))
+        line.connection.end([stranger, client], timeoutNanoseconds: 100_000_000) { _ in Issue.record("ended") }
+        #expect(line.connection.pipelineDepth == 0)
+    }
+
     @Test func `what the kernel did not take was not sent, and does not leave after its deadline`() {
         let line = Line().open()
         line.redis.takesNoBytes = true

@@ -110,6 +110,21 @@ import Tiers
         #expect(car.held("k") == nil)
     }
 
+    @Test func `who reads after a write is not answered by a question from before it`() throws {
+        let car = try Sidecar(workers: 2)
+        car.redis.execute("SET", "k", "1")
+        let before = car.begin("k", worker: 1)
+        car.scheduler.endIteration()
+        // Redis has answered, and the answer takes its time.
+        car.redis.latency = .milliseconds(80)
+        car.run(.microseconds(150))
+        car.redis.latency = .microseconds(200)
+        car.set("k", "2")
+        car.evict("k")
+        #expect(car.read("k", worker: 1).summary == "2 redis fresh")
+        #expect(before.value?.summary == "1 redis fresh")
+    }
+
     @Test func `of two writes under way at once neither is held as the last`() throws {
         let car = try Sidecar(workers: 2)
         car.redis.latency = .milliseconds(30)

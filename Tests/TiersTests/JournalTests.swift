@@ -120,6 +120,57 @@ import Testing
         #expect(conflicts(car).isEmpty, "\(conflicts(car))")
     }
 
+    /// The journal keeps nothing here: an unknown outcome is answered as one.
+    @Test func `what was given up and not kept never runs after a later write`() throws {
+        let car = try sidecar([policy { $0.onOutage = .reject }], workers: 2)
+        car.set("k", "0")
+        car.redis.holdsOldConnections = true
+        let reply = car.set("k", "1")
+        #expect(text(reply).hasPrefix("UNAVAILABLE outcome unknown: "), "\(text(reply))")
+        // Taken for hung, the connection is made anew; those of both workers are, each for its own write.
+        _ = car.set("other", "1", worker: 1)
+        car.run(.seconds(2))
+        for worker in 0..<2 {
+            #expect(car.set("k", "2", worker: worker) == .ok)
+        }
+        #expect(car.share.doubtful.isEmpty)
+        car.redis.holdsOldConnections = false
+        car.run(.seconds(5))
+        #expect(car.inRedis("k") == "2")
+        #expect(car.inRedis("other") == nil)
+    }
+
+    @Test func `nor after one that waited for a new connection`() throws {
+        let car = try sidecar([policy { $0.onOutage = .reject }])
+        car.set("k", "0")
+        car.redis.holdsOldConnections = true
+        _ = car.set("k", "1")
+        car.scheduler.run { car.connections[0].state == .connecting }
+        #expect(car.set("k", "2") == .ok)
+        car.redis.holdsOldConnections = false
+        car.run(.seconds(5))
+        #expect(car.inRedis("k") == "2")
+    }
+
+    /// Redis has answered -OOM and is asked once more; what it has then is older than what came to wait meanwhile.
+    @Test func `a question that is asked again does not bring back what a waiting write has replaced`() throws {
+        let car = try sidecar(workers: 2)
+        car.set("k", "1")
+        car.run(.seconds(6))
+        car.journal?.latency = .microseconds(20)
+        car.redis.condition = .outOfMemory
+        let write = car.beginPerform([.set("k", "2")])
+        car.run(.microseconds(50))
+        let reading = car.begin("k", worker: 1)
+        car.run(.milliseconds(20))
+        #expect(write.value == [.ok])
+        #expect(reading.value?.summary == "2 journal stale")
+        #expect(car.held("k")?.value == "2")
+        car.redis.condition = .healthy
+        recover(car)
+        for worker in 0..<2 { #expect(car.read("k", worker: worker).value?.bytes == bytes("2")) }
+    }
+
     @Test func `nor does what a process that died had sent`() throws {
         let car = try sidecar()
         car.set("k", "0")

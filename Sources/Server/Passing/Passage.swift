@@ -34,6 +34,8 @@ struct PassedRequest {
     var isTimed = false
     /// It waits for something to happen, and its client's leaving ends that.
     var blocks = false
+    /// Redis queues what it is sent now, since a MULTI went before.
+    var isInTransaction = false
 }
 
 /// One worker's connections for passed-through commands; belongs to its thread.
@@ -68,7 +70,9 @@ final class Passage: RedisConnectionDelegate {
         manner.keepsItself = keepsItself
         let worker = worker
         manner.makeSource = { FrameSource { worker.configuration.maxOutput } }
-        return makeConnection(manner)
+        let connection = makeConnection(manner)
+        worker.tiers.keepOrder(over: connection)
+        return connection
     }
 
     /// The connection that all clients of a protocol share; made when it is first needed.
@@ -222,6 +226,7 @@ final class Passage: RedisConnectionDelegate {
         var encoder = RequestEncoder()
         for words in request.ahead { encoder.append(words) }
         encoder.append(request.words)
+        if !request.isInTransaction { worker.tiers.endDoubtful(over: redis) }
         redis.send(encoder, timeoutNanoseconds: request.timeout) { [self] result in
             defer { writes?.end() }
             let now = Loop.monotonicNanoseconds

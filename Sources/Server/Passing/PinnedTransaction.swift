@@ -83,6 +83,7 @@ enum PinnedTransaction {
             return true
         }
         var request = PassedRequest(words: words, timeout: c.worker.tiers.redisTimeout)
+        request.isInTransaction = transaction.isPinned
         if !transaction.isPinned {
             let queued = transaction.words { c.worker.asRedisIsToldIt($0) }
             request.ahead = [[Array("MULTI".utf8)]] + queued
@@ -112,6 +113,7 @@ enum PinnedTransaction {
         request.isWrite = transaction.isWrite
         request.written = keys
         request.changesAll = transaction.changesAll
+        request.isInTransaction = true
         let named = Array(transaction.named.union(c.watchedKeys))
         if transaction.changesAll { request.awaited = [] } else if !named.isEmpty { request.awaited = named }
         if transaction.hasScript { request.timeout = .max }

@@ -76,6 +76,7 @@ public final class Replay: RedisConnectionDelegate {
         self.onEvent = onEvent
         timer = tiers.scheduler.makeTimer { [unowned self] in self.step() }
         connection.delegate = self
+        connection.onEnded = { [share = tiers.share] client in share.doubtful.noteEnded(client) }
         isHeld = pending.hasAny(notFor: connection.configuration.address)
         if isHeld { onEvent(.held(entries: pending.entryCount)) }
     }
