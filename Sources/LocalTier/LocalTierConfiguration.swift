@@ -40,6 +40,10 @@ public struct LocalTierConfiguration: Sendable, Hashable {
 public enum EvictionRuleKind: String, Sendable, Hashable, CaseIterable {
     /// Exact least recently used.
     case lru
+    /// S3-FIFO: what is read once in a while passes through a small queue.
+    case s3FIFO = "s3-fifo"
+    /// W-TinyLFU: what is new must be asked for more often than what it displaces.
+    case wTinyLFU = "w-tinylfu"
 }
 
 /// Why a local tier could not be made; all of it at start, none of it later.
