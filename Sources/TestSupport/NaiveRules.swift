@@ -147,7 +147,7 @@ public struct NaiveWTinyLFU: NaiveRule {
         sketch = NaiveSketch(lines: max(8, capacity / 64))
     }
 
-    private var windowMax: Int { max(1, capacity / 100) }
+    private var windowMax: Int { max(1, capacity / 20) }
     private var mainMax: Int { capacity - windowMax }
     private var entries: Int { window.count + probation.count + protected.count }
     private var main: [NaiveItem] { protected + probation }
