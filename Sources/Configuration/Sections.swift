@@ -11,7 +11,7 @@ public struct LocalSection: Sendable, Equatable {
 
     /// Everything the local tier takes, in bytes: keys, values, metadata and table.
     public var maxBytes = 64 << 20
-    public var eviction = Eviction.wTinyLFU
+    public var eviction = Eviction.lru
     /// Parts of the memory with a lock each; a power of two.
     public var shards = 8
 

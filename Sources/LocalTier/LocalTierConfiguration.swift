@@ -4,13 +4,13 @@
 public struct LocalTierConfiguration: Sendable, Hashable {
     /// All that the arena occupies in bytes: header, tables, links, keys, values, metadata. Rounded down to a page.
     public var maxBytes: Int
-    /// The rule that chooses which entry makes room; docs/eviction.md says why W-TinyLFU is the default.
+    /// The rule that chooses which entry makes room; docs/eviction.md says why LRU is the default.
     public var eviction: EvictionRuleKind
     /// Independent parts with a lock each: a power of two. One value may fill at most a quarter of a shard.
     public var shards: Int
 
     /// Creates a configuration; nothing is checked before `validate()` or `LocalTier.init`.
-    public init(maxBytes: Int = 64 << 20, eviction: EvictionRuleKind = .wTinyLFU, shards: Int = 4) {
+    public init(maxBytes: Int = 64 << 20, eviction: EvictionRuleKind = .lru, shards: Int = 4) {
         self.maxBytes = maxBytes
         self.eviction = eviction
         self.shards = shards

@@ -5,8 +5,9 @@
 // would displace, by the sketch of all uses, held or not. The main part is a segmented LRU: what comes is on probation,
 // what is read there is protected, and what the protected part (four fifths) pushes out is on probation again [1].
 //
-// Sizes: a candidate that needs the room of several entries must outweigh their frequencies together, as "aggregated
-// victims" in [2], which serves the share of requests rather than of bytes. Shares are counted in blocks of 64 bytes.
+// Sizes: a candidate that needs the room of several entries must have been asked for more often than each of them. To
+// outweigh them together ("aggregated victims" in [2]) would keep out for ever what is large and popular: a counter ends
+// at 15, and a large entry displaces more than 15. Shares are counted in blocks of 64 bytes.
 //
 // It deviates from [1] and from Caffeine
 // - in when a candidate is judged: room is made before the entry that needs it has come. An entry that is larger than
@@ -158,17 +159,14 @@ struct WTinyLFU: EvictionRule {
     /// Who goes next from the main part.
     private var mainLast: Block { probation.last != .none ? probation.last : protected.last }
 
-    /// Whether the main part has room for a candidate, or it is worth more than all on probation that would make it.
+    /// Whether the main part has room for a candidate, or it is worth more than each on probation that would make it.
     private func isAdmitted(_ candidate: Block) -> Bool {
         var missing = mainBlocks + header(candidate).pointee.blockCount - mainMax
         guard missing > 0 else { return true }
         let worth = sketch.frequency(header(candidate).pointee.tag)
-        var displaced = 0
         var victim = probation.last
         while missing > 0 {
-            guard victim != .none else { return false }
-            displaced += sketch.frequency(header(victim).pointee.tag)
-            guard displaced < worth else { return false }
+            guard victim != .none, sketch.frequency(header(victim).pointee.tag) < worth else { return false }
             missing -= header(victim).pointee.blockCount
             victim = header(victim).pointee.previous
         }

@@ -133,7 +133,7 @@ public struct NaiveS3FIFO: NaiveRule {
     public mutating func reset() { self = NaiveS3FIFO(capacity: capacity) }
 }
 
-/// W-TinyLFU by blocks, with aggregated victims.
+/// W-TinyLFU by blocks; a candidate must be asked for more often than each that it displaces.
 public struct NaiveWTinyLFU: NaiveRule {
     private let capacity: Int
     private var window: [NaiveItem] = []
@@ -197,13 +197,12 @@ public struct NaiveWTinyLFU: NaiveRule {
 
     private func isAdmitted(_ candidate: NaiveItem) -> Bool {
         var missing = main.blocks + candidate.blocks - mainMax
-        var displaced = 0
+        let worth = sketch.frequency(candidate.tag)
         for victim in probation.reversed() where missing > 0 {
+            guard sketch.frequency(victim.tag) < worth else { return false }
             missing -= victim.blocks
-            displaced += sketch.frequency(victim.tag)
         }
-        guard missing <= 0 else { return false }
-        return main.blocks + candidate.blocks <= mainMax || sketch.frequency(candidate.tag) > displaced
+        return missing <= 0
     }
 
     private mutating func enterWindow(_ item: NaiveItem) {
