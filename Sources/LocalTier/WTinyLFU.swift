@@ -14,8 +14,8 @@
 //   the window takes the room of the main part's last, and is the first candidate afterwards;
 // - in its doorkeeper, which is missing: keys that are asked for once share the sketch with the others;
 // - in its window, which is a twentieth rather than a hundredth: of a shard's bytes that is a handful of entries where
-//   they are large, too few for what comes and is read again soon. On the traces of docs/eviction.md a hundredth loses up
-//   to six points to LRU, a twentieth one. The share is fixed, where Caffeine adapts it by climbing;
+//   they are large, too few for what comes and is read again soon. On sessions (docs/eviction.md) a hundredth lost up to
+//   six points to LRU, a twentieth one. The share is fixed, where Caffeine adapts it by climbing;
 // - in its work, which is bounded: a hit moves at most four entries from the protected part, a later hit the others;
 // - in what it does against crafted collisions, which is nothing: keys are hashed with a secret of the process.
 //
