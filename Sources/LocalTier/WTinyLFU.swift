@@ -6,21 +6,21 @@
 // what is read there is protected, and what the protected part (four fifths) pushes out is on probation again [1].
 //
 // Sizes: a candidate that needs the room of several entries must have been asked for more often than each of them. To
-// outweigh them together ("aggregated victims" in [2]) would keep out for ever what is large and popular: a counter ends
-// at 15, and a large entry displaces more than 15. Shares are counted in blocks of 64 bytes.
+// outweigh them together ("aggregated victims" in [2]) would keep out for ever what is large and popular: a counter
+// ends at 15, and a large entry displaces more than 15. Shares are counted in blocks of 64 bytes.
 //
 // It deviates from [1] and from Caffeine
 // - in when a candidate is judged: room is made before the entry that needs it has come. An entry that is larger than
 //   the window takes the room of the main part's last, and is the first candidate afterwards;
 // - in its doorkeeper, which is missing: keys that are asked for once share the sketch with the others;
 // - in its window, which is a twentieth rather than a hundredth: of a shard's bytes that is a handful of entries where
-//   they are large, too few for what comes and is read again soon. On sessions (docs/eviction.md) a hundredth lost up to
-//   six points to LRU, a twentieth one. The share is fixed, where Caffeine adapts it by climbing;
+//   they are large, too few for what comes and is read again soon. On sessions (docs/eviction.md) a hundredth lost up
+//   to six points to LRU, a twentieth one. The share is fixed, where Caffeine adapts it by climbing;
 // - in its work, which is bounded: a hit moves at most four entries from the protected part, a later hit the others;
 // - in what it does against crafted collisions, which is nothing: keys are hashed with a secret of the process.
 //
 // [1] G. Einziger, R. Friedman, B. Manes: TinyLFU: A Highly Efficient Cache Admission Policy, ACM ToS 13(4), 2017.
-// [2] G. Einziger, O. Eytan, R. Friedman, B. Manes: Lightweight Robust Size Aware Cache Management, ACM ToS 18(3), 2022.
+// [2] G. Einziger, O. Eytan, R. Friedman, B. Manes: Lightweight Robust Size Aware Cache Management, ACM ToS, 2022.
 
 /// The W-TinyLFU rule over the entries of a shard. Its table is three queues, its capacity, and the sketch.
 @usableFromInline

@@ -1,4 +1,4 @@
-// The rules of eviction as simply as they can be said, over arrays and dictionaries: what the arena's are compared with.
+// The rules of eviction as simply as they can be said, over arrays: what the arena's are compared with.
 //
 // They know the papers and the deviations that LocalTier states, and no mechanism: no links, no packed counters, no
 // lazy halving. Queues are arrays whose first element came or was used last.

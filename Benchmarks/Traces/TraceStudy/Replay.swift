@@ -37,7 +37,7 @@ public struct Replay {
     /// The least that a tier of so many shards can be given, in bytes.
     public static func bytesMin(shards: Int) -> Int { shards * LocalTierConfiguration.shardBytesMin + 65_536 }
 
-    /// Replays a trace with a rule and so many bytes for everything: a miss is stored, a write replaces, nothing expires.
+    /// Replays a trace in so many bytes for everything: a miss is stored, a write replaces, nothing expires.
     public mutating func run(_ trace: Trace, rule: EvictionRuleKind, bytes: Int) throws(LocalTierError) -> ReplayResult
     {
         let tier = try LocalTier(LocalTierConfiguration(maxBytes: bytes, eviction: rule, shards: shards))

@@ -74,8 +74,8 @@ public struct StudyOptions: Equatable, Sendable {
         var text = """
             usage: hearth-traces [OPTION …] [TRACE …]
 
-            Replays traces through the local tier as it ships, under each rule of eviction, and prints the share of reads
-            that were hits. A miss is stored with its size; nothing expires; memory is all that the tier takes.
+            Replays traces through the local tier as it ships, under each rule of eviction, and prints the share of
+            reads that were hits. A miss is stored with its size; nothing expires.
 
             A TRACE is a file, - for standard input, synthetic:NAME, or synthetic for all of these (the default):
 
@@ -88,7 +88,8 @@ public struct StudyOptions: Equatable, Sendable {
 
             A text trace has a request a line, columns divided by spaces, tabs or commas: the key, or the key and the
             object's size in bytes, or what --columns names. Empty lines and those that begin with # are left out.
-            An oracle trace is libCacheSim's oracleGeneral, not compressed: zstd -dc TRACE.zst | hearth-traces --format oracle -
+            An oracle trace is libCacheSim's oracleGeneral, not compressed:
+              zstd -dc TRACE.zst | hearth-traces --format oracle -
 
             Exit codes: 0; 64 wrong options; 65 a trace that can't be understood; 66 a file that can't be read;
             69 memory that is not to be had; 73 a picture that can't be written.
