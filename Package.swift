@@ -70,7 +70,7 @@ let package = Package(
         room(
             "TraceStudy", ["LocalTier", "LoadGenerator", "Metrics", "Primitives"], path: "Benchmarks/Traces/TraceStudy"),
         .executableTarget(
-            name: "hearth-traces", dependencies: ["TraceStudy", "LoadGenerator"],
+            name: "hearth-traces", dependencies: ["TraceStudy", "LoadGenerator", "LocalTier"],
             path: "Benchmarks/Traces/hearth-traces", swiftSettings: strict),
         .executableTarget(
             name: "bare-loop", path: "Benchmarks/BareLoop", linkerSettings: [.linkedLibrary("uv")]),
