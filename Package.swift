@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .executable(name: "hearth", targets: ["hearth"]),
         .executable(name: "hearth-bench", targets: ["hearth-bench"]),
+        .executable(name: "hearth-traces", targets: ["hearth-traces"]),
         .executable(name: "bare-loop", targets: ["bare-loop"]),
     ],
     targets: [
@@ -66,6 +67,11 @@ let package = Package(
         .executableTarget(
             name: "hearth-bench", dependencies: ["LoadGenerator"], path: "Benchmarks/Load/hearth-bench",
             swiftSettings: strict),
+        room(
+            "TraceStudy", ["LocalTier", "LoadGenerator", "Metrics", "Primitives"], path: "Benchmarks/Traces/TraceStudy"),
+        .executableTarget(
+            name: "hearth-traces", dependencies: ["TraceStudy", "LoadGenerator", "LocalTier"],
+            path: "Benchmarks/Traces/hearth-traces", swiftSettings: strict),
         .executableTarget(
             name: "bare-loop", path: "Benchmarks/BareLoop", linkerSettings: [.linkedLibrary("uv")]),
 
@@ -89,6 +95,7 @@ let package = Package(
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "Metrics", "RESP"]),
+        tests("TraceStudyTests", ["TraceStudy", "LoadGenerator", "LocalTier"]),
         tests("IntegrationTests", []),
     ],
     swiftLanguageModes: [.v6]

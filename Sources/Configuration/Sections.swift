@@ -3,7 +3,11 @@
 /// The `local` key: how much state this process holds in memory.
 public struct LocalSection: Sendable, Equatable {
     /// Which entry goes when memory is full.
-    public enum Eviction: String, Sendable, CaseIterable { case lru }
+    public enum Eviction: String, Sendable, CaseIterable {
+        case lru
+        case s3FIFO = "s3-fifo"
+        case wTinyLFU = "w-tinylfu"
+    }
 
     /// Everything the local tier takes, in bytes: keys, values, metadata and table.
     public var maxBytes = 64 << 20

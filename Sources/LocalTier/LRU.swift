@@ -18,9 +18,10 @@ struct LRU: EvictionRule {
         list.pushFirst(block)
     }
 
-    func onInsert(_ block: Block, history: UInt8) { list.pushFirst(block) }
+    func onInsert(_ block: Block) { list.pushFirst(block) }
+    func onReturn(_ block: Block) { list.pushFirst(block) }
     func onUpdate(_ block: Block) { onHit(block) }
     func onRemove(_ block: Block, cause: RemovalCause) { list.unlink(block) }
-    func victim() -> Block { list.last }
+    func victim(for needed: Int) -> Block { list.last }
     func reset() { list.ends.pointee = ListEnds(first: .none, last: .none) }
 }

@@ -4,7 +4,7 @@
 public struct LocalTierConfiguration: Sendable, Hashable {
     /// All that the arena occupies in bytes: header, tables, links, keys, values, metadata. Rounded down to a page.
     public var maxBytes: Int
-    /// The rule that chooses which entry makes room.
+    /// The rule that chooses which entry makes room; docs/eviction.md says why LRU is the default.
     public var eviction: EvictionRuleKind
     /// Independent parts with a lock each: a power of two. One value may fill at most a quarter of a shard.
     public var shards: Int
@@ -40,6 +40,10 @@ public struct LocalTierConfiguration: Sendable, Hashable {
 public enum EvictionRuleKind: String, Sendable, Hashable, CaseIterable {
     /// Exact least recently used.
     case lru
+    /// S3-FIFO: what is read no more than once passes through a small queue.
+    case s3FIFO = "s3-fifo"
+    /// W-TinyLFU: what is new must be asked for more often than what it displaces.
+    case wTinyLFU = "w-tinylfu"
 }
 
 /// Why a local tier could not be made; all of it at start, none of it later.

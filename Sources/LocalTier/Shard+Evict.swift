@@ -17,7 +17,7 @@ extension Shard {
                 remove(oldest, cause: .stale)
                 continue
             }
-            let victim = rule.victim()
+            let victim = rule.victim(for: count)
             precondition(
                 victim != .none, "BUG: \(state.pointee.freeBlocks) blocks free of \(blockCount), none to evict")
             remove(victim, cause: .capacity)

@@ -23,7 +23,7 @@ extension Shard {
             overwrite(old, with: new, now: now)
             return .stored
         }
-        let history = old == .none ? 0 : header(old).pointee.flags.history
+        let history = old == .none ? nil : header(old).pointee.flags.history
         if old != .none { remove(old, cause: .replaced) }
         guard count <= entryBlocksMax else {
             state.pointee.tooLarge += 1
@@ -34,11 +34,12 @@ extension Shard {
         return .stored
     }
 
-    private func insert(_ new: NewEntry, count: Int, history: UInt8, now: Timestamp) {
+    /// `history` is what the eviction rule knew of the key's entry of another size; nil where there was none.
+    private func insert(_ new: NewEntry, count: Int, history: UInt8?, now: Timestamp) {
         let (block, isContiguous) = allocate(count)
         let bucket = Int(new.tag & bucketMask)
         var flags: EntryFlags = isContiguous ? .contiguous : []
-        flags.history = history
+        flags.history = history ?? 0
         header(block).initialize(
             to: EntryHeader(
                 tag: new.tag, chain: buckets[bucket], previous: .none, next: .none, wheelPrevious: 0, wheelNext: 0,
@@ -47,7 +48,7 @@ extension Shard {
         write(new, into: block)
         buckets[bucket] = block
         state.pointee.entryCount += 1
-        rule.onInsert(block, history: history)
+        if history == nil { rule.onInsert(block) } else { rule.onReturn(block) }
         wheel.schedule(block, now: now)
     }
 
@@ -57,7 +58,7 @@ extension Shard {
         if wasStale { stale.unlink(block) }
         write(new, into: block)
         if wasStale {
-            rule.onInsert(block, history: header(block).pointee.flags.history)
+            rule.onReturn(block)
         } else {
             rule.onUpdate(block)
         }

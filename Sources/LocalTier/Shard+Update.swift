@@ -15,7 +15,7 @@ extension Shard {
             if header.pointee.flags.contains(.staleListed) {
                 stale.unlink(block)
                 header.pointee.flags.remove(.staleListed)
-                rule.onInsert(block, history: header.pointee.flags.history)
+                rule.onReturn(block)
             }
         }
         header.pointee.expiresAt = expiresAt

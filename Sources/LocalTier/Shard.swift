@@ -58,7 +58,8 @@ struct ShardTables {
         bucketMask = UInt32(layout.bucketCount - 1)
         blocks = base + layout.blocksOffset - Block.bytes
         nextBlock = (base + layout.nextOffset).bindMemory(to: Block.self, capacity: layout.blockCount + 1)
-        rule = Rule(kind, table: base + layout.ruleOffset, blocks: blocks)
+        rule = Rule(
+            kind, table: base + layout.ruleOffset, blocks: blocks, blockCount: layout.blockCount)
         fills = (base + layout.fillsOffset).bindMemory(to: UInt32.self, capacity: layout.fillSlotCount)
         fillMask = UInt32(layout.fillSlotCount - 1)
         self.state = state

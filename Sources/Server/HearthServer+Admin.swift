@@ -92,7 +92,8 @@ extension ProcessContext {
         let (server, database) = settings.withLock { ($0.server, $0.redis?.database ?? 0) }
         return [
             ("appendonly", "no"), ("databases", "\(database + 1)"), ("maxclients", "\(server.maxClients)"),
-            ("maxmemory", "\(share.local.arenaBytes)"), ("maxmemory-policy", "allkeys-lru"),
+            ("maxmemory", "\(share.local.arenaBytes)"),
+            ("maxmemory-policy", "allkeys-\(share.local.configuration.eviction.rawValue)"),
             ("proto-max-bulk-len", "\(server.maxRequest)"), ("save", ""),
             ("timeout", "\(server.idle.milliseconds / 1000)"),
         ]

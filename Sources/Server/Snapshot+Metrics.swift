@@ -135,6 +135,9 @@ extension Snapshot {
             counter(
                 "hearth_local_fills_cancelled_total", "Answers not held because the key was written meanwhile.",
                 local.fillsCancelled),
+            MetricFamily(
+                "hearth_local_eviction_rule", "1 for the rule by which local memory evicts.", .gauge,
+                EvictionRuleKind.allCases.map { Sample([Label("rule", $0.rawValue)], $0 == localEviction ? 1 : 0) }),
             gauge(
                 "hearth_warm_degraded", "1 while the warm tier's disk does not take writes.",
                 warm.state == .healthy ? 0 : 1),

@@ -55,6 +55,7 @@ extension Snapshot {
                 "Tiers",
                 [
                     ("local_entries", "\(local.entries)"), ("local_bytes", "\(local.bytesUsed)"),
+                    ("local_eviction", localEviction.rawValue),
                     ("warm_entries", "\(warm.entries)"), ("warm_disk_bytes", "\(warm.diskBytes)"),
                     ("warm_state", warmState),
                     ("breaker_reads", hasRedis ? readState.rawValue : "none"),
@@ -124,7 +125,7 @@ extension Snapshot {
     private var tierFields: [(String, Field)] {
         [
             ("local_entries", Self.integer(local.entries)), ("local_bytes", Self.integer(local.bytesUsed)),
-            ("local_capacity_bytes", Self.integer(local.bytesTotal)),
+            ("local_capacity_bytes", Self.integer(local.bytesTotal)), ("local_eviction", .text(localEviction.rawValue)),
             ("local_evicted", Self.integer(local.removedByCapacity + local.removedAsStale)),
             ("warm_entries", Self.integer(warm.entries)), ("warm_live_bytes", Self.integer(warm.liveBytes)),
             ("warm_disk_bytes", Self.integer(warm.diskBytes)), ("warm_index_bytes", Self.integer(warm.indexBytes)),

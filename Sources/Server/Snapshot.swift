@@ -22,6 +22,7 @@ struct Snapshot {
     let readState: BreakerState
     let writeState: BreakerState
     let local: LocalTierStatistics
+    let localEviction: EvictionRuleKind
     let warm: WarmTierStatistics
     let warmChangesDropped: Int
     let warmReadsWaiting: Int
@@ -83,6 +84,7 @@ struct Snapshot {
         readState = context.share.breaker.state(of: .read)
         writeState = context.share.breaker.state(of: .write)
         local = context.share.local.statistics()
+        localEviction = context.share.local.configuration.eviction
         warm = context.warm?.tier.statistics ?? WarmTierStatistics()
         warmChangesDropped = context.warm?.changesDropped.load(ordering: .relaxed) ?? 0
         warmReadsWaiting = context.warm?.reads.count ?? 0

@@ -6,7 +6,7 @@ public import Primitives
 /// eviction and blocks used.
 ///
 /// It knows the contract and no mechanism: an entry takes a block of 64 bytes and as many as its payload fills; when
-/// room is needed, what expired first goes first, then what was used least recently.
+/// room is needed, what expired first goes first, then whom the simulator of the rule names.
 public struct NaiveLocalTier {
     public struct Entry {
         public var value: [UInt8]
@@ -37,17 +37,22 @@ public struct NaiveLocalTier {
 
     public let blocksTotal: Int
     public private(set) var entries: [[UInt8]: Entry] = [:]
-    /// Keys in the rule's care, least recently used first.
-    public private(set) var order: [[UInt8]] = []
+    /// Knows the keys that are not stale.
+    public private(set) var rule: any NaiveRule
     /// Where entries that expire in the same millisecond go in an order that is not promised: says which have gone.
     public var hasGone: ([UInt8]) -> Bool = { _ in false }
+    /// How keys are hashed; rules tell them apart by it.
+    public var hash: ([UInt8]) -> KeyHash = { key in key.withUnsafeBytes { KeyHash($0) } }
     public private(set) var evictedByCapacity = 0
     public private(set) var evictedAsStale = 0
     public private(set) var freedAsExpired = 0
     public private(set) var neverRead = 0
     private var sweptTo = Timestamp(milliseconds: 0)
 
-    public init(blocksTotal: Int) { self.blocksTotal = blocksTotal }
+    public init(blocksTotal: Int, rule: any NaiveRule) {
+        self.blocksTotal = blocksTotal
+        self.rule = rule
+    }
 
     public static func blocks(key: Int, value: Int, hasHardEnd: Bool) -> Int {
         1 + ((hasHardEnd ? 8 : 0) + key + value + 63) / 64
@@ -67,7 +72,7 @@ public struct NaiveLocalTier {
                 drop(key)
             } else if !entry.isStale {
                 entries[key]!.isStale = true
-                order.removeAll { $0 == key }
+                rule.remove(key, isEvicted: false)
             }
         }
         sweptTo = max(sweptTo, now)
@@ -79,19 +84,30 @@ public struct NaiveLocalTier {
         entry.expiresAt = min(entry.expiresAt, entry.hardEnd)
         entry.staleOrder = max(entry.expiresAt, sweptTo)
         let needed = Self.blocks(key, entry)
-        if entries[key] != nil { forget(key) }
+        let item = item(key, blocks: needed)
+        if let old = entries[key], Self.blocks(key, old) == needed {
+            entries[key] = entry
+            if old.isStale { rule.comesBack(item) } else { rule.use(key) }
+            return true
+        }
+        let isNew = entries[key] == nil
+        if !isNew { forget(key) }
         guard needed <= blocksTotal / 4 else { return false }
-        while blocksTotal - blocksUsed < needed { evict() }
+        while blocksTotal - blocksUsed < needed { evict(for: needed) }
         entries[key] = entry
-        order.append(key)
+        if isNew { rule.insert(item) } else { rule.comesBack(item) }
         return true
     }
 
-    private mutating func evict() {
+    private func item(_ key: [UInt8], blocks: Int) -> NaiveItem {
+        NaiveItem(key: key, blocks: blocks, tag: UInt32(hash(key).rawValue >> 32))
+    }
+
+    private mutating func evict(for needed: Int) {
         let stale = entries.filter { $0.value.isStale }
         guard let oldest = stale.values.map(\.staleOrder).min() else {
             evictedByCapacity += 1
-            drop(order[0])
+            drop(rule.victim(for: needed), isEvicted: true)
             return
         }
         let candidates = stale.filter { $0.value.staleOrder == oldest }.keys
@@ -102,24 +118,21 @@ public struct NaiveLocalTier {
         drop(gone ?? candidates.first!)
     }
 
-    private mutating func drop(_ key: [UInt8]) {
+    private mutating func drop(_ key: [UInt8], isEvicted: Bool = false) {
         if !entries[key]!.wasRead { neverRead += 1 }
-        forget(key)
+        forget(key, isEvicted: isEvicted)
     }
 
-    private mutating func forget(_ key: [UInt8]) {
+    private mutating func forget(_ key: [UInt8], isEvicted: Bool = false) {
+        if !entries[key]!.isStale { rule.remove(key, isEvicted: isEvicted) }
         entries[key] = nil
-        order.removeAll { $0 == key }
     }
 
     /// The entry that a read is handed, if any; counts as a use and slides.
     public mutating func read(_ key: [UInt8], now: Timestamp) -> Entry? {
         guard var entry = entries[key], now < entry.goneAt else { return nil }
         entry.wasRead = true
-        if !entry.isStale {
-            order.removeAll { $0 == key }
-            order.append(key)
-        }
+        if !entry.isStale { rule.use(key) }
         if entry.slidingFor > 0, now < entry.expiresAt, entry.expiresAt != .never {
             let slid = now.advanced(byMilliseconds: Int64(entry.slidingFor))
             entry.expiresAt = max(entry.expiresAt, min(slid, entry.hardEnd))
@@ -139,7 +152,7 @@ public struct NaiveLocalTier {
         entry.staleOrder = max(expiresAt, sweptTo)
         if entry.isStale {
             entry.isStale = false
-            order.append(key)
+            rule.comesBack(item(key, blocks: Self.blocks(key, entry)))
         }
         entries[key] = entry
         return true
@@ -158,7 +171,7 @@ public struct NaiveLocalTier {
 
     public mutating func removeAll() {
         entries = [:]
-        order = []
+        rule.reset()
         sweptTo = Timestamp(milliseconds: 0)
     }
 }

@@ -115,7 +115,7 @@ extension Configuration {
         }
         return ServerPlan(
             server: server, redis: redis,
-            local: LocalTierConfiguration(maxBytes: local.maxBytes, eviction: .lru, shards: local.shards),
+            local: local.plan,
             warm: warm.plan(sync: warmSync, whenFull: warmWhenFull),
             journal: usesJournal ? journal.plan : nil,
             breaker: try BreakerConfiguration(
@@ -123,6 +123,18 @@ extension Configuration {
                 consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
                 slowRate: breaker.slowRate, open: breaker.open, openMax: breaker.openMax, probes: breaker.probes),
             policies: PolicyTable(policies))
+    }
+}
+
+extension LocalSection {
+    var plan: LocalTierConfiguration {
+        let rule: EvictionRuleKind =
+            switch eviction {
+            case .lru: .lru
+            case .s3FIFO: .s3FIFO
+            case .wTinyLFU: .wTinyLFU
+            }
+        return LocalTierConfiguration(maxBytes: maxBytes, eviction: rule, shards: shards)
     }
 }
 

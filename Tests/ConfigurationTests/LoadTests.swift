@@ -50,6 +50,7 @@ import Tiers
         #expect(configuration.server.idle == .seconds(300))
         #expect(configuration.server.drain == .seconds(10))
         #expect(configuration.local.maxBytes == 32 << 20)
+        #expect(configuration.local.eviction == .lru)
         #expect(configuration.redis?.endpoint == .tcp(host: "127.0.0.1", port: 6380))
         #expect(configuration.redis?.database == 3)
         #expect(configuration.redis?.timeout == .milliseconds(200))

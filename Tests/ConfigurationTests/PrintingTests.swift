@@ -59,6 +59,7 @@ import Tiers
             configuration.redisSettings.connectTimeout = .milliseconds(pick([1, 1000, 60_000]))
             configuration.breaker.failureRate = pick([0.5, 1, 1.0 / 3, 1e-300])
             configuration.warm.sync = pick([.auto, .always, .never, .interval(.milliseconds(1500))])
+            configuration.local.eviction = pick([.lru, .s3FIFO, .wTinyLFU])
             configuration.admin.listen = pick([nil, "0.0.0.0:1", "[::]:0"])
             configuration.policies[0].staleIfError = .milliseconds(pick([0, 1, 3_600_000, 3_600_001]))
             configuration.policies[0].refreshAhead = pick([nil, 0.1, 0.8])
@@ -81,6 +82,7 @@ import Tiers
         let changed = try load(
             """
             workers: 2
+            local: {eviction: s3-fifo}
             socket: {path: /x}
             redis: {url: off, timeout: 200ms}
             breaker: {open: 2s}
@@ -89,7 +91,7 @@ import Tiers
             """)
         let difference = changed.difference(from: running)
         #expect(difference.applied == ["redis.timeout", "breaker.open", "limits.idle", "policies"])
-        #expect(difference.needRestart == ["socket.path", "workers", "redis.url"])
+        #expect(difference.needRestart == ["socket.path", "workers", "local.eviction", "redis.url"])
         #expect(changed.difference(from: changed).isEmpty)
     }
 

@@ -63,6 +63,10 @@ import Testing
             "1:19: warm.when_full: found \"evit\", expected auto, evict or refuse; did you mean evict?"
         ),
         (
+            "local: {eviction: s3fifo}",
+            "1:19: local.eviction: found \"s3fifo\", expected lru, s3-fifo or w-tinylfu; did you mean s3-fifo?"
+        ),
+        (
             "warm: {sync: sometimes}",
             "1:14: warm.sync: found \"sometimes\", expected auto, always, never, or an interval from 1ms to 1h, such as 1s"
         ),

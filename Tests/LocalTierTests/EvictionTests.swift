@@ -7,7 +7,7 @@ import Testing
 @testable import LocalTier
 
 @Suite struct EvictionTests {
-    let tier = try! LocalTier(LocalTierConfiguration(maxBytes: 32 << 10, shards: 1))
+    let tier = try! LocalTier(LocalTierConfiguration(maxBytes: 32 << 10, eviction: .lru, shards: 1))
 
     /// Entries of two blocks that fit.
     private var capacity: Int { tier.statistics().bytesTotal / 128 }

@@ -1,11 +1,5 @@
 // The command line of hearth-bench: one table of options, from which help is printed as well.
 
-/// A wrong command line, in words for whoever typed it.
-public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
-    public let description: String
-    init(_ description: String) { self.description = description }
-}
-
 extension LoadOptions {
     /// What a command line asks for.
     public enum Request: Equatable, Sendable {
@@ -13,47 +7,15 @@ extension LoadOptions {
         case help
     }
 
-    /// One option: its name, what it takes (nil for a switch), what it is for, and what it does to the options.
-    private struct Option {
-        let name: String
-        let takes: String?
-        let summary: String
-        let set: @Sendable (inout LoadOptions, String) throws(UsageError) -> Void
-
-        init(
-            _ name: String, _ takes: String?, _ summary: String,
-            _ set: @escaping @Sendable (inout LoadOptions, String) throws(UsageError) -> Void
-        ) {
-            self.name = name
-            self.takes = takes
-            self.summary = summary
-            self.set = set
-        }
-    }
+    private typealias Option = CommandOption<LoadOptions>
 
     /// Reads a command line, without the program's name.
     public static func parse(_ arguments: [String]) throws(UsageError) -> Request {
         var options = LoadOptions()
-        var left = arguments[...]
-        var given: Set<String> = []
-        while let word = left.popFirst() {
-            if word == "--help" || word == "-h" { return .help }
-            guard word.hasPrefix("--") else { throw UsageError("what is '\(word)'? Options begin with --; see --help") }
-            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let option = table.first(where: { $0.name == parts[0] }) else {
-                throw UsageError("there is no option \(parts[0]); see --help")
-            }
-            given.insert(option.name)
-            if option.takes == nil {
-                guard parts.count == 1 else { throw UsageError("\(option.name) takes no value") }
-                try option.set(&options, "")
-            } else {
-                guard let value = parts.count == 2 ? parts[1] : left.popFirst(), !value.isEmpty else {
-                    throw UsageError("\(option.name) needs a value: \(option.takes ?? "")")
-                }
-                try option.set(&options, value)
-            }
+        let given = try CommandOption.read(arguments, table, into: &options) { (_, word) throws(UsageError) in
+            throw UsageError("what is '\(word)'? Options begin with --; see --help")
         }
+        guard let given else { return .help }
         try options.relate(given)
         return .run(options)
     }
@@ -88,12 +50,7 @@ extension LoadOptions {
 
 
             """
-        for option in table {
-            let head = "  \(option.name)\(option.takes.map { " " + $0 } ?? "")"
-            let padding = String(repeating: " ", count: max(2, 31 - head.count))
-            let indent = "\n" + String(repeating: " ", count: 31)
-            text += head + padding + option.summary.split(separator: "\n").joined(separator: indent) + "\n"
-        }
+        text += Option.help(table)
         return text + """
 
             Exit codes: 0; 64 wrong options; 65 a reply was not the key's value; 69 no server, or it refused the keys.

@@ -88,13 +88,6 @@ extension LoadReport {
     }
 }
 
-/// A rectangle of a picture.
-private struct Frame {
-    let left, top, width, height: Double
-    var right: Double { left + width }
-    var bottom: Double { top + height }
-}
-
 /// Nanoseconds on a logarithmic scale, over whole powers of ten.
 private struct LogAxis {
     let low: Double
@@ -110,64 +103,15 @@ private struct LogAxis {
     }
 }
 
-/// SVG under construction.
-private struct Plot {
-    private var body = ""
-    private let width: Double
-    private let height: Double
-
-    init(width: Double, height: Double) {
-        self.width = width
-        self.height = height
-    }
-
-    private func number(_ value: Double) -> String { LoadReport.decimals(value, 1) }
-
-    mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ style: String) {
-        body += "<line class='\(style)' x1='\(number(x1))' y1='\(number(y1))' x2='\(number(x2))' y2='\(number(y2))'/>\n"
-    }
-
-    mutating func curve(_ points: some Collection<(Double, Double)>, _ style: String) {
-        let text = points.map { "\(number($0.0)),\(number($0.1))" }.joined(separator: " ")
-        body += "<polyline class='\(style)' points='\(text)'/>\n"
-    }
-
-    mutating func text(
-        _ x: Double, _ y: Double, _ text: String, anchor: String = "start", size: Int = 11, style: String = "t"
-    ) {
-        let safe = text.flatMap { character -> String in
-            switch character {
-            case "<": "&lt;"
-            case "&": "&amp;"
-            default: String(character)
-            }
-        }
-        body += "<text class='\(style)' x='\(number(x))' y='\(number(y))' font-size='\(size)' text-anchor='\(anchor)'>"
-        body += String(safe) + "</text>\n"
-    }
-
+extension Plot {
     /// The lines of a logarithmic scale, with their names.
-    mutating func frame(_ frame: Frame, _ axis: LogAxis) {
+    fileprivate mutating func frame(_ frame: Frame, _ axis: LogAxis) {
         for power in Int(axis.low)...Int(axis.high) {
             let value = pow(10, Double(power))
             let y = axis.y(value, frame)
             line(frame.left, y, frame.right, y, "grid")
             text(frame.left - 6, y + 4, LoadReport.round(UInt64(value)), anchor: "end")
         }
-    }
-
-    var document: String {
-        """
-        <svg xmlns='http://www.w3.org/2000/svg' font-family='sans-serif'
-        viewBox='0 0 \(number(width)) \(number(height))'>
-        <style>
-        text{fill:#667}polyline{fill:none;stroke-width:1.6}line.grid{stroke:#8884;stroke-width:1}line.axis{stroke:#888}
-        line.bad{stroke:#d22;stroke-width:2}.c0{stroke:#2a7de1}.c1{stroke:#e07b1a}.c2{stroke:#2a9d5c}.c3{stroke:#a04ac8}
-        .c0t{fill:#2a7de1}.c1t{fill:#e07b1a}.c2t{fill:#2a9d5c}.c3t{fill:#a04ac8}
-        </style>
-        \(body)</svg>
-
-        """
     }
 }
 

@@ -74,7 +74,7 @@ extension LoadReport {
         return "\(nanoseconds) ns"
     }
 
-    static func decimals(_ value: Double, _ places: Int) -> String {
+    package static func decimals(_ value: Double, _ places: Int) -> String {
         var factor = 1.0
         for _ in 0..<places { factor *= 10 }
         let whole = UInt64((abs(value) * factor).rounded())
@@ -84,7 +84,7 @@ extension LoadReport {
         return "\(sign)\(whole / UInt64(factor)).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
     }
 
-    static func grouped(_ value: UInt64) -> String {
+    package static func grouped(_ value: UInt64) -> String {
         let digits = String(value)
         var text = ""
         for (index, digit) in digits.enumerated() {
@@ -96,6 +96,6 @@ extension LoadReport {
 }
 
 extension String {
-    func padding(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
-    func leading(_ width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
+    package func padding(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+    package func leading(_ width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
 }
