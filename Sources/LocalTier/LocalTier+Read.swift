@@ -12,6 +12,18 @@ extension LocalTier {
     public func read<R>(
         _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> R
     ) -> R? {
+        read(key, hash: hash, now: now, passing: ()) { entry, _ in body(entry) }
+    }
+
+    /// The same for a `body` that captures nothing: what it works on is passed through, and so lent to it.
+    ///
+    /// A closure owns what it captures. On the path of every hit that was an atomic increment and decrement of the
+    /// reply buffer's count, which waited for the stores of the eviction rule: a fifth of the time.
+    @inlinable
+    public func read<R, Subject>(
+        _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, passing subject: borrowing Subject,
+        _ body: (borrowing LocalEntry, borrowing Subject) -> R
+    ) -> R? {
         let shard = shard(of: hash)
         shard.lock.acquire()
         defer { shard.lock.release() }
@@ -24,7 +36,8 @@ extension LocalTier {
         if header.pointee.slidingFor != 0, freshness != .expired {
             isExtensionDue = shard.slide(block, now: now)
         }
-        return body(LocalEntry(shard: shard, block: block, freshness: freshness, isExtensionDue: isExtensionDue))
+        return body(
+            LocalEntry(shard: shard, block: block, freshness: freshness, isExtensionDue: isExtensionDue), subject)
     }
 
     /// Like `read`, but leaves no trace: neither a use nor an extension. For EXPLAIN and tests.

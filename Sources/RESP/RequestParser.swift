@@ -55,6 +55,10 @@ public struct RequestParser: ~Copyable {
     /// How far the request under way was understood.
     private var cursor = 0
 
+    /// Whether the front of the buffer is a framed request that was understood in part.
+    @inline(__always)
+    public var isWithinRequest: Bool { remaining >= 0 }
+
     public init(requestMax: Int) {
         precondition(requestMax >= 1024)
         self.requestMax = requestMax

@@ -124,6 +124,8 @@ final class Connection: StreamDelegate {
     private var isClosingAfterReplies = false
     private(set) var isClosed = false
     var isDirty = false
+    /// Read in this iteration; what was answered is to be sent at its end.
+    var wasRead = false
 
     /// Requests of one connection that may wait for an answer at the same time.
     static let slotsMax = 256
@@ -172,8 +174,14 @@ final class Connection: StreamDelegate {
             input.append(bytes)
             if input.isReady { process(nil) }
         }
+        // What was answered leaves at the end of this iteration, with the answers of other clients: the first write
+        // wakes whoever waits for it, and the others find them awake.
+        worker.markRead(self)
+    }
+
+    /// After the events of an iteration in which it was read.
+    func sendAnswers() {
         flush()
-        worker.endBatch()
         continueIfReady()
     }
 
@@ -191,7 +199,12 @@ final class Connection: StreamDelegate {
         let buffer = bytes ?? input.bytes
         var offset = 0
         var needed = 1
+        worker.forgetGets()
         while offset < buffer.count, mayContinue {
+            if isPlain, !parser.isWithinRequest, let output = directOutput {
+                offset = worker.answerGets(self, output, UnsafeRawBufferPointer(buffer), from: offset)
+                guard offset < buffer.count, mayContinue else { break }
+            }
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[offset...])
             do {
                 switch try parser.parse(rest) {
@@ -201,7 +214,7 @@ final class Connection: StreamDelegate {
                     isProcessing = false
                     return
                 case .request(let length):
-                    guard execute(rest) else {
+                    guard execute(rest, wasMissed: worker.missedAt == offset) else {
                         isBlocked = true
                         keepWhole(rest, length, isInInput: bytes == nil)
                         isProcessing = false
@@ -263,7 +276,6 @@ final class Connection: StreamDelegate {
         if !input.isEmpty, input.isReady, mayContinue {
             worker.beginBatch()
             process(nil)
-            worker.endBatch()
         }
         updateReading()
         if hasPeerEnded && (input.isEmpty || mayContinue) { isClosingAfterReplies = true }
@@ -480,9 +492,9 @@ final class Connection: StreamDelegate {
         parser.isAuthenticated = true
     }
 
-    private func execute(_ request: UnsafeMutableRawBufferPointer) -> Bool {
+    private func execute(_ request: UnsafeMutableRawBufferPointer, wasMissed: Bool) -> Bool {
         guard let base = request.baseAddress else { return true }
-        return worker.execute(self, base, parser.arguments)
+        return worker.execute(self, base, parser.arguments, wasMissed: wasMissed)
     }
 }
 

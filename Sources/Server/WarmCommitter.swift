@@ -27,12 +27,20 @@ final class WarmCommitter {
     /// The most commands in one commit.
     private static let batchMax = 1024
 
+    /// How long changes behind an answer gather before they are committed together, unless a command comes, or so many
+    /// of them that half the room is taken. Nobody waits for them; reads find them where they gather.
+    private static let gatheringMilliseconds: Int64 = 10
+
     func run() {
         var mayWait = false
         while true {
             let wait = mayWait ? max(0, nextMaintenance.milliseconds(since: Loop.wallClock)) : 0
-            guard let jobs = service.writes.take(limit: Self.batchMax, waitingUpToMilliseconds: min(wait, 1000)) else {
+            guard var jobs = service.writes.take(limit: Self.batchMax, waitingUpToMilliseconds: min(wait, 1000)) else {
                 break
+            }
+            if case .changes? = jobs.first, jobs.count == 1 {
+                jobs += service.writes.take(
+                    limit: Self.batchMax - 1, waitingUpToMilliseconds: Self.gatheringMilliseconds) ?? []
             }
             commit(jobs)
             let now = Loop.wallClock
@@ -88,7 +96,7 @@ final class WarmCommitter {
             pending.committing = pending.changes
             pending.changes = [:]
             pending.bytes = 0
-            pending.isAnnounced = false
+            pending.announced = .none
             return (pending.committing, pending.distrusted)
         }
         guard !jobs.isEmpty || !changes.isEmpty || !distrusted.isEmpty else { return }

@@ -42,7 +42,16 @@ final class WarmService: Sendable {
         var distrusted: Set<[UInt8]> = []
         /// Copies verified before are not to be trusted: too many keys to remember had to be distrusted.
         var trustedSince = Timestamp.distantPast
-        var isAnnounced = false
+        var announced = Announcement.none
+    }
+
+    /// What the writer has been told of the table.
+    enum Announcement {
+        case none
+        /// That there are changes: it lets more gather.
+        case some
+        /// That there are many: it commits them now.
+        case many
     }
 
     let tier: WarmTier
@@ -103,8 +112,12 @@ final class WarmService: Sendable {
             }
             pending.changes[key] = change
             pending.bytes += change.byteCount
-            defer { pending.isAnnounced = true }
-            return !pending.isAnnounced
+            let isMuch =
+                pending.bytes > pendingBytesMax / 2 || pending.changes.count > Self.pendingKeysMax / 2
+            let announcement = isMuch ? Announcement.many : .some
+            guard pending.announced != .many, pending.announced != announcement else { return false }
+            pending.announced = announcement
+            return true
         }
         guard mustAnnounce, !writes.send(.changes) else { return }
         // So many commands wait that the announcement found no room: the writer looks at the table after each batch.

@@ -8,13 +8,34 @@ internal import State
 internal import Tiers
 
 extension Worker {
-    /// Carries out a request; false when it must wait for requests before it, and nothing was done.
-    func execute(_ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange]) -> Bool {
-        if ranges.count == 2, ranges[0].count == 3, connection.isPlain,
+    /// Answers the plain GETs from `start` on that local memory can answer; where the first begins that it can't.
+    func answerGets(
+        _ connection: Connection, _ output: OutputBuffer, _ buffer: UnsafeRawBufferPointer, from start: Int
+    ) -> Int {
+        var offset = start
+        let version = connection.version
+        while let lookup = gets.take(at: offset, of: buffer, in: local) {
+            let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
+            guard answerFromLocal(key, lookup.hash, output, version) else {
+                missedAt = offset
+                break
+            }
+            offset = lookup.get.end
+            if output.count > Connection.unreadHigh { break }
+        }
+        return offset
+    }
+
+    /// Carries out a request; false when it must wait for requests before it, and nothing was done. `wasMissed` says that
+    /// it was looked for in local memory just now.
+    func execute(
+        _ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange], wasMissed: Bool
+    ) -> Bool {
+        if !wasMissed, ranges.count == 2, ranges[0].count == 3, connection.isPlain,
             Self.isGet(base + ranges[0].offset), let output = connection.directOutput
         {
             let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
-            if answerFromLocal(key, output, connection.version) { return true }
+            if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
@@ -30,11 +51,11 @@ extension Worker {
     private enum LocalHit { case value, extended, absent, other, otherExtended }
 
     /// The hot path: a hit that needs no thought is copied from the arena straight behind the replies before it.
-    private func answerFromLocal(_ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion)
-        -> Bool
-    {
-        let hash = KeyHash(key)
-        let hit = tiers.local.read(key, hash: hash, now: batchNow) { entry -> LocalHit in
+    @inline(__always)
+    private func answerFromLocal(
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ output: OutputBuffer, _ version: ProtocolVersion
+    ) -> Bool {
+        let hit = local.read(key, hash: hash, now: batchNow, passing: output) { entry, output -> LocalHit in
             guard entry.freshness == .quiet || entry.freshness == .live else {
                 return entry.isExtensionDue ? .otherExtended : .other
             }

@@ -1,6 +1,7 @@
 // A worker: a thread with a loop, its clients, and the tiers as they see them.
 
 internal import EventLoop
+internal import LocalTier
 internal import Primitives
 internal import RedisTier
 internal import Resilience
@@ -37,6 +38,7 @@ final class Worker {
     private(set) var configuration: ServerConfiguration
     private(set) var connections: [Int64: Connection] = [:]
     private var dirty: [Connection] = []
+    private var read: [Connection] = []
     private var iterationEnd: IterationEnd?
     private var housekeeping: Timer?
     private var probeTimer: Timer?
@@ -54,9 +56,14 @@ final class Worker {
     private let receiver: Receiver
     private let scheduler: LoopScheduler
 
-    // The batch of requests that one read brought.
+    // The batch of requests that one iteration of the loop brought.
     private(set) var batchStart: Int64 = 0
     private(set) var batchNow = Timestamp.distantPast
+    private var isBatchOpen = false
+    let local: LocalTier
+    var gets = GetRun()
+    /// Where in the buffer under way a GET begins that local memory could not answer.
+    var missedAt = -1
     var localHits = 0
     var localAbsents = 0
     var localStales = 0
@@ -65,6 +72,7 @@ final class Worker {
     init(index: Int, process: ProcessContext, warm: WarmService?, journal: JournalService?) {
         self.index = index
         self.process = process
+        local = process.share.local
         log = process.log
         let loop = Loop()
         self.loop = loop
@@ -143,18 +151,27 @@ final class Worker {
 
     // MARK: Batches and iterations
 
+    /// Before requests are carried out: one reading of the clocks serves all of an iteration.
     func beginBatch() {
+        guard !isBatchOpen else { return }
+        isBatchOpen = true
         batchStart = Loop.monotonicNanoseconds
         batchNow = Loop.wallClock
-        localHits = 0
-        localAbsents = 0
-        localStales = 0
     }
 
-    /// Accounts for what local memory answered in this batch: one reading of the clock serves all.
-    func endBatch() {
+    /// Another buffer is carried out.
+    @inline(__always)
+    func forgetGets() {
+        gets.forget()
+        missedAt = -1
+    }
+
+    /// Accounts for what local memory answered in this iteration, when the answers have left.
+    private func endBatch() {
+        isBatchOpen = false
         let answered = localHits + localAbsents + localStales
         guard answered > 0 else { return }
+        defer { (localHits, localAbsents, localStales) = (0, 0, 0) }
         let elapsed = max(0, Loop.monotonicNanoseconds - batchStart)
         counters.commands.add(UInt64(answered))
         counters.record(.get, nanoseconds: elapsed, count: UInt64(answered))
@@ -162,6 +179,12 @@ final class Worker {
         if localStales > 0 { tiers.counters.localStale.add(UInt64(localStales)) }
         if localAbsents > 0 { tiers.counters.localAbsent.add(UInt64(localAbsents)) }
         tiers.counters.localLatency.record(UInt64(elapsed), count: UInt64(answered))
+    }
+
+    func markRead(_ connection: Connection) {
+        guard !connection.wasRead else { return }
+        connection.wasRead = true
+        read.append(connection)
     }
 
     func markDirty(_ connection: Connection) {
@@ -176,6 +199,7 @@ final class Worker {
             tiers.flush()
             redis?.flush()
             passage?.flush()
+            sendAnswers()
             let settled = dirty
             dirty = []
             for connection in settled {
@@ -183,7 +207,17 @@ final class Worker {
                 connection.settle()
             }
         } while !dirty.isEmpty || tiers.hasOutgoing || redis?.hasGathered == true || passage?.hasGathered == true
+        if isBatchOpen { endBatch() }
         if isDraining { finishDrainIfIdle() }
+    }
+
+    private func sendAnswers() {
+        // None is added meanwhile: only an event of the loop reads.
+        for connection in read {
+            connection.wasRead = false
+            connection.sendAnswers()
+        }
+        read.removeAll(keepingCapacity: true)
     }
 
     // MARK: Messages

@@ -49,6 +49,9 @@ private func version(_ value: [UInt8], ofKey key: Int) -> UInt64? {
                 expiresAt: at(Int64(round) + 500), verifiedAt: now, staleFor: 1, slidingFor: random.oneIn(2) ? 100 : 0)
             key.withUnsafeBytes { key in
                 let hash = KeyHash(key)
+                tier.prefetchBucket(hash)
+                tier.prefetchEntry(hash)
+                tier.prefetchNeighbours(hash)
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0..<3:
                     sample(number, round).withUnsafeBytes {

@@ -22,6 +22,52 @@ extension RealProcesses {
             #expect(try hearth.client().call("KEYS", "*").items.isEmpty)
         }
 
+        @Test(arguments: [nil, 1, 7, 33, 1000] as [Int?])
+        func `hits, misses and other commands of one pipeline are answered in order, however it is cut`(piece: Int?)
+            throws
+        {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url)
+            try hearth.waitUntilClosed()
+            let direct = try RESPClient(redis.address)
+            let c = try hearth.client()
+            var random = SeededGenerator()
+            for number in 0..<20 { #expect(try c.call("SET", "held\(number)", "value \(number)").text == "OK") }
+            for number in 0..<20 { _ = try direct.call("SET", "cold\(number)", "cold value \(number)") }
+            var asked: [UInt8] = []
+            var expected: [String] = []
+            for turn in 0..<200 {
+                let number = Int.random(in: 0..<20, using: &random)
+                switch Int.random(in: 0..<40, using: &random) {
+                case 0..<30:
+                    asked += RESPClient.encode(["GET", "held\(number)"])
+                    expected.append("value \(number)")
+                case 30..<34:
+                    asked += RESPClient.encode(["get", "cold\(number)"])
+                    expected.append("cold value \(number)")
+                case 34:
+                    asked += RESPClient.encode(["GET", "nothing\(number)"])
+                    expected.append("")
+                case 35:
+                    asked += Array("GET held\(number)\r\n".utf8)
+                    expected.append("value \(number)")
+                case 36:
+                    asked += RESPClient.encode(["SET", "own", "\(turn)"]) + RESPClient.encode(["GET", "own"])
+                    expected += ["OK", "\(turn)"]
+                case 37:
+                    asked += RESPClient.encode(["GET", "held\(number)", "too many"])
+                    expected.append("ERR wrong number of arguments for 'get' command")
+                default:
+                    asked += RESPClient.encode(["ECHO", "\(turn)"])
+                    expected.append("\(turn)")
+                }
+            }
+            for start in stride(from: 0, to: asked.count, by: piece ?? asked.count) {
+                try c.send(raw: Array(asked[start..<min(start + (piece ?? asked.count), asked.count)]))
+            }
+            for (number, text) in expected.enumerated() { #expect(try c.receive().text == text, "reply \(number)") }
+        }
+
         @Test func `a reply keeps the protocol in which it was asked for`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(redis: redis.url)

@@ -1,0 +1,47 @@
+// A GET in the form in which clients send it, found by comparing words instead of reading digits and names.
+//
+// DESIGN: nearly all that a cache is asked is `*2 $3 GET $n key`. Its first fourteen bytes are always the same but for
+// the case of three letters. Whatever else it is, or is not whole yet, is the parser's to judge: this says nil.
+
+/// A whole GET request at a place in a buffer; offsets are the buffer's.
+public struct PlainGet: Sendable, Equatable {
+    /// Where the key begins.
+    public var key: Int
+    public var keyCount: Int
+    /// Where the next request begins.
+    public var end: Int
+
+    /// The longest key of such a request: three digits, and short enough for every limit of the parser.
+    @inlinable public static var keyMax: Int { 511 }
+
+    // "*2\r\n$3\r\n", and "get\r\n$" with the two bytes behind it left out.
+    @usableFromInline static let head = UInt64(littleEndian: 0x0A0D_3324_0A0D_322A)
+    @usableFromInline static let name = UInt64(littleEndian: 0x0000_240A_0D74_6567)
+    @usableFromInline static let nameMask = UInt64(littleEndian: 0x0000_FFFF_FFFF_FFFF)
+    @usableFromInline static let lowerCase = UInt64(littleEndian: 0x0000_0000_0020_2020)
+
+    /// The request at `start`, or nil where it is anything but a whole and plain GET.
+    @inlinable @inline(__always)
+    public init?(_ buffer: UnsafeRawBufferPointer, at start: Int) {
+        guard let base = buffer.baseAddress, buffer.count &- start >= 19 else { return nil }
+        guard base.loadUnaligned(fromByteOffset: start, as: UInt64.self) == Self.head else { return nil }
+        let second = base.loadUnaligned(fromByteOffset: start &+ 8, as: UInt64.self)
+        guard second & Self.nameMask | Self.lowerCase == Self.name else { return nil }
+        var position = start &+ 14
+        var count = 0
+        while position < buffer.count {
+            let digit = Int(base.load(fromByteOffset: position, as: UInt8.self)) &- 48
+            guard digit >= 0, digit < 10, position < start &+ 17 else { break }
+            count = count &* 10 &+ digit
+            position &+= 1
+        }
+        // A leading zero is the parser's to refuse; an empty key is rare enough to leave to it, too.
+        guard count > 0, count <= Self.keyMax, base.load(fromByteOffset: start &+ 14, as: UInt8.self) != 48,
+            position &+ 2 &+ count &+ 2 <= buffer.count,
+            base.loadUnaligned(fromByteOffset: position, as: UInt16.self) == UInt16(littleEndian: 0x0A0D)
+        else { return nil }
+        key = position &+ 2
+        keyCount = count
+        end = key &+ count &+ 2
+    }
+}
