@@ -3,9 +3,9 @@
 //     {"seq":7,"prev":"<64 digits>","time":"2026-01-31T23:59:59.123Z", … ,"hash":"<64 digits>"}
 //
 // DESIGN. `hash` is the SHA-256 of the line's bytes up to the comma before `"hash"`; `prev` is the `hash` of the line
-// before, and 64 zeros in the very first. So a line that was altered shows by itself, and one that was taken out, put in
-// or moved shows by its neighbours. The first three members and the last have fixed places: whether a line is whole is
-// known without reading JSON. A line that tells of the file and not of an access has "event" as its fourth member.
+// before, and 64 zeros in the very first. So a line that was altered shows by itself, and one that was taken out, put
+// in or moved shows by its neighbours. The first three members and the last have fixed places: whether a line is whole
+// is known without reading JSON. A line that tells of the file and not of an access has "event" as its fourth member.
 
 internal import Metrics
 public import Primitives

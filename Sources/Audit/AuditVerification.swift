@@ -134,6 +134,22 @@ public struct AuditVerification {
         return numbered.sorted { ($0.first, $0.place) < ($1.first, $1.place) }.map(\.path)
     }
 
+    /// Calls `body` with each line of a file, whole or not, without its line end.
+    public static func forEachLine(
+        of path: String, fileSystem: any FileSystem = DiskFileSystem(), _ body: ([UInt8]) -> Void
+    ) throws(AuditError) {
+        let bytes = try contents(of: path, fileSystem)
+        for line in bytes.split(separator: 10) { body(Array(line)) }
+    }
+
+    private static func contents(of path: String, _ fileSystem: any FileSystem) throws(AuditError) -> [UInt8] {
+        try attempt { () throws(FileError) -> [UInt8] in
+            let file = try fileSystem.open(path, .readOnly)
+            defer { try? fileSystem.close(file) }
+            return try fileSystem.contents(file, from: 0, to: try fileSystem.size(file))
+        }
+    }
+
     /// Reads the files, in this order, and says what they come to.
     public mutating func verify(_ paths: [String]) throws(AuditError) -> AuditReport {
         for (index, path) in paths.enumerated() { try verify(path, isLast: index == paths.count - 1) }
@@ -145,11 +161,7 @@ public struct AuditVerification {
     // MARK: Lines
 
     private mutating func verify(_ path: String, isLast: Bool) throws(AuditError) {
-        let bytes = try attempt { () throws(FileError) -> [UInt8] in
-            let file = try fileSystem.open(path, .readOnly)
-            defer { try? fileSystem.close(file) }
-            return try fileSystem.contents(file, from: 0, to: try fileSystem.size(file))
-        }
+        let bytes = try Self.contents(of: path, fileSystem)
         report.files.append(AuditReport.File(path: path, lines: 0, first: 0, last: 0))
         bytes.withUnsafeBytes { bytes in
             var damageFrom: Int?

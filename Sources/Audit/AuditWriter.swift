@@ -1,9 +1,9 @@
 // The audit's files: lines are appended to one, which is rotated by its size; belongs to one thread.
 //
-// DESIGN. What is written together is one write. After a failed write what it left behind is cut off again, so the chain
-// in memory and the one in the file stay the same. After a failed sync nothing is known of what was written since the
-// last one: the file is left as it is, and a new one is begun. A rotated file is named after the number of its first
-// line (`audit.log.0000000000000017`) and never renamed again: one rename is all that a crash can come between.
+// DESIGN. What is written together is one write. After a failed write what it left behind is cut off again, so the
+// chain in memory and the one in the file stay the same. After a failed sync nothing is known of what was written since
+// the last one: the file is left as it is, and a new one is begun. A rotated file is named after the number of its
+// first line (`audit.log.0000000000000017`) and never renamed again: one rename is all that a crash can come between.
 //
 // Opening is in AuditWriter+Open.swift, rotation and retention in AuditWriter+Rotate.swift.
 
@@ -48,8 +48,8 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// What happened to the files, for whoever tells the log.
 public enum AuditNote: Sendable, Equatable {
-    /// The chain of an earlier process goes on. So many bytes lie torn behind its last line; `isExpected` where they are
-    /// no more than a kill explains.
+    /// The chain of an earlier process goes on. So many bytes lie torn behind its last line; `isExpected` where they
+    /// are no more than a kill explains.
     case continued(after: AuditEvent.After, tornBytes: Int, isExpected: Bool)
     case rotated(to: String)
     case removed(String)
