@@ -44,6 +44,7 @@ let package = Package(
         room("SegmentLog", ["Primitives"]),
         room("WarmTier", ["SegmentLog", "Primitives"]),
         room("Journal", ["SegmentLog", "Primitives"]),
+        room("Audit", ["SegmentLog", "Metrics", "Primitives"]),
         room("Resilience"),
         room("State", ["CLongDouble", "Primitives"]),
         room(
@@ -52,7 +53,7 @@ let package = Package(
             "Server",
             [
                 "RESP", "Tiers", "LocalTier", "RedisTier", "WarmTier", "Journal", "SegmentLog", "Resilience", "State",
-                "EventLoop",
+                "EventLoop", "Audit",
                 "Metrics", "Admin", "Primitives",
             ]),
         room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
@@ -61,7 +62,7 @@ let package = Package(
             name: "hearth",
             dependencies: [
                 "Server", "Admin", "Configuration", "EventLoop", "Tiers", "LocalTier", "RedisTier", "WarmTier",
-                "Journal", "SegmentLog", "Resilience", "Metrics", "Primitives",
+                "Journal", "SegmentLog", "Audit", "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 
         room("LoadGenerator", ["EventLoop", "Metrics", "RESP"], path: "Benchmarks/Load/LoadGenerator"),
@@ -82,6 +83,7 @@ let package = Package(
         tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
         tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),
         tests("JournalTests", ["Journal", "SegmentLog", "Primitives"]),
+        tests("AuditTests", ["Audit", "SegmentLog", "Primitives"]),
         tests("ResilienceTests", ["Resilience"]),
         tests("MetricsTests", ["Metrics"]),
         tests("AdminTests", ["Admin", "Metrics"]),

@@ -32,6 +32,7 @@ extension Configuration {
         for index in result.policies.indices {
             result.policies[index].maxLocalValue = min(policies[index].maxLocalValue, result.local.shardBytes)
             if result.redisIsOff { result.policies[index].tiers.insert(.warm) }
+            if result.audit.path == nil { result.policies[index].audit = .off }
         }
         return result
     }

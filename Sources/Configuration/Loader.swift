@@ -212,6 +212,7 @@ struct Loader {
         judgeRelations()
         readPolicies()
         warnOfWeakSync()
+        warnOfIdleAudit()
         guard problems.isEmpty else { throw ConfigurationErrors(problems) }
         return LoadedConfiguration(configuration: configuration, warnings: warnings)
     }
@@ -221,6 +222,13 @@ struct Loader {
         let text = "not built yet; \(consequence)"
         guard !warnings.contains(where: { $0.text.hasSuffix(text) }) else { return }
         warn(place, "\(name): \(text)")
+    }
+
+    private mutating func warnOfIdleAudit() {
+        guard let place = given["audit.path"]?.place, configuration.audit.path != nil,
+            configuration.policies.allSatisfy({ $0.audit == .off })
+        else { return }
+        warn(place, "audit.path: no policy says audit: writes or audit: all, so no access is told of")
     }
 
     private mutating func warnOfWeakSync() {

@@ -144,6 +144,12 @@ extension Loader {
                 "\(item.name): max_local_value (\(Units.text(policy.maxLocalValue))) is more than a shard holds "
                     + "(local.max_bytes / local.shards = \(Units.text(shard)))")
         }
+        if policy.audit != .off, configuration.audit.path == nil, !refused.contains("audit.path") {
+            refuse(
+                place("audit"),
+                "\(item.name): audit: \(policy.audit.rawValue) without audit.path: there is no file to "
+                    + "tell of it")
+        }
         if configuration.redisIsOff, !policy.tiers.contains(.warm), !refused.contains("redis.url") {
             refuse(
                 place("tiers"), "\(item.name): tiers without warm while redis.url is off: nobody would keep these keys")

@@ -91,10 +91,23 @@ public struct JournalSection: Sendable, Equatable {
     public init() {}
 }
 
-/// The `audit` key: who touched which record.
+/// The `audit` key: who touched which key, where a policy asks for that.
 public struct AuditSection: Sendable, Equatable {
+    /// What becomes of an access whose line can't be written.
+    public enum OnFailure: String, Sendable, CaseIterable { case refuse, drop }
+    /// How keys stand in the lines.
+    public enum Keys: String, Sendable, CaseIterable { case plain, hashed }
+
     /// The file that lines are appended to; nil writes none.
     public var path: String?
+    public var onFailure = OnFailure.refuse
+    /// When a line is durable.
+    public var sync = JournalSection.Sync.interval(.seconds(1))
+    /// A file of more bytes is rotated.
+    public var maxBytes = 64 << 20
+    /// Rotated files that are kept; nil keeps all.
+    public var keep: Int? = 16
+    public var keys = Keys.plain
 
     public init() {}
 }

@@ -80,9 +80,12 @@ extension Configuration {
 
     private static let planeSettings: [Setting<Configuration>] = [
         Setting("admin.listen", .optional(.address(loopbackOnly: false), "off"), \.admin.listen, .atRestart),
-        Setting("audit.path", .optional(.path(), "null"), \.audit.path, .atRestart) {
-            $0.audit.path == nil ? nil : "no audit is written"
-        },
+        Setting("audit.path", .optional(.path(), "null"), \.audit.path, .atRestart),
+        Setting("audit.on_failure", .choice, \.audit.onFailure, .atRestart),
+        Setting("audit.sync", .journalSync, \.audit.sync, .atRestart),
+        Setting("audit.max_bytes", .bytes(from: 64 << 10, to: 1 << 40), \.audit.maxBytes, .atRestart),
+        Setting("audit.keep", .optional(.integer(1...1_000_000), "all"), \.audit.keep, .atRestart),
+        Setting("audit.keys", .choice, \.audit.keys, .atRestart),
         Setting(
             "commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command),
             \.commands.allow),
@@ -108,6 +111,7 @@ extension Configuration {
         Setting("max_value", .bytes(from: 1, to: 512 << 20), \.maxValue),
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
+        Setting("audit", .choice, \.audit),
     ]
 
     /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis

@@ -2,7 +2,7 @@
 
 extension FileSystem {
     /// Reads until `buffer` is full or the file ends; returns how many bytes came.
-    func readFully(
+    public func readFully(
         _ file: OpenFile, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(FileError) -> Int {
         var done = 0
@@ -17,7 +17,7 @@ extension FileSystem {
     }
 
     /// Writes all of `buffer`. A call that takes nothing is a full device.
-    func writeFully(_ file: OpenFile, from buffer: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
+    public func writeFully(_ file: OpenFile, from buffer: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
         var done = 0
         while done < buffer.count {
             let count = try write(file, from: UnsafeRawBufferPointer(rebasing: buffer[done...]), at: offset + done)

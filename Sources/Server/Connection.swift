@@ -49,6 +49,10 @@ final class Slot {
     let version: ProtocolVersion
     /// The request's size where it is a write; writes hold their values until they are answered.
     let requestBytes: Int
+    /// What of it is to be audited, until its reply is known.
+    var audited: AuditedRequest?
+    /// Its reply is known, and waits until the audit has its line.
+    fileprivate var isWithheld = false
 
     init(
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
@@ -80,6 +84,8 @@ final class Connection: StreamDelegate {
     // What the client has told of itself.
     var version = ProtocolVersion.resp2
     var name: [UInt8] = []
+    /// Whom it acts for (HEARTH ACTOR); empty where it has not said.
+    var actor: [UInt8] = []
     var library: [UInt8] = []
     var libraryVersion: [UInt8] = []
     private(set) var isAuthenticated: Bool { didSet { judgePlain() } }
@@ -98,6 +104,8 @@ final class Connection: StreamDelegate {
     /// Why Redis's command table did not come, for the request that waited for it.
     var tableRefusal: String?
     var lastCommand = ""
+    /// What of the request under way is to be audited, until it has its place among the replies.
+    var audited: AuditedRequest?
 
     private var parser: RequestParser
     private let input = InputBuffer()
@@ -144,15 +152,17 @@ final class Connection: StreamDelegate {
         openedAt = Loop.monotonicNanoseconds
         activeAt = openedAt
         isAuthenticated = worker.configuration.password == nil
-        isPlain = worker.configuration.password == nil
+        isPlain = worker.configuration.password == nil && !worker.auditsReads
         parser = RequestParser(requestMax: worker.configuration.maxRequest)
         parser.isAuthenticated = isAuthenticated
         stream.delegate = self
     }
 
-    private func judgePlain() {
-        isPlain = isAuthenticated && transaction == nil && pin == nil && watch == .none
-    }
+    /// Nothing about this client keeps a GET from local memory, though the key's policy may.
+    var isOrdinary: Bool { isAuthenticated && transaction == nil && pin == nil && watch == .none }
+
+    /// To be called as well when what is audited has changed.
+    func judgePlain() { isPlain = isOrdinary && !worker.auditsReads }
 
     /// A command of this client waits in Redis for something to happen.
     private var isBlockedInRedis: Bool { pin.map { $0.blocked > 0 } ?? false }
@@ -341,7 +351,8 @@ final class Connection: StreamDelegate {
     /// Where a reply that is known now is written: behind those before it.
     @inline(__always)
     func immediate(_ write: (OutputBuffer) -> Void) {
-        guard slotCount > 0 else { return write(output) }
+        guard slotCount > 0 || audited != nil else { return write(output) }
+        guard audited == nil else { return complete(reserve(keys: [], isWrite: false), write) }
         let slot = Slot(
             keys: [], isWrite: false, isBarrier: false, operation: nil, startedAt: worker.batchStart, version: version,
             requestBytes: 0)
@@ -363,6 +374,8 @@ final class Connection: StreamDelegate {
         let slot = Slot(
             keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart,
             version: version, requestBytes: requestBytes, lane: lane, hasEffect: hasEffect ?? isWrite)
+        slot.audited = audited
+        audited = nil
         slots.append(slot)
         account(slot, 1)
         return slot
@@ -385,19 +398,43 @@ final class Connection: StreamDelegate {
 
     /// Fills a slot; what is then in order goes out with this iteration of the loop.
     func complete(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
-        precondition(!slot.isDone, "BUG: a request answered twice")
-        slot.isDone = true
+        precondition(!slot.isDone && !slot.isWithheld, "BUG: a request answered twice")
         account(slot, -1)
         if let operation = slot.operation {
             worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
         }
-        guard !isClosed else { return }
-        if slots[firstSlot] === slot {
+        if let audited = slot.audited.take() {
+            write(slot.reply)
+            waitingBytes += slot.reply.count
+            // Of a client that has gone, too.
+            slot.isWithheld = worker.audit?.submit(audited, self, slot) ?? false
+            if slot.isWithheld { return }
+        } else if !isClosed, slots[firstSlot] === slot {
             write(output)
-        } else {
+        } else if !isClosed {
             write(slot.reply)
             waitingBytes += slot.reply.count
         }
+        conclude(slot)
+    }
+
+    /// Lets a reply go that waited for its line in the audit, or an error in its place.
+    func release(_ slot: Slot, refusal: String?) {
+        slot.isWithheld = false
+        if let refusal {
+            waitingBytes -= slot.reply.count
+            slot.reply.reset()
+            slot.reply.error(refusal)
+            waitingBytes += slot.reply.count
+            worker.tiers.counters.unavailable.add()
+        }
+        conclude(slot)
+    }
+
+    /// What is in order now goes out with this iteration of the loop.
+    private func conclude(_ slot: Slot) {
+        slot.isDone = true
+        guard !isClosed else { return }
         while firstSlot < slots.count, slots[firstSlot].isDone {
             output.append(slots[firstSlot].reply.bytes)
             waitingBytes -= slots[firstSlot].reply.count

@@ -51,6 +51,10 @@ extension ProcessContext {
         } else {
             components.append(Readiness.Component("warm", .ok))
         }
+        if let audit = snapshot.audit {
+            components.append(
+                Readiness.Component("audit", audit.degradation == nil ? .ok : .degraded, audit.degradation ?? ""))
+        }
         return Readiness(isReady: isServing, components: components)
     }
 

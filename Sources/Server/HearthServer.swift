@@ -3,7 +3,7 @@
 //     main thread (listener, signals) ──descriptors──► worker threads (a loop each)
 //                                                         │  mailboxes
 //     log thread     admin thread (its own module)        ▼
-//                                                warm writer, warm readers
+//                                      warm writer, warm readers, journal, audit
 //
 // DESIGN: the socket is looked at first, so that a second start says so and touches nothing; the warm tier next, whose
 // lock keeps a second process from its files; clients come last. The end goes the other way round.
@@ -27,10 +27,13 @@ public struct ServerPlan: Sendable {
     public var journal: JournalPlan?
     public var breaker: BreakerConfiguration
     public var policies: PolicyTable
+    /// Nil where nothing is audited.
+    public var audit: AuditPlan?
 
     public init(
         server: ServerConfiguration, redis: RedisConfiguration?, local: LocalTierConfiguration,
-        warm: WarmTierConfiguration, journal: JournalPlan?, breaker: BreakerConfiguration, policies: PolicyTable
+        warm: WarmTierConfiguration, journal: JournalPlan?, breaker: BreakerConfiguration, policies: PolicyTable,
+        audit: AuditPlan? = nil
     ) {
         self.server = server
         self.redis = redis
@@ -39,6 +42,7 @@ public struct ServerPlan: Sendable {
         self.journal = journal
         self.breaker = breaker
         self.policies = policies
+        self.audit = audit
     }
 }
 
@@ -47,6 +51,7 @@ public final class HearthServer {
     let context: ProcessContext
     let warm: WarmService
     let journal: JournalService?
+    let audit: AuditService?
     private let clientName: String?
     let workers: [WorkerHandle]
     private let loop = Loop()
@@ -85,7 +90,8 @@ public final class HearthServer {
         let journal = try plan.journal.map { plan in
             try JournalService(plan, local: local, changeWarm: { warm.change($0, $1) }, log: log)
         }
-        (self.warm, self.journal) = (warm, journal)
+        let audit = try plan.audit.map { try AuditService($0, log: log) }
+        (self.warm, self.journal, self.audit) = (warm, journal, audit)
         clientName = journal.map { Replay.clientName(identity: $0.identity, life: .random(in: .min ... .max)) }
         let redis = Self.named(plan.redis, clientName)
         context = ProcessContext(
@@ -95,9 +101,9 @@ public final class HearthServer {
             onMisconfigured: { control.send(.misconfigured($0)) })
         let context = context
         workers = (0..<plan.server.workers).map {
-            WorkerHandle(Worker(index: $0, process: context, warm: warm, journal: journal))
+            WorkerHandle(Worker(index: $0, process: context, warm: warm, journal: journal, audit: audit))
         }
-        context.attach(workers: workers, warm: warm, journal: journal)
+        context.attach(workers: workers, warm: warm, journal: journal, audit: audit)
         var listeners = [try ListeningSocket.unix(plan.server.socketPath, mode: plan.server.socketMode)]
         if let tcp = plan.server.tcpListen { listeners.append(try ListeningSocket.tcp(tcp)) }
         self.listeners = listeners
@@ -122,7 +128,11 @@ public final class HearthServer {
         for signal in [2, 15] as [Int32] {
             signals.append(SignalSource(signal, on: loop) { [unowned self] in self.stop() })
         }
-        signals.append(SignalSource(1, on: loop) { [unowned self] in self.onReload() })
+        signals.append(
+            SignalSource(1, on: loop) { [unowned self] in
+                self.audit?.reopen()
+                self.onReload()
+            })
         for worker in workers { worker.start() }
         for listener in listeners {
             do {
@@ -147,6 +157,9 @@ public final class HearthServer {
         }
         if !warm.stop(waitingUpToMilliseconds: drain.milliseconds + 5000) {
             context.log.write(.error, "warm_stop_timed_out")
+        }
+        if let audit, !audit.stop(waitingUpToMilliseconds: drain.milliseconds + 5000) {
+            context.log.write(.error, "audit_stop_timed_out")
         }
         context.log.write(.info, "stopped")
     }

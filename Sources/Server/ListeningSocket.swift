@@ -180,7 +180,7 @@ final class ListeningSocket {
             guard client < 0 else {
                 _ = fcntl(client, F_SETFD, FD_CLOEXEC)
                 _ = fcntl(client, F_SETFL, O_NONBLOCK)
-                return .client(client, isUnix ? Self.peer(client) : Peer(uid: getuid(), gid: getgid(), pid: 0))
+                return .client(client, isUnix ? Self.peer(client) : Self.remotePeer(client))
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
@@ -188,6 +188,31 @@ final class ListeningSocket {
             default: return .exhausted(Self.reason())
             }
         }
+    }
+
+    /// Who connected by TCP, of whom nothing but the address is known.
+    private static func remotePeer(_ descriptor: Int32) -> Peer {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var host = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let port = withUnsafeMutablePointer(to: &storage) { storage -> UInt16? in
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> UInt16? in
+                guard getpeername(descriptor, address, &size) == 0 else { return nil }
+                let raw = UnsafeMutableRawPointer(address)
+                if Int32(address.pointee.sa_family) == AF_INET6 {
+                    let v6 = raw.assumingMemoryBound(to: sockaddr_in6.self)
+                    inet_ntop(AF_INET6, &v6.pointee.sin6_addr, &host, socklen_t(host.count))
+                    return UInt16(bigEndian: v6.pointee.sin6_port)
+                }
+                let v4 = raw.assumingMemoryBound(to: sockaddr_in.self)
+                inet_ntop(AF_INET, &v4.pointee.sin_addr, &host, socklen_t(host.count))
+                return UInt16(bigEndian: v4.pointee.sin_port)
+            }
+        }
+        let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let address = name.contains(":") ? "[\(name)]" : name
+        return Peer(
+            uid: getuid(), gid: getgid(), pid: 0, address: port.map { "\(address):\($0)" } ?? "unknown")
     }
 
     /// Who connected, by the kernel's word.

@@ -56,7 +56,7 @@ public final class Log: Sendable {
         guard let suppressed = admit(event) else { return }
         var json = JSONWriter()
         json.object {
-            $0.member("time", Self.rfc3339(Loop.wallClock))
+            $0.member("time", Loop.wallClock.rfc3339)
             $0.member("level", level.label)
             $0.member("event", event)
             fields(&$0)
@@ -96,21 +96,6 @@ public final class Log: Sendable {
             guard count > 0 else { return }
             offset += count
         }
-    }
-
-    /// `2026-01-31T23:59:59.123Z`.
-    static func rfc3339(_ time: Timestamp) -> String {
-        var seconds = time_t(time.milliseconds / 1000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        func padded(_ value: Int, _ width: Int) -> String {
-            let text = String(value)
-            return String(repeating: "0", count: max(0, width - text.count)) + text
-        }
-        let date =
-            "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
-        let clock = "\(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2)):\(padded(Int(parts.tm_sec), 2))"
-        return "\(date)T\(clock).\(padded(Int(time.milliseconds % 1000), 3))Z"
     }
 }
 

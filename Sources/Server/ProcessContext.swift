@@ -25,7 +25,13 @@ final class ProcessContext: Sendable {
     let clientsConnected = Gauge()
     let clientsRejected = SharedCounter()
     /// What was started with this context; set once, before any thread is.
-    private let parts = Locked<(workers: [WorkerHandle], warm: WarmService?, journal: JournalService?)>(([], nil, nil))
+    private let parts = Locked(Parts())
+    private struct Parts {
+        var workers: [WorkerHandle] = []
+        var warm: WarmService?
+        var journal: JournalService?
+        var audit: AuditService?
+    }
     private let clientID = Atomic<Int64>(0)
     /// Pinned connections to Redis that clients have.
     let pinsInUse = Atomic<Int64>(0)
@@ -46,12 +52,13 @@ final class ProcessContext: Sendable {
         self.onMisconfigured = onMisconfigured
     }
 
-    func attach(workers: [WorkerHandle], warm: WarmService, journal: JournalService?) {
-        parts.withLock { $0 = (workers, warm, journal) }
+    func attach(workers: [WorkerHandle], warm: WarmService, journal: JournalService?, audit: AuditService?) {
+        parts.withLock { $0 = Parts(workers: workers, warm: warm, journal: journal, audit: audit) }
     }
     var workers: [WorkerHandle] { parts.withLock { $0.workers } }
     var warm: WarmService? { parts.withLock { $0.warm } }
     var journal: JournalService? { parts.withLock { $0.journal } }
+    var audit: AuditService? { parts.withLock { $0.audit } }
 
     func nextClientID() -> Int64 { clientID.add(1, ordering: .relaxed).newValue }
 

@@ -9,7 +9,7 @@ internal import WarmTier
 extension Snapshot {
     var families: [MetricFamily] {
         lookupFamilies + redisFamilies + (journal?.families(reads: counters.journalReads) ?? []) + tierFamilies
-            + clientFamilies
+            + (audit?.families ?? []) + clientFamilies
     }
 
     private func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {

@@ -64,7 +64,7 @@ extension Snapshot {
                 ] + (journal?.informationLines ?? [])
                     + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", "\($0.count)") }
             ),
-            ("Latencystats", latencies),
+            ("Latencystats", latencies), ("Audit", audit?.informationLines ?? [("audit_state", "off")]),
             ("Keyspace", hasRedis ? [] : [("db0", "keys=\(warm.entries),expires=0,avg_ttl=0")]),
         ]
     }
@@ -78,7 +78,7 @@ extension Snapshot {
 
     /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
-        processFields + breakerFields + (journal?.statusFields ?? []) + tierFields
+        processFields + breakerFields + (journal?.statusFields ?? []) + tierFields + (audit?.statusFields ?? [])
             + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }
             + percentiles.flatMap { tier, histogram in
                 [("p50", histogram.p50), ("p95", histogram.p95), ("p99", histogram.p99), ("p99.9", histogram.p999)]
@@ -174,6 +174,7 @@ extension Snapshot {
                 }
             }
             writeTiers(&json)
+            if let audit { json.object("audit") { audit.write(&$0) } }
         }
         return json.bytes
     }

@@ -27,6 +27,7 @@ struct Snapshot {
     let warmChangesDropped: Int
     let warmReadsWaiting: Int
     let journal: JournalFigures?
+    let audit: AuditFigures?
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -89,6 +90,7 @@ struct Snapshot {
         warmChangesDropped = context.warm?.changesDropped.load(ordering: .relaxed) ?? 0
         warmReadsWaiting = context.warm?.reads.count ?? 0
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
+        audit = context.audit.map { AuditFigures($0) }
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)

@@ -38,7 +38,20 @@ extension Worker {
             if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
+        if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
+    }
+
+    /// Where some reads are audited, the others are answered by local memory all the same.
+    private func answerUnaudited(
+        _ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange]
+    ) -> Bool {
+        guard ranges.count == 2, ranges[0].count == 3, connection.isOrdinary, Self.isGet(base + ranges[0].offset),
+            let output = connection.directOutput
+        else { return false }
+        let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
+        guard tiers.policies.policies[tiers.policies.index(for: key)].audit != .all else { return false }
+        return answerFromLocal(key, output, connection.version)
     }
 
     @inline(__always)
@@ -123,6 +136,8 @@ extension Worker {
         // A MULTI under a WATCH that is still under way would overtake it.
         let waits = command.flags.contains(.barrier) || connection.watch == .set && command.name == "multi"
         if waits, !connection.isIdle { return false }
+        if auditsAnything, !admitAudited(command, connection, arguments) { return true }
+        defer { connection.audited = nil }
         connection.lastCommand = command.name
         do {
             switch command.action {
@@ -180,7 +195,9 @@ extension Worker {
             if let refusal = refusal(of: command) {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
-                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) { replies in
+                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) {
+                    [tiers] replies in
+                    if tiers.answersFromJournal { slot.audited?.noteJournaled() }
                     connection.complete(slot) { $0.reply(replies[0], slot.version) }
                 }
             }
@@ -220,6 +237,7 @@ extension Worker {
                     connection.complete(slot) { $0.reply(reply, slot.version) }
                 }
             }
+            slot.audited?.note(reading)
             let reply = read.reply(for: reading, now: Loop.wallClock)
             connection.complete(slot) { $0.reply(reply, slot.version) }
         }
@@ -231,6 +249,7 @@ extension Worker {
         let bytesMax = configuration.maxOutput
         let gathering = Gathering(count: keys.count, bytesMax: bytesMax) { readings in
             let now = Loop.wallClock
+            if let readings { slot.audited?.note(readings) }
             connection.complete(slot) { output in
                 guard let readings else {
                     return output.error(

@@ -17,6 +17,8 @@ enum WorkerMessage: Sendable {
     case reload(PolicyTable, RedisConfiguration?, ServerConfiguration)
     /// Takes no more requests, answers what is in flight, and stops; after so long in any case.
     case drain(milliseconds: Int64)
+    /// The audit has this worker's lines up to a ticket, or says why it has not.
+    case audited(through: UInt64, failure: String?)
 }
 
 /// Who is on the other side of a connection.
@@ -24,6 +26,8 @@ struct Peer: Sendable {
     var uid: UInt32
     var gid: UInt32
     var pid: Int32
+    /// The other side's address where it came by TCP; nothing else is known of it then.
+    var address: String?
 }
 
 /// A worker; everything but `mailbox`, `counters` and `tiers.counters` belongs to its thread.
@@ -53,6 +57,11 @@ final class Worker {
     private var replayConnection: RedisConnection?
     /// Nil where no Redis is configured.
     private(set) var passage: Passage?
+    /// Nil where there is no audit.
+    let audit: AuditPort?
+    /// Whether the policies ask for any reads, and for any writes, to be audited.
+    private(set) var auditsReads = false
+    private(set) var auditsWrites = false
     private let receiver: Receiver
     private let scheduler: LoopScheduler
 
@@ -69,7 +78,9 @@ final class Worker {
     var localStales = 0
 
     /// Made on the thread that starts the server, handed to its own by `run`.
-    init(index: Int, process: ProcessContext, warm: WarmService?, journal: JournalService?) {
+    init(
+        index: Int, process: ProcessContext, warm: WarmService?, journal: JournalService?, audit: AuditService?
+    ) {
         self.index = index
         self.process = process
         local = process.share.local
@@ -96,6 +107,7 @@ final class Worker {
         let port = warm.map { [mailbox] warm in WarmPort(warm, mailbox: mailbox) }
         let journalPort = journal.map { [mailbox] journal in JournalPort(journal, mailbox: mailbox) }
         self.journal = journalPort
+        self.audit = audit.map { [mailbox] audit in AuditPort(audit, mailbox: mailbox) }
         tiers = Tiers(
             share: process.share, policies: policies, redis: redis, warm: port, journal: journalPort,
             scheduler: scheduler)
@@ -114,6 +126,7 @@ final class Worker {
             }
         }
         receiver.worker = self
+        judgeAudit()
         tiers.onJournaled = { [unowned process] in process.replayNow() }
         redis?.delegate = receiver
         redis?.gathersUntilFlush = true
@@ -235,8 +248,17 @@ final class Worker {
             // about again. Each worker does so for what it might have filled until now.
             process.share.local.requireThought()
             configuration = server
+            judgeAudit()
         case .drain(let milliseconds): drain(milliseconds)
+        case .audited(let ticket, let failure): audit?.written(through: ticket, failure: failure)
         }
+    }
+
+    /// Takes over what the policies ask for.
+    private func judgeAudit() {
+        auditsReads = audit != nil && tiers.policies.auditsReads
+        auditsWrites = audit != nil && tiers.policies.auditsWrites
+        for connection in connections.values { connection.judgePlain() }
     }
 
     private func adopt(_ descriptor: Int32, _ isUnix: Bool, _ peer: Peer) {

@@ -59,9 +59,12 @@ public final class SimulatedFileSystem: FileSystem {
         var isLocked = false
     }
 
+    /// What one call did to names; of a rename both or neither are there after a loss of power (POSIX: it is atomic).
     private struct NameChange {
-        var name: String
-        var file: Int?
+        var names: [(name: String, file: Int?)]
+
+        init(name: String, file: Int?) { names = [(name, file)] }
+        init(from: String, to: String, file: Int) { names = [(to, file), (from, nil)] }
     }
 
     private struct State {
@@ -131,7 +134,7 @@ public final class SimulatedFileSystem: FileSystem {
     public func restorePower() {
         state.withLock { state in
             for change in state.nameChanges where Bool.random(using: &state.random) {
-                state.durableNames[change.name] = change.file
+                for (name, file) in change.names { state.durableNames[name] = file }
             }
             state.names = state.durableNames
             state.nameChanges = []
@@ -357,10 +360,11 @@ public final class SimulatedFileSystem: FileSystem {
     public func synchronizeDirectory(_ path: String) throws(FileError) {
         try access { state throws(FileError) in
             try Self.enter(&state, .synchronizeDirectory, path)
-            for change in state.nameChanges where change.name.hasPrefix(path + "/") {
-                state.durableNames[change.name] = change.file
+            let synchronised = { (change: NameChange) in change.names.contains { $0.name.hasPrefix(path + "/") } }
+            for change in state.nameChanges where synchronised(change) {
+                for (name, file) in change.names { state.durableNames[name] = file }
             }
-            state.nameChanges.removeAll { $0.name.hasPrefix(path + "/") }
+            state.nameChanges.removeAll(where: synchronised)
         }
     }
 
@@ -389,8 +393,7 @@ public final class SimulatedFileSystem: FileSystem {
                 throw FileError(operation: .rename, path: path, code: .noSuchFile)
             }
             state.names[newPath] = number
-            state.nameChanges.append(NameChange(name: newPath, file: number))
-            state.nameChanges.append(NameChange(name: path, file: nil))
+            state.nameChanges.append(NameChange(from: path, to: newPath, file: number))
         }
     }
 

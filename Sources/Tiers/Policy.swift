@@ -18,6 +18,9 @@ public struct Policy: Sendable, Equatable {
     /// What NX, XX and the like do in an outage.
     public enum ConditionalOnOutage: String, Sendable, CaseIterable { case refuse, held }
 
+    /// Which accesses are told of in the audit.
+    public enum Audit: String, Sendable, CaseIterable { case off, writes, all }
+
     /// Which tiers may hold the keys of a policy.
     public struct TierSet: OptionSet, Sendable, Hashable {
         public let rawValue: UInt8
@@ -59,6 +62,8 @@ public struct Policy: Sendable, Equatable {
     public var maxLocalValue = 1 << 20
     /// How many replicas must have a write before it counts.
     public var waitReplicas = 0
+    /// Which accesses to the keys are told of in the audit.
+    public var audit = Audit.off
 
     public init() {}
 }

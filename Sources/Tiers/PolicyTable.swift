@@ -9,6 +9,9 @@ internal import Primitives
 public struct PolicyTable: Sendable {
     /// All policies, that of the empty prefix first, then in byte order of their prefixes.
     public let policies: [Policy]
+    /// Whether any policy has reads, and any has writes, audited.
+    public let auditsReads: Bool
+    public let auditsWrites: Bool
     private let lengths: [Int]
     private let byHash: [UInt64: Int]
 
@@ -23,6 +26,8 @@ public struct PolicyTable: Sendable {
             precondition(previous == nil, "BUG: two policies for one prefix reached the table")
         }
         self.policies = policies
+        auditsReads = policies.contains { $0.audit == .all }
+        auditsWrites = policies.contains { $0.audit != .off }
         self.byHash = byHash
         lengths = Set(policies.map(\.prefix.count)).filter { $0 > 0 }.sorted(by: >)
     }

@@ -45,6 +45,8 @@ public final class Tiers {
     let warm: (any WarmAccess)?
     /// Nil where nothing is journaled: writes in an outage are refused.
     let journal: (any JournalAccess)?
+    /// Whether the completion that runs at this moment hears the journal's word, and not that of the authority.
+    public internal(set) var answersFromJournal = false
     /// Called after a write was journaled, so that a replay that can begin does.
     public var onJournaled: () -> Void = {}
     /// Requests that wait until writes of their keys have reached Redis.

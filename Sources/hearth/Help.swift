@@ -66,6 +66,16 @@ extension CommandLineTool {
                     export DIR read the files of a Hearth that is gone; they write nothing.
                     """, run: { $0.journal() }),
             Entry(
+                name: "audit", usage: "audit verify|show [FILE…]",
+                summary: "whether the audit is whole, and who touched a key",
+                details: """
+                    verify reads the files in the order of their lines and says where a line was altered, taken out, put
+                    in, moved or cut off. Without FILE it reads those of audit.path, and asks a running Hearth where its
+                    audit stands. --head SEQUENCE:HASH compares with a head that was kept elsewhere; --partial allows
+                    the row to begin and end with any file. show prints lines: --key KEY, --actor NAME, --command NAME,
+                    --since 2026-01-31T23:00. Exit codes: 0 it is whole, 69 it is not, or can't be read.
+                    """, run: { $0.audit() }),
+            Entry(
                 name: "check", usage: "check FILE", summary: "say what is wrong with a configuration",
                 details:
                     "Every mistake, with file, line, column and a suggestion. Exit codes: 0 it is good, 78 it is not.",

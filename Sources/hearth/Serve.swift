@@ -1,6 +1,7 @@
 // `hearth serve`: the configuration becomes a running server, and SIGHUP makes it another.
 
 internal import Admin
+internal import Audit
 internal import Configuration
 internal import EventLoop
 internal import Journal
@@ -122,7 +123,24 @@ extension Configuration {
                 window: breaker.window, minCalls: breaker.minCalls, failureRate: breaker.failureRate,
                 consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
                 slowRate: breaker.slowRate, open: breaker.open, openMax: breaker.openMax, probes: breaker.probes),
-            policies: PolicyTable(policies))
+            policies: PolicyTable(policies), audit: audit.plan)
+    }
+}
+
+extension AuditSection {
+    /// Nil where there is no file.
+    var plan: AuditPlan? {
+        guard let path else { return nil }
+        let mode: AuditPlan.Sync =
+            switch sync {
+            case .always: .always
+            case .interval(let duration): .interval(milliseconds: Int(duration.milliseconds))
+            case .never: .never
+            }
+        return AuditPlan(
+            options: AuditOptions(
+                path: path, maxBytes: maxBytes, keep: keep, keys: keys == .plain ? .plain : .hashed),
+            sync: mode, refuses: onFailure == .refuse)
     }
 }
 

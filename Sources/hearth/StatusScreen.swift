@@ -75,6 +75,16 @@ struct StatusScreen {
                 + "\(total("writes_failed")) writes failed, \(total("command_errors")) errors",
             "redis       \(total("redis_pipeline_depth")) requests wait, \(total("redis_connects")) connections made, "
                 + "\(total("redis_disconnects")) lost",
+        ] + audit
+    }
+
+    private var audit: [String] {
+        func total(_ name: String) -> String { Figures.count(status.number(name)) }
+        guard !status.text("audit_state").isEmpty else { return [] }
+        let state = status.text("audit_state") == "healthy" ? "" : "; DEGRADED: its lines can't be written"
+        return [
+            "audit       \(total("audit_lines")) lines, \(total("audit_dropped")) dropped, "
+                + "\(total("audit_refused")) refused\(state)"
         ]
     }
 }

@@ -16,7 +16,13 @@ import Testing
     }
 
     @Test func `every metric is in docs operations`() throws {
-        let server = try HearthProcess(redis: "unix:///nonexistent/redis.sock")
+        let directory = try TemporaryDirectory()
+        let server = try HearthProcess(
+            redis: "unix:///nonexistent/redis.sock",
+            extra: """
+                audit: {path: "\(directory.file("audit.log"))"}
+                policies: [{prefix: "", audit: all}]
+                """)
         // A transition, so that no family is without samples.
         _ = try server.client().call("HEARTH", "BREAKER", "OPEN")
         let exposition = try server.client().call("HEARTH", "METRICS").text

@@ -115,10 +115,13 @@ import Tiers
         }
     }
 
-    @Test func `what does not work yet is warned of when it is asked for, once`() throws {
+    @Test func `what has no effect, or weakens a promise, is warned of when it is asked for`() throws {
         #expect(try warnings("journal: {sync: always}\npolicies: [{prefix: '', on_outage: journal}]").isEmpty)
         #expect(
-            try warnings("audit: {path: /a}") == ["hearth.yaml:1:15: audit.path: not built yet; no audit is written"])
+            try warnings("audit: {path: /a}") == [
+                "hearth.yaml:1:15: audit.path: no policy says audit: writes or audit: all, so no access is told of"
+            ])
+        #expect(try warnings("audit: {path: /a}\npolicies: [{prefix: 'a:', audit: writes}]").isEmpty)
         #expect(try warnings("audit: {path: /a}\ncommands: {allow: [config set]}").count == 1)
         #expect(
             try warnings("audit: {path: null}\ncommands: {allow: []}\npolicies: [{prefix: '', on_outage: reject}]")

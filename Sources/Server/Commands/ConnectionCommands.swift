@@ -34,6 +34,7 @@ enum ConnectionCommands {
                 c.worker.passage?.release(c, spoiled: true)
                 c.version = .resp2
                 c.name = []
+                c.actor = []
                 if c.worker.configuration.password != nil { c.requireAuthentication() }
                 c.immediate { $0.simple("RESET") }
             }),

@@ -20,10 +20,11 @@ enum HearthCommands {
                 case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
                 case ("breaker", 2...3): try breaker(c, a)
                 case ("journal", 2...): try JournalCommands.run(c, a)
+                case ("actor", 3): try actor(c, a.bytes(2))
                 case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
                 case ("help", 2): help(c)
                 case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
-                    ("version", _):
+                    ("version", _), ("actor", _):
                     throw .arity("hearth|\(a.lowercased(1))")
                 default: throw .unknownSubcommand(a.text(1), of: "hearth")
                 }
@@ -42,12 +43,29 @@ enum HearthCommands {
                 "    Per tier: sum and maximum in nanoseconds, then each occupied bucket's middle and count.",
                 "BREAKER [OPEN|CLOSE|AUTO]",
                 "    The breaker's state; forces it, or gives it back to its own judgement.",
+                "ACTOR <name>", "    Whom this connection acts for, in the audit; an empty name is nobody.",
                 "VERSION", "    Hearth's version.",
             ] + JournalCommands.help
         c.immediate { output in
             output.arrayHead(lines.count)
             for line in lines { output.simple(bytes: Array(line.utf8)) }
         }
+    }
+
+    // MARK: ACTOR
+
+    /// The longest name of an actor, in bytes.
+    private static let actorBytesMax = 256
+
+    private static func actor(_ c: Connection, _ name: [UInt8]) throws(CommandError) {
+        guard name.count <= actorBytesMax else {
+            throw CommandError("ERR an actor's name has at most \(actorBytesMax) bytes; this one has \(name.count)")
+        }
+        guard let text = String(validating: name, as: UTF8.self),
+            !text.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) })
+        else { throw CommandError("ERR an actor's name is UTF-8 without control characters") }
+        c.actor = name
+        c.immediate { $0.simple("OK") }
     }
 
     // MARK: EXPLAIN and POLICY
@@ -94,6 +112,7 @@ enum HearthCommands {
                     ("negative_ttl_ms", time(policy.negativeTTL)),
                     ("default", policy.defaultContext.map { .text($0.template) } ?? .null),
                     ("on_absent", .text(policy.onAbsent.rawValue)), ("on_outage", .text(policy.onOutage.rawValue)),
+                    ("audit", .text(policy.audit.rawValue)),
                     ("tiers", .text(tiers.filter { policy.tiers.contains($0.0) }.map(\.1).joined(separator: " "))),
                     ("max_value", .integer(Int64(policy.maxValue))),
                     ("max_local_value", .integer(Int64(policy.maxLocalValue))),

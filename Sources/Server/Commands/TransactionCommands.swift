@@ -26,6 +26,9 @@ final class Transaction {
     /// A command was malformed: EXEC will refuse the whole.
     var isAborted = false
     private(set) var bytes = 0
+    /// What a pinned transaction touches that is audited, and how many commands Redis has queued of it.
+    var pinnedTouches: [AuditedTouch] = []
+    var queuedInRedis = 0
 
     var count: Int { commands.count + failures.count }
 
@@ -142,6 +145,12 @@ enum TransactionCommands {
                     + (wasWatching ? "this client's keys were watched" : "this transaction was queued")
                     + " ended; nothing of it was done. Begin again")
         }
+        let touches = transaction.isAborted || !c.worker.auditsAnything ? [] : transaction.touches(c.worker)
+        if let refusal = c.worker.audit?.admit(touches, c) {
+            PinnedTransaction.end(c)
+            c.worker.tiers.counters.unavailable.add()
+            throw CommandError("UNAVAILABLE \(refusal)")
+        }
         if transaction.isPinned, !transaction.isAborted { return PinnedTransaction.execute(c, transaction) }
         PinnedTransaction.end(c)
         guard !transaction.isAborted else {
@@ -154,7 +163,8 @@ enum TransactionCommands {
         let slot = c.reserve(
             keys: keys, isWrite: true, isBarrier: transaction.commands.contains { $0.command == .removeAll },
             operation: .transaction, requestBytes: transaction.bytes)
-        c.worker.tiers.perform(transaction.commands, isTransaction: true) { replies in
+        c.worker.tiers.perform(transaction.commands, isTransaction: true) { [tiers = c.worker.tiers] replies in
+            if tiers.answersFromJournal { slot.audited?.noteJournaled() }
             c.complete(slot) { output in
                 // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
                 if case .error(let text)? = replies.first, text.starts(with: "UNAVAILABLE".utf8),

@@ -87,10 +87,10 @@ enum PinnedTransaction {
         if !transaction.isPinned {
             let queued = transaction.words { c.worker.asRedisIsToldIt($0) }
             request.ahead = [[Array("MULTI".utf8)]] + queued
-            for words in queued { transaction.note(words, table) }
+            for words in queued { transaction.note(words, table, c.worker) }
             transaction.isPinned = true
         }
-        transaction.note(words, table)
+        transaction.note(words, table, c.worker)
         transaction.count(Passage.bytes(words))
         c.worker.counters.commands.add()
         let slot = c.reserve(
@@ -134,8 +134,12 @@ enum PinnedTransaction {
 
 extension Transaction {
     /// Notes what a queued command may change.
-    fileprivate func note(_ words: [[UInt8]], _ table: RedisCommandTable) {
+    fileprivate func note(_ words: [[UInt8]], _ table: RedisCommandTable, _ worker: Worker) {
         let understood = UnderstoodRequest(words, table)
+        if worker.auditsAnything {
+            pinnedTouches += worker.touches(words, understood, understood.keys?.all, element: queuedInRedis)
+        }
+        queuedInRedis += 1
         isWrite = isWrite || understood.isWrite
         changesAll = changesAll || understood.changesAll
         if PassedKind.isScript(words[0].lowercasedText) { hasScript = true }

@@ -67,6 +67,10 @@ struct UnderstoodRequest {
     let changesKeys: Bool
     let isReadOnly: Bool
     let changesAll: Bool
+    /// The subcommand that the table knows it by, in lower case.
+    let subcommand: String?
+    /// It reads or writes keys, or lists them.
+    let isAudited: Bool
 
     /// Commands after which no key is what it was.
     private static let changers: Set<String> = [
@@ -82,7 +86,14 @@ struct UnderstoodRequest {
         changesKeys = isWrite || command?.mayChange ?? false && !(keys?.written.isEmpty ?? true)
         isReadOnly = !changesKeys && command?.isReadOnly ?? false
         self.keys = keys
+        subcommand = command.flatMap { command in
+            command.name.firstIndex(of: "|").map { String(command.name[command.name.index(after: $0)...]) }
+        }
+        isAudited = name != "dbsize" && name != "function" && (changesKeys || isWrite || isReadOnly)
     }
+
+    /// It names no keys and may reach any: what changes or lists all of them, and scripts without keys.
+    var reachesAll: Bool { changesAll || keys?.all.isEmpty ?? false }
 
     func request(_ words: [[UInt8]], timeout: Int64) -> PassedRequest {
         let written = changesKeys ? keys?.written ?? [] : []
@@ -113,6 +124,7 @@ extension Worker {
 
     /// Carries out what Redis has to answer; false when it must wait, and nothing was done.
     func pass(_ c: Connection, _ a: Arguments) -> Bool {
+        defer { c.audited = nil }
         let words = a.all
         guard let passage else {
             counters.commands.add()
@@ -195,7 +207,15 @@ extension Passage {
             return nil
         }
         switch table(for: c) {
-        case .known(let table): return UnderstoodRequest(words, table)
+        case .known(let table):
+            let understood = UnderstoodRequest(words, table)
+            guard worker.auditsAnything else { return understood }
+            let touches = understood.keys.map { worker.touches(words, understood, $0.all) } ?? []
+            if let refusal = worker.audit?.admit(touches, c) {
+                answered = refuse(c, refusal)
+                return nil
+            }
+            return understood
         case .wait:
             answered = false
             return nil
@@ -211,7 +231,7 @@ extension Passage {
         guard let understood = understand(c, words, &answered) else { return answered }
         var request = understood.request(words, timeout: timeout)
         request.isTimed = true
-        guard understood.keys != nil else { return askForKeys(c, request, changesAll: understood.changesAll) }
+        guard understood.keys != nil else { return askForKeys(c, request, understood) }
         let mayStart =
             understood.changesAll
             ? c.isIdle : c.mayStart(understood.hashes, isWrite: understood.changesKeys, lane: .shared)
@@ -227,7 +247,7 @@ extension Passage {
     static func bytes(_ words: [[UInt8]]) -> Int { words.reduce(0) { $0 + $1.count } }
 
     /// Only Redis can tell which keys this request names: it is asked first, on the same connection.
-    private func askForKeys(_ c: Connection, _ request: PassedRequest, changesAll: Bool) -> Bool {
+    private func askForKeys(_ c: Connection, _ request: PassedRequest, _ understood: UnderstoodRequest) -> Bool {
         guard c.isIdle else { return false }
         guard let permit = breaker.admit(.read, now: Loop.monotonicNanoseconds) else {
             return refuse(c, "not sent: \(breaker.reasonForReads)")
@@ -248,8 +268,13 @@ extension Passage {
                 breaker.succeeded(permit, now: Loop.monotonicNanoseconds, elapsed: nil)
                 // An error: the request is malformed, or has no keys. It says so itself.
                 let keys = replies[0].understood.elements.compactMap(\.text)
+                if worker.auditsAnything {
+                    let touches = worker.touches(request.words, understood, keys)
+                    if let refusal = worker.audit?.refusal(touches) { return refuse(c, slot, refusal) }
+                    if !touches.isEmpty { slot.audited = worker.audit?.request(touches, c) }
+                }
                 var request = request
-                if request.isWrite, !changesAll {
+                if request.isWrite, !understood.changesAll {
                     request.changesAll = false
                     request.awaited = nil
                     request.written = keys
@@ -470,6 +495,9 @@ extension Passage {
             return true
         }
         if breaker.refusesReads { return refuse(c, "not sent: \(breaker.reasonForReads)") }
+        // It shows every command, with its keys and values.
+        let touches = worker.auditsReads ? [AuditedTouch(command: "MONITOR", key: nil, element: nil)] : []
+        if let refusal = worker.audit?.admit(touches, c) { return refuse(c, refusal) }
         guard let pin = pin(for: c) else { return refuse(c, pinRefusal) }
         worker.counters.commands.add()
         let slot = c.reserve(keys: [], isWrite: false, isBarrier: true, lane: .pinned, hasEffect: true)

@@ -143,7 +143,9 @@ extension Tiers {
                         if late.hasCome { settle(late) }
                     }
                     share.journalCounters.accepted.add(UInt64(commands.count))
+                    answersFromJournal = true
                     completion(replies)
+                    answersFromJournal = false
                     if !breaker.refusesWrites { onJournaled() }
                 case .refused(let cause):
                     share.journalCounters.refused.add(UInt64(commands.count))
