@@ -142,9 +142,9 @@ public final class PendingWrites: Sendable {
             guard let chain = table.chains[key] else { return nil }
             var sequences: [UInt64] = []
             for sequence in chain.queue.reversed() {
-                guard let entry = table.entries[sequence], entry.stage == .waiting, entry.write.bases.count == 1 else {
-                    break
-                }
+                guard let entry = table.entries[sequence], entry.stage == .waiting, entry.write.bases.count == 1,
+                    entry.write.record == nil
+                else { break }
                 sequences.append(sequence)
                 if sequences.count == Self.supersededMax { break }
             }
@@ -216,7 +216,8 @@ public final class PendingWrites: Sendable {
                 if keys.count == 1, let chain = table.chains[keys[0]] {
                     for next in chain.queue.dropFirst() {
                         guard unit.sequences.count < entryMax, bytes < bytesMax, let following = table.entries[next],
-                            following.stage == .waiting, following.write.bases.count == 1
+                            following.stage == .waiting, following.write.bases.count == 1,
+                            (following.write.record == nil) == (entry.write.record == nil)
                         else { break }
                         unit.sequences.append(next)
                         unit.writes.append(following.write)

@@ -119,6 +119,7 @@ extension Tiers {
                 : "; its answer depends on what Redis has now (conditional_on_outage: held would judge by what is held "
                     + "here)"
         case .keyspace: return "; it is about Redis's keyspace"
+        case .exclusive: return "; a lease is given by Redis alone: wait, or stop working"
         }
     }
 
@@ -183,7 +184,8 @@ extension Tiers {
 
     /// Answers a read of a key whose newest value waits for Redis.
     func readPending(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: PendingWrites.Value, isStrong: Bool,
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: PendingWrites.Value, _ form: HeldValue.Kind,
+        isStrong: Bool,
         _ completion: @escaping (Reading) -> Void
     ) {
         if isStrong || policy.strict {
@@ -195,9 +197,7 @@ extension Tiers {
         case .held(let held) where held.isAlive(at: now) || mayOutlive(held, policy, now):
             counters.journalReads.add()
             completion(
-                Reading(
-                    content: .value(bytes: held.bytes, expiresAt: held.expiresAt), source: .journal, freshness: .stale,
-                    reason: "writes of this key wait for Redis"))
+                .found(held, .journal, .stale, verifiedAt: nil, reason: "writes of this key wait for Redis"))
         case .held, .absent:
             counters.journalReads.add()
             completion(.absent(.journal))
@@ -209,7 +209,7 @@ extension Tiers {
                 guard isSettled else {
                     return degrade(key, hash, policy, reason: Self.stillWaiting, isStrong: false, completion)
                 }
-                readTiers(key, hash, policy, isStrong: false, completion)
+                readTiers(key, hash, policy, form, isStrong: false, completion)
             }
         }
     }
