@@ -38,7 +38,7 @@ run: build
 
 test:
 	@.ci/scripts/packages test
-	swift test --explicit-target-dependency-import-check error $(TEST_FLAGS)
+	@.ci/scripts/telling swift test --explicit-target-dependency-import-check error $(TEST_FLAGS)
 
 demo:
 	@.ci/scripts/packages test

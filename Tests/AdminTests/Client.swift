@@ -14,7 +14,7 @@ struct Refused: Error {
     var code: Int32
 }
 
-/// One TCP connection to 127.0.0.1; every wait ends after five seconds.
+/// One TCP connection to 127.0.0.1; every wait ends after half a minute.
 final class Client {
     let descriptor: Int32
 
@@ -24,7 +24,7 @@ final class Client {
         #else
             descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #endif
-        var wait = timeval(tv_sec: 5, tv_usec: 0)
+        var wait = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -59,7 +59,7 @@ final class Client {
         return true
     }
 
-    /// What comes until the peer closes, or nil after five seconds without a byte.
+    /// What comes until the peer closes, or nil after half a minute without a byte.
     func readToEnd() -> String? {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

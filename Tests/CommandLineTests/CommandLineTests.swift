@@ -56,7 +56,7 @@ import Testing
         try terminal.expect("Trying again each second")
         try server.restart()
         let seen = terminal.shown.count
-        try eventually("a screen again", within: 10_000) {
+        try eventually("a screen again") {
             try terminal.expect("Hearth")
             return terminal.shown.dropFirst(seen).contains("clients")
         }

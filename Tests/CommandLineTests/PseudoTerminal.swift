@@ -85,7 +85,7 @@ final class PseudoTerminal {
 
     /// Waits until the program has shown `text`.
     func expect(_ text: String) throws {
-        try eventually("the terminal shows \(text); it shows \(shown.suffix(600))", within: 10_000) {
+        try eventually("the terminal shows \(text); it shows \(shown.suffix(600))") {
             drain()
             return shown.contains(text)
         }
@@ -94,7 +94,7 @@ final class PseudoTerminal {
     /// Waits for the end; the exit code, or 128 and the signal.
     func end() throws -> Int32 {
         var status: Int32 = 0
-        try eventually("the program ends", within: 10_000) {
+        try eventually("the program ends") {
             drain()
             return waitpid(pid, &status, WNOHANG) == pid
         }

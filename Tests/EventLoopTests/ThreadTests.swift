@@ -106,7 +106,7 @@ import Testing
                 shared.sendersDone.add(1, ordering: .sequentiallyConsistent)
             }
         }
-        let end = Loop.monotonicNanoseconds + 20_000_000_000
+        let end = Loop.monotonicNanoseconds + 60_000_000_000
         while shared.sendersDone.load(ordering: .sequentiallyConsistent) < 3, Loop.monotonicNanoseconds < end {}
         queue.close()
         while shared.takersDone.load(ordering: .sequentiallyConsistent) < 3, Loop.monotonicNanoseconds < end {}

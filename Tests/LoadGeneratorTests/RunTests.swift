@@ -22,8 +22,8 @@ import Testing
     /// The same against a server, as JSON, with few keys.
     private func report(_ path: String, _ words: String...) throws -> String {
         let common = [
-            "--socket", path, "--connections", "4", "--keys", "100", "--cold-keys", "300", "--duration", "100ms",
-            "--warmup", "20ms", "--output", "json",
+            "--socket", path, "--connections", "4", "--keys", "100", "--cold-keys", "300", "--duration", "300ms",
+            "--warmup", "20ms", "--drain", "20s", "--output", "json",
         ]
         let run = try ChildProcess.run(try built("hearth-bench"), common + words, in: directory)
         try #require(run.code == 0, "\(words): \(run.output)")
@@ -77,8 +77,10 @@ import Testing
         let redis = try RedisServer()
         try expectSound(try report(redis.socketPath, "--pipeline", "16"))
         try expectSound(try report(redis.socketPath, "--workload", "mixed", "--apart", "--rate", "1000"))
+        let front = try ScriptedRedis(redis.address)
+        defer { front.stop() }
         let tcp = try bench(
-            "--tcp", "127.0.0.1:\(redis.port)", "--requests", "100", "--warmup", "0s", "--output", "json", "--pid",
+            "--tcp", "127.0.0.1:\(front.port)", "--requests", "100", "--warmup", "0s", "--output", "json", "--pid",
             "\(redis.process.pid)")
         #expect(tcp.code == 0)
         #expect(try number("completed", tcp.output) == 100)
@@ -117,13 +119,12 @@ import Testing
             try built("hearth-bench"),
             [
                 "--socket", redis.socketPath, "--no-load", "--keys", "100", "--connections", "4", "--rate", "500",
-                "--warmup", "0s", "--duration", "1200ms", "--timeline", "--svg", picture, "--output", "json",
+                "--warmup", "0s", "--duration", "3s", "--timeline", "--svg", picture, "--output", "json",
             ], output: directory.file("hang.out"))
-        // sleep: the stop is to fall into the middle of a run whose length is given.
-        pause(300)
+        try eventually("it is asked") { try redis.calls(of: "get") > 20 }
         redis.process.signal(.stop)
         // sleep: how long the server hangs is what is measured.
-        pause(400)
+        pause(1200)
         redis.process.signal(.continue)
         #expect(try run.wait() == 0, "\(run.output)")
         let json = run.output
@@ -144,7 +145,7 @@ import Testing
             try built("hearth-bench"),
             [
                 "--socket", redis.socketPath, "--keys", "100", "--connections", "4", "--warmup", "0s", "--duration",
-                "800ms", "--drain", "100ms", "--output", "json",
+                "3s", "--drain", "100ms", "--output", "json",
             ], output: directory.file("death.out"))
         try eventually("it is asked") { try redis.calls(of: "get") > 100 }
         redis.kill()

@@ -15,7 +15,7 @@ import Testing
         let place = built.dropLast("/hearth-bench".count)
         let run = try ChildProcess.run(
             "\(root)/Benchmarks/bench", ["--built", String(place), "--out", directory.path] + words, in: directory,
-            within: 240_000)
+            within: 900_000)
         return (run.code, run.output, directory)
     }
 

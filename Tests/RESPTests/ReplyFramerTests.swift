@@ -128,7 +128,7 @@ private func isWhole(_ text: String) -> Bool {
         func cost(_ elements: Int) -> Double {
             let bytes = Array(("*\(elements)\r\n" + String(repeating: "$3\r\nabc\r\n", count: elements)).utf8)
             var framer = ReplyFramer()
-            let start = milliseconds()
+            let start = threadMilliseconds()
             var ends = 0
             bytes.withUnsafeBytes { raw in
                 for index in 0..<raw.count {
@@ -137,7 +137,7 @@ private func isWhole(_ text: String) -> Bool {
                 }
             }
             #expect(ends == 1)
-            return milliseconds() - start
+            return threadMilliseconds() - start
         }
         _ = cost(1000)
         // Sixteen times the bytes: a cost that grew with their square would be 256 times as much.

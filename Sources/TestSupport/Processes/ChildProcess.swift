@@ -93,7 +93,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the end; the exit code.
     @discardableResult
-    public func wait(within limit: Double = 10_000) throws -> Int32 {
+    public func wait(within limit: Double = 30_000) throws -> Int32 {
         var status: Int32?
         try eventually("process \(pid) ends; its output: \(output.suffix(500))", within: limit) {
             status = exitStatus
@@ -113,7 +113,7 @@ public final class ChildProcess: Sendable {
     /// Runs a program to its end; its exit code and output.
     public static func run(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: TemporaryDirectory,
-        within limit: Double = 30_000
+        within limit: Double = 60_000
     ) throws -> (code: Int32, output: String) {
         guard let path = name.contains("/") ? name : program(name) else { throw TestError("\(name) is not installed") }
         let file = directory.file("run-\(UInt32.random(in: 0 ... .max)).out")

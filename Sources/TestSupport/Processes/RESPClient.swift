@@ -56,7 +56,7 @@ public final class RESPClient: @unchecked Sendable {
     private var isOpen = true
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
     /// The longest that a call waits for its reply, in milliseconds.
-    public var patience = 10_000.0
+    public var patience = 30_000.0
 
     public init(_ address: ServerAddress) throws {
         descriptor = try connectedSocket(address)

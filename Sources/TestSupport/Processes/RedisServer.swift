@@ -1,10 +1,12 @@
-// A real redis-server for one test: a Unix socket and a loopback port of its own, nothing on disk that stays.
+// A real redis-server for one test: on a Unix socket alone, nothing on disk that stays.
+//
+// A port that was free when it was looked for may be taken when the server starts, or starts again: whoever needs TCP
+// puts a `ScriptedRedis` before it.
 
 /// A redis-server; it can be killed, stopped and started again at the same address.
 public final class RedisServer: @unchecked Sendable {
     public let directory: TemporaryDirectory
     public let socketPath: String
-    public let port: UInt16
     private let arguments: [String]
     public private(set) var process: ChildProcess
 
@@ -14,10 +16,9 @@ public final class RedisServer: @unchecked Sendable {
     public init(_ extra: [String] = []) throws {
         directory = try TemporaryDirectory()
         socketPath = directory.file("redis.sock")
-        port = try freePort()
         arguments =
             [
-                "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", socketPath, "--dir", directory.path,
+                "--port", "0", "--unixsocket", socketPath, "--dir", directory.path,
                 "--save",
                 "", "--appendonly", "no", "--daemonize", "no", "--enable-debug-command", "yes",
             ] + extra
@@ -33,7 +34,7 @@ public final class RedisServer: @unchecked Sendable {
     }
 
     private func waitUntilReady() throws {
-        try eventually("redis-server answers; its log: \(process.output.suffix(800))", within: 10_000) {
+        try eventually("redis-server answers; its log: \(process.output.suffix(800))") {
             (try? RESPClient(address).call("PING"))?.isError == false
         }
     }

@@ -26,17 +26,28 @@ public func milliseconds() -> Double {
     return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1_000_000
 }
 
+/// What this thread has used of a processor, in milliseconds: what others do on the machine does not count.
+public func threadMilliseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) / 1_000_000
+}
+
 public func pause(_ milliseconds: Double) { usleep(UInt32(max(0, milliseconds * 1000))) }
 
 /// Waits until `condition` holds; throws with `what` when it does not within the time. Returns how long it took.
+///
+/// The limit is there to end a test that hangs: half a minute is what a machine needs on which a dozen others build.
+/// `what` is asked when it has passed: a log that it holds is the one of that moment.
 @discardableResult
 public func eventually(
-    _ what: String, within limit: Double = 5000, every interval: Double = 3, _ condition: () throws -> Bool
+    _ what: @autoclosure () -> String, within limit: Double = 30_000, every interval: Double = 3,
+    _ condition: () throws -> Bool
 ) throws -> Double {
     let start = milliseconds()
     while true {
         if try condition() { return milliseconds() - start }
-        guard milliseconds() - start < limit else { throw TestError("not within \(Int(limit)) ms: \(what)") }
+        guard milliseconds() - start < limit else { throw TestError("not within \(Int(limit)) ms: \(what())") }
         pause(interval)
     }
 }
@@ -167,11 +178,18 @@ public func built(_ name: String) throws -> String {
     throw TestError("\(name) is not built beside the tests (\(own)); run swift build first")
 }
 
-/// A TCP port of the loopback interface that nobody listens on at this moment.
-public func freePort() throws -> UInt16 {
-    let descriptor = try listen(on: 0)
-    defer { close(descriptor) }
-    return try localPort(of: descriptor)
+/// A TCP port of the loopback interface that is given to nobody else while this is held: a server that sets
+/// SO_REUSEADDR may listen on it all the same.
+public final class ReservedPort: Sendable {
+    public let number: UInt16
+    private let descriptor: Int32
+
+    public init() throws {
+        descriptor = try bound(to: 0)
+        number = try localPort(of: descriptor)
+    }
+
+    deinit { close(descriptor) }
 }
 
 private func streamSocket(_ family: Int32) throws -> Int32 {
@@ -192,8 +210,8 @@ private func loopback(_ port: UInt16) -> sockaddr_in {
     return address
 }
 
-/// A listening TCP socket on the loopback interface.
-func listen(on port: UInt16) throws -> Int32 {
+/// A TCP socket that has this port of the loopback interface, or any.
+private func bound(to port: UInt16) throws -> Int32 {
     let descriptor = try streamSocket(AF_INET)
     var yes: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
@@ -201,7 +219,18 @@ func listen(on port: UInt16) throws -> Int32 {
     let code = withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, 16) }
     }
-    guard code == 0, listen(descriptor, 128) == 0 else {
+    guard code == 0 else {
+        let error = TestError.system("bind port \(port)")
+        close(descriptor)
+        throw error
+    }
+    return descriptor
+}
+
+/// A listening TCP socket on the loopback interface.
+func listen(on port: UInt16) throws -> Int32 {
+    let descriptor = try bound(to: port)
+    guard listen(descriptor, 128) == 0 else {
         let error = TestError.system("listen on port \(port)")
         close(descriptor)
         throw error

@@ -31,7 +31,7 @@ extension RealProcesses {
             let random = SeededGenerator()
             var clients: [(ours: RESPClient, theirs: RESPClient, commands: RandomCommands)] = []
             for index in 0..<3 {
-                let commands = RandomCommands(SeededGenerator(seed: random.seed &+ UInt64(index)))
+                let commands = RandomCommands(SeededGenerator(seed: random.seed &+ UInt64(index)), client: index)
                 clients.append((try pair.hearth.client(), try pair.oracle.client(), commands))
             }
             var order = random

@@ -10,16 +10,22 @@ struct RandomCommands {
     private var queued = 0
     let keys = ["a", "b", "c", "d", "e"]
 
-    init(_ random: SeededGenerator) { self.random = random }
+    /// What the lives of this client's keys have beyond those of the others.
+    private let offset: Int
+
+    init(_ random: SeededGenerator, client: Int) {
+        self.random = random
+        offset = client * 30_000
+    }
 
     private mutating func pick(_ words: [String]) -> String { words.randomElement(using: &random) ?? "" }
     private mutating func key() -> String { pick(keys) }
 
-    /// A life that no other command of this run gives within a tenth of a second, so that GT and LT are no matter of
-    /// luck.
-    private mutating func seconds() -> String { "\(Int.random(in: 1...9, using: &random) * 100_000 + count)" }
+    /// A life that no other command of this run, of whichever client, gives within half a second, so that GT and LT are
+    /// no matter of luck.
+    private mutating func seconds() -> String { "\(Int.random(in: 1...9, using: &random) * 100_000 + offset + count)" }
     private mutating func millis() -> String {
-        "\(Int.random(in: 1...9, using: &random) * 100_000_000 + count * 1000 + 500)"
+        "\(Int.random(in: 1...9, using: &random) * 100_000_000 + (offset + count) * 1000 + 500)"
     }
 
     private mutating func value() -> String {

@@ -46,7 +46,7 @@ final class SideBySide {
     }
 
     /// Replies that may differ by as much as time passed between the two.
-    private static let tolerances: [String: Int64] = ["TTL": 1, "EXPIRETIME": 1, "PTTL": 2000, "PEXPIRETIME": 2000]
+    private static let tolerances: [String: Int64] = ["TTL": 2, "EXPIRETIME": 2, "PTTL": 2000, "PEXPIRETIME": 2000]
 
     /// Whether two replies to this command mean the same.
     static func agree(_ command: [[UInt8]], _ a: [UInt8], _ b: [UInt8]) -> Bool {

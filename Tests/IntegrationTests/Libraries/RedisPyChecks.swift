@@ -19,7 +19,7 @@ enum RedisPyChecks {
         def client(protocol, **options):
             options.setdefault("decode_responses", True)
             return redis.Redis(unix_socket_path=path, protocol=protocol, **options)
-        def eventually(condition, seconds=10):
+        def eventually(condition, seconds=30):
             deadline = time.monotonic() + seconds
             while True:
                 value = condition()
@@ -173,7 +173,7 @@ enum RedisPyChecks {
             with raises(redis.exceptions.LockNotOwnedError):
                 with r.lock("lock", timeout=20): direct.delete("lock")
             brief = r.lock("lock", timeout=0.05)
-            assert brief.acquire() and r.lock("lock", timeout=20).acquire(blocking_timeout=10)
+            assert brief.acquire() and r.lock("lock", timeout=60).acquire(blocking_timeout=30)
             with raises(redis.exceptions.LockNotOwnedError): brief.release()
 
         @check
@@ -286,8 +286,17 @@ enum RedisPyChecks {
 
         @check
         def a_client_side_timeout_ends_a_pop_and_loses_nothing(r, protocol):
-            impatient = client(protocol, socket_timeout=0.1, retry=Retry(ExponentialBackoff(), 0))
-            with raises(redis.TimeoutError): impatient.blpop("later", timeout=30)
+            impatient = client(protocol, socket_timeout=2, retry=Retry(ExponentialBackoff(), 0))
+            ends = []
+            def pop():
+                try: impatient.blpop("later", timeout=30)
+                except redis.TimeoutError as error: ends.append(error)
+            popper = threading.Thread(target=pop)
+            popper.start()
+            # Redis is seen to wait before it is seen to wait no more: the pop may still be on its way.
+            eventually(lambda: direct.info("clients")["blocked_clients"] == 1)
+            popper.join()
+            assert ends
             eventually(lambda: direct.info("clients")["blocked_clients"] == 0)
             assert r.rpush("later", "kept") == 1
             assert impatient.lpop("later") == "kept" and impatient.set("k", "v") and impatient.get("k") == "v"
@@ -402,7 +411,7 @@ enum RedisPyChecks {
             asyncio.run(main())
 
         # A check that hangs tells where.
-        faulthandler.dump_traceback_later(90, exit=True)
+        faulthandler.dump_traceback_later(400, exit=True)
         for function in checks:
             for protocol in (2, 3):
                 name = f"{function.__name__.replace('_', ' ')}, RESP{protocol}"

@@ -9,7 +9,7 @@ extension RealProcesses.Libraries {
         guard let python = try RealProcesses.Clients.python() else { return }
         let redis = try RedisServer()
         let hearth = try HearthProcess(
-            redis: redis.url, redisOptions: "timeout: 1s, soft_timeout: 200ms",
+            redis: redis.url, redisOptions: "timeout: 5s, soft_timeout: 1s",
             extra: "breaker: {slow_call: 60s, open: 100ms, open_max: 500ms}\nworkers: 2")
         try hearth.waitUntilClosed()
         let script = try hearth.directory.write("outage.py", RedisPyOutage.script)
@@ -17,7 +17,7 @@ extension RealProcesses.Libraries {
             python, ["-u", script, hearth.socketPath, redis.socketPath, hearth.directory.path],
             output: hearth.directory.file("outage.out"))
         func wait(_ word: String) throws {
-            try eventually("redis-py says '\(word)': \(child.output.suffix(1500))", within: 60_000) {
+            try eventually("redis-py says '\(word)': \(child.output.suffix(1500))", within: 300_000) {
                 if let code = child.exitStatus, code != 0 { throw TestError("it ended with \(code): \(child.output)") }
                 return child.output.contains("\(word)\n")
             }
@@ -43,9 +43,9 @@ enum RedisPyOutage {
         from redis.retry import Retry
 
         path, redis_path, directory = sys.argv[1:4]
-        faulthandler.dump_traceback_later(60, exit=True)
+        faulthandler.dump_traceback_later(200, exit=True)
         def client(): return redis.Redis(unix_socket_path=path, decode_responses=True, retry=Retry(NoBackoff(), 1))
-        def eventually(condition, what, seconds=30):
+        def eventually(condition, what, seconds=60):
             deadline = time.monotonic() + seconds
             while True:
                 try:
@@ -90,7 +90,7 @@ enum RedisPyOutage {
             except redis.RedisError as error:
                 return error
         failure = None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while failure is None:
             failure = told()
             assert time.monotonic() < deadline, "the subscriber was told nothing"

@@ -13,7 +13,7 @@ enum RubyChecks {
         def check(name)
           r = client
           r.flushdb
-          Timeout.timeout(20) { yield r }
+          Timeout.timeout(60) { yield r }
           puts "ok #{name}"
         rescue StandardError, Timeout::Error => error
           puts "failed #{name}: #{error.class} #{error.message} #{error.backtrace.first(3).join(" | ")}"
@@ -23,7 +23,7 @@ enum RubyChecks {
         end
         def is(expected, found) = expected == found || raise("expected #{expected.inspect}, found #{found.inspect}")
         def eventually
-          deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 10
+          deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 30
           until yield
             raise "not in time" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
             Thread.pass
@@ -129,8 +129,11 @@ enum RubyChecks {
           is ["z", "m", 1.0], r.bzpopmin("z", timeout: 1)
         end
         check "a client-side timeout ends a pop and loses nothing" do |r|
-          impatient = client(read_timeout: 0.1, reconnect_attempts: 0)
-          raises(Redis::TimeoutError) { impatient.call([:blpop, "later", 30]) }
+          impatient = client(read_timeout: 2, reconnect_attempts: 0)
+          pop = Thread.new { raises(Redis::TimeoutError) { impatient.call([:blpop, "later", 30]) } }
+          # Redis is seen to wait before it is seen to wait no more: the pop may still be on its way.
+          eventually { $direct.info("clients")["blocked_clients"] == "1" }
+          pop.join
           eventually { $direct.info("clients")["blocked_clients"] == "0" }
           r.rpush("later", "kept")
           is "kept", impatient.lpop("later")

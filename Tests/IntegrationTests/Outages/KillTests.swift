@@ -223,7 +223,7 @@ extension RealProcesses {
             let threads = (0..<64).map { client in
                 TestThread { ledger.write(address, client: client, round: round) }
             }
-            try eventually("some writes are accepted; log \(hearth.log.suffix(600))", within: 20_000) {
+            try eventually("some writes are accepted; log \(hearth.log.suffix(600))") {
                 ledger.acknowledged > before + 150 + round * 7 % 200
             }
             let isAsMeant = try kill(at: moment, redis, hearth, control)
@@ -236,7 +236,7 @@ extension RealProcesses {
                 .flatMap { Int($0) } ?? 0
             try hearth.waitUntilClosed(within: 20_000)
             let next = try hearth.client()
-            try eventually("the journal is replayed; log \(hearth.log.suffix(900))", within: 30_000) {
+            try eventually("the journal is replayed; log \(hearth.log.suffix(900))") {
                 try next.call("HEARTH", "JOURNAL").fields["journal_entries"]?.integer == 0
             }
             return (isAsMeant, entries)

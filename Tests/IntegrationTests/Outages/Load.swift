@@ -26,10 +26,14 @@ enum Kind: String, CaseIterable, Sendable {
 }
 
 struct Sample: Sendable {
+    var client: Int
     var kind: Kind
     var at: Double
     var took: Double
     var answer: Answer
+
+    /// When its answer was there.
+    var end: Double { at + took }
 
     enum Answer: String, Sendable { case value, null, context, unavailable, otherError }
 }
@@ -85,6 +89,17 @@ final class Load: Sendable {
         }
     }
 
+    /// Reads through Hearth what the clients are to have copies of, however little they come to before an outage.
+    static func warm(_ address: ServerAddress, clients: Int) throws {
+        let client = try RESPClient(address)
+        for index in 0..<clients {
+            let keys = (0..<hotKeys).flatMap { ["hot:\(index):\($0)", "aged:\(index):\($0)"] }
+            for (key, reply) in zip(keys, try client.pipeline(keys.map { ["GET", $0] })) {
+                guard reply.text == value(key, 0) else { throw TestError("\(key) is not held: \(reply)") }
+            }
+        }
+    }
+
     /// Redis begins anew in between: counters begin anew too.
     private let losesData: Bool
 
@@ -110,6 +125,17 @@ final class Load: Sendable {
     func samples(from: Double, to: Double) -> [Sample] {
         state.withLock { $0.samples.filter { $0.at >= from && $0.at < to } }
     }
+    /// Waits until each client has done every kind of request from `start` to its answer, so many times.
+    func waitForRounds(_ rounds: Int, from start: Double) throws {
+        try eventually("each client asks for everything \(rounds) times", every: 20) {
+            var done: [[Kind: Int]] = Array(repeating: [:], count: clients)
+            for sample in samples(from: start, to: .infinity) { done[sample.client][sample.kind, default: 0] += 1 }
+            // A client that has met an impossible reply may have ended.
+            return !violations.isEmpty
+                || done.allSatisfy { done in Kind.allCases.allSatisfy { done[$0, default: 0] >= rounds } }
+        }
+    }
+
     func histories() -> [WriteHistory] { written.withLock { $0 } }
 
     private func violate(_ text: String) { state.withLock { $0.violations.append(text) } }
@@ -126,7 +152,7 @@ final class Load: Sendable {
                 let start = milliseconds()
                 let answers = try perform(kind, client, index, &random, &history)
                 let took = milliseconds() - start
-                let sample = Sample(kind: kind, at: start, took: took, answer: answers)
+                let sample = Sample(client: index, kind: kind, at: start, took: took, answer: answers)
                 state.withLock { $0.samples.append(sample) }
                 pause(1)
             }

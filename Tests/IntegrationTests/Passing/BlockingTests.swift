@@ -7,7 +7,7 @@ extension RealProcesses {
     @Suite struct Blocking {
         @Test(arguments: [false, true])
         func `a blocked pop gets what another client pushes, and what comes behind it waits`(resp3: Bool) throws {
-            let fixture = try PassingFixture(timeout: "100ms")
+            let fixture = try PassingFixture(timeout: "500ms")
             let (c, other) = (try fixture.client(resp3: resp3), try fixture.client())
             try c.send(raw: RESPClient.encode(["BLPOP", "l", "0"]) + RESPClient.encode(["PING"]))
             try c.send(["GET", "k"])
@@ -15,7 +15,7 @@ extension RealProcesses {
             try fixture.waitForPins(1)
             // Others are served meanwhile, and far longer than redis.timeout passes.
             let began = milliseconds()
-            while milliseconds() - began < 300 { #expect(try other.call("SET", "k", "v").text == "OK") }
+            while milliseconds() - began < 1500 { #expect(try other.call("SET", "k", "v").text == "OK") }
             #expect(try other.call("RPUSH", "l", "a").integer == 1)
             #expect(try c.receive().items.map(\.text) == ["l", "a"])
             #expect(try c.receive().text == "PONG")
@@ -78,7 +78,7 @@ extension RealProcesses {
         @Test func `a Redis that dies answers blocked clients at once, and one that hangs when their time is over`()
             throws
         {
-            let fixture = try PassingFixture(timeout: "300ms")
+            let fixture = try PassingFixture(timeout: "1s")
             let (endless, timed) = (try fixture.client(), try fixture.client())
             try endless.send(["BLPOP", "l", "0"])
             try fixture.waitForBlocked(1)
@@ -88,11 +88,11 @@ extension RealProcesses {
             let late = try timed.receive()
             let waited = milliseconds() - began
             #expect(late.text.hasPrefix("UNAVAILABLE"), "\(late)")
-            #expect(waited < 3000, "\(waited) ms")
+            #expect(waited < 20_000, "\(waited) ms")
             fixture.redis.kill()
             let died = milliseconds()
             let reply = try endless.receive()
-            #expect(reply.text.hasPrefix("UNAVAILABLE outcome unknown") && milliseconds() - died < 2000, "\(reply)")
+            #expect(reply.text.hasPrefix("UNAVAILABLE outcome unknown") && milliseconds() - died < 20_000, "\(reply)")
             try fixture.waitForPins(0)
             try fixture.redis.restart()
             try eventually("it goes on") { try endless.call("LLEN", "l").integer == 0 }
@@ -129,17 +129,17 @@ extension RealProcesses {
         }
 
         @Test func `a script may run longer than redis timeout, and its client's leaving ends the waiting`() throws {
-            let fixture = try PassingFixture(timeout: "100ms")
+            let fixture = try PassingFixture(timeout: "500ms")
             let slow = """
                 local t = redis.call('TIME'); local e = t[1] * 1000 + t[2] / 1000 + tonumber(ARGV[1])
                 repeat t = redis.call('TIME') until t[1] * 1000 + t[2] / 1000 >= e
                 redis.call('SET', KEYS[1], 'done') return 'done'
                 """
             let c = try fixture.client()
-            #expect(try c.call("EVAL", slow, "1", "k", "400").text == "done")
+            #expect(try c.call("EVAL", slow, "1", "k", "1500").text == "done")
             #expect(try fixture.redis.client().call("GET", "k").text == "done")
             let leaving = try fixture.client()
-            try leaving.send(["EVAL", slow, "1", "k2", "400"])
+            try leaving.send(["EVAL", slow, "1", "k2", "1500"])
             try fixture.waitForPins(1)
             leaving.close()
             try fixture.waitForPins(0)
@@ -159,12 +159,12 @@ extension RealProcesses {
         }
 
         @Test func `a script behind which Redis hangs is given up, and one that only takes long is not`() throws {
-            let fixture = try PassingFixture(timeout: "200ms")
+            let fixture = try PassingFixture(timeout: "500ms")
             let c = try fixture.client()
-            c.patience = 20_000
+            c.patience = 60_000
             let slow = "local t = redis.call('TIME')[1] repeat until redis.call('TIME')[1] - t >= 8 return 'done'"
             #expect(try c.call("EVAL", slow, "0").text == "done")
-            try eventually("the breaker closes again", within: 20_000) {
+            try eventually("the breaker closes again") {
                 try fixture.hearth.breaker(c) == ("closed", "closed")
             }
             try c.send(["EVAL", "while true do end", "0"])
@@ -173,7 +173,7 @@ extension RealProcesses {
             let began = milliseconds()
             let reply = try c.receive()
             #expect(reply.text.hasPrefix("UNAVAILABLE outcome unknown"), "\(reply)")
-            #expect(milliseconds() - began < 15_000)
+            #expect(milliseconds() - began < 40_000)
             fixture.redis.process.signal(.continue)
         }
     }

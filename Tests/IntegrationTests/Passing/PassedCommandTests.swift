@@ -25,7 +25,7 @@ extension RealProcesses {
                 "\(differences.count) differ:\n\(differences.map(\.description).joined(separator: "\n"))")
             // Nothing of it stays behind: pins are given back, and their connections closed.
             let client = try pair.hearth.client()
-            try eventually("pins are given back", within: 3000) {
+            try eventually("pins are given back") {
                 try client.call("HEARTH", "STATUS").fields["pinned_connections"]?.integer == 0
             }
         }

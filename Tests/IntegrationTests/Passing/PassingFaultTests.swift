@@ -6,14 +6,14 @@ import Testing
 extension RealProcesses {
     @Suite struct PassingFaults {
         @Test(arguments: [
-            ScriptedRedis.Fault.hang, .resetInReply, .halfReply, .cutReply, .garbage, .delay(150), .refuse,
+            ScriptedRedis.Fault.hang, .resetInReply, .halfReply, .cutReply, .garbage, .delay(1500), .refuse,
         ])
         func `no reply reaches another request, whatever Redis does`(fault: ScriptedRedis.Fault) throws {
             let redis = try RedisServer()
             let scripted = try ScriptedRedis(redis.address)
             defer { scripted.stop() }
             let hearth = try HearthProcess(
-                redis: scripted.url, redisOptions: "timeout: 100ms, soft_timeout: 20ms, reconnect_max: 50ms",
+                redis: scripted.url, redisOptions: "timeout: 1s, soft_timeout: 20ms, reconnect_max: 50ms",
                 extra: "breaker: {slow_call: 60s, open: 50ms, open_max: 100ms}")
             try hearth.waitUntilClosed()
             let direct = try redis.client()
@@ -25,7 +25,7 @@ extension RealProcesses {
             for round in 0..<6 {
                 scripted.set(round % 2 == 0 ? .none : fault)
                 if round % 2 == 0 {
-                    try eventually("it works again", within: 10_000) {
+                    try eventually("it works again") {
                         try clients.allSatisfy { try $0.call("HGET", "h0", "f").text == "value-0" }
                     }
                 }
@@ -43,12 +43,12 @@ extension RealProcesses {
                     for client in clients {
                         for index in 0..<3 { note(try client.receive(), index) }
                     }
-                    #expect(milliseconds() - began < 3000)
+                    #expect(milliseconds() - began < 20_000)
                     scripted.set(.none)
                     for client in clients { for index in 3..<40 { note(try client.receive(), index) } }
                 } else {
                     for client in clients { for index in 0..<40 { note(try client.receive(), index) } }
-                    #expect(milliseconds() - began < 5000, "\(fault)")
+                    #expect(milliseconds() - began < 20_000, "\(fault)")
                 }
             }
             func note(_ reply: RESPValue, _ index: Int) {
@@ -65,7 +65,7 @@ extension RealProcesses {
 
         @Test func `a hung Redis is answered for within redis timeout, and what was sent is an unknown outcome`() throws
         {
-            let fixture = try PassingFixture(timeout: "200ms", breaker: "slow_call: 60s, consecutive_failures: 1000")
+            let fixture = try PassingFixture(timeout: "1s", breaker: "slow_call: 60s, consecutive_failures: 1000")
             let c = try fixture.client()
             #expect(try c.call("LPUSH", "l", "1").integer == 1)
             #expect(try c.call("SET", "k", "v").text == "OK")
@@ -74,7 +74,8 @@ extension RealProcesses {
             let began = milliseconds()
             let write = try c.call("SETBIT", "k", "1", "1")
             #expect(write.text.hasPrefix("UNAVAILABLE outcome unknown: "), "\(write)")
-            #expect(milliseconds() - began < 1000)
+            // A write that were waited for is waited for until Redis goes on, which is when this test says so.
+            #expect(milliseconds() - began < 20_000)
             let read = try c.call("LRANGE", "l", "0", "-1")
             #expect(read.text.hasPrefix("UNAVAILABLE "), "\(read)")
             fixture.redis.process.signal(.continue)
@@ -111,7 +112,7 @@ extension RealProcesses {
         }
 
         @Test func `another Redis at the same address is asked for its commands`() throws {
-            let fixture = try PassingFixture(timeout: "500ms")
+            let fixture = try PassingFixture()
             let c = try fixture.client()
             #expect(try c.call("LPUSH", "l", "1").integer == 1)
             let known = try fixture.redis.calls(of: "command")
@@ -146,7 +147,7 @@ extension RealProcesses {
 
         @Test func `connections to Redis are as many as before when everybody has gone`() throws {
             let fixture = try PassingFixture(workers: 2)
-            let base = try fixture.connections()
+            let base = try fixture.connectionsAtRest()
             var clients: [RESPClient] = []
             for index in 0..<20 {
                 let c = try fixture.client(resp3: index % 2 == 0)
@@ -164,7 +165,7 @@ extension RealProcesses {
             clients = []
             try fixture.waitForPins(0)
             // Two workers, each with a shared connection per protocol.
-            try eventually("Redis has them no longer", within: 5000) { try fixture.connections() <= base + 4 }
+            try eventually("Redis has them no longer") { try fixture.connections() <= base + 4 }
         }
 
         @Test func `a pipeline on one key does not wait for each reply`() throws {
@@ -179,12 +180,13 @@ extension RealProcesses {
             let began = milliseconds()
             let replies = try c.pipeline((1...100).map { ["RPUSH", "l", "\($0)"] } + [["LLEN", "l"]])
             #expect(replies.map(\.integer) == (2...101).map { Int64($0) } + [101])
-            #expect(milliseconds() - began < 1000)
+            // One reply after the other would take five seconds, however quick the machine.
+            #expect(milliseconds() - began < 4000)
             scripted.set(.none)
         }
 
         @Test func `draining ends what is blocked in Redis, and does not wait for it`() throws {
-            let fixture = try PassingFixture()
+            let fixture = try PassingFixture(drain: "60s")
             let (blocked, subscribed) = (try fixture.client(), try fixture.client())
             try blocked.send(["BLPOP", "l", "0"])
             _ = try subscribed.call("SUBSCRIBE", "c")
@@ -192,7 +194,8 @@ extension RealProcesses {
             let began = milliseconds()
             fixture.hearth.process.signal(.terminate)
             #expect(try fixture.hearth.process.wait() == 0)
-            #expect(milliseconds() - began < 3000)
+            // Less than the minute of `drain`, and than a pop without end.
+            #expect(milliseconds() - began < 25_000)
         }
     }
 }

@@ -6,12 +6,14 @@ import TestSupport
 struct PassingFixture {
     let redis: RedisServer
     let hearth: HearthProcess
+    private let workers: Int
 
     /// Copies stay fresh for ever unless they are invalidated, so that what a test sees is not the clock's doing.
     init(
-        timeout: String = "2s", limits: String = "", allow: String = "", breaker: String = "slow_call: 60s",
-        workers: Int = 1
+        timeout: String = "10s", limits: String = "", allow: String = "", breaker: String = "slow_call: 60s",
+        workers: Int = 1, drain: String = "5s"
     ) throws {
+        self.workers = workers
         redis = try RedisServer()
         hearth = try HearthProcess(
             redis: redis.url, redisOptions: "timeout: \(timeout), soft_timeout: 20ms",
@@ -21,6 +23,7 @@ struct PassingFixture {
                 limits: {\(limits.isEmpty ? "max_clients: 1024" : limits)}
                 commands: {allow: [\(allow)]}
                 workers: \(workers)
+                drain: \(drain)
                 """)
         try hearth.waitUntilClosed()
     }
@@ -37,7 +40,7 @@ struct PassingFixture {
 
     /// Waits until so many clients have a connection to Redis for themselves.
     func waitForPins(_ count: Int64) throws {
-        try eventually("\(count) pins are in use", within: 5000) { try status("pinned_connections") == count }
+        try eventually("\(count) pins are in use") { try status("pinned_connections") == count }
     }
 
     /// How many connections Redis has, that of the asker aside.
@@ -47,9 +50,19 @@ struct PassingFixture {
         return (line.flatMap { Int($0.dropFirst(18)) } ?? 0) - 1
     }
 
+    /// How many connections Redis has when every worker has its own, and nobody asks for anything.
+    func connectionsAtRest() throws -> Int {
+        var count = 0
+        try eventually("\(workers) workers are connected") {
+            count = try connections()
+            return count >= workers
+        }
+        return count
+    }
+
     /// Waits until so many clients are blocked in Redis.
     func waitForBlocked(_ count: Int) throws {
-        try eventually("\(count) clients are blocked in Redis", within: 5000) {
+        try eventually("\(count) clients are blocked in Redis") {
             try redis.client().call("INFO", "clients").text.split(whereSeparator: \.isNewline)
                 .contains("blocked_clients:\(count)")
         }

