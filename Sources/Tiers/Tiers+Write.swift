@@ -162,8 +162,8 @@ extension Tiers {
             guard lives.contains(where: { $0 > 0 }) else { break }
             let head = [Array("EVAL".utf8), Self.setManyScript, Array(String(keys.count).utf8)]
             return [head + keys + values + lives.map { Array(String($0).utf8) }]
-        case .deleteMany(let keys):
-            return [Self.deletion(of: keys)]
+        case .deleteMany(let keys): return [Self.deletion(of: keys)]
+        case .write(.delete, let key): return [Self.deletion(of: [key])]
         case .write(.expire(let time, []), let key) where time <= scheduler.now:
             return [Self.deletion(of: [key])]
         case .setMany(let keys, _, _):
