@@ -202,11 +202,7 @@ extension SimulatedRedis {
             return .integer(1)
         case "TYPE":
             guard let entry = live(key) else { return .status("none") }
-            switch entry.content {
-            case .string: return .status("string")
-            case .list: return .status("list")
-            case .hash: return .status("hash")
-            }
+            return .status(Array(entry.typeName.utf8))
         case "RENAME":
             guard let entry = live(key) else { return .error("ERR no such key") }
             store(key, nil)
@@ -318,5 +314,14 @@ extension SimulatedRedis {
 }
 
 extension SimulatedRedis.Entry {
-    fileprivate var isString: Bool { if case .string = content { true } else { false } }
+    fileprivate var isString: Bool { typeName == "string" }
+
+    /// As TYPE has it.
+    var typeName: String {
+        switch content {
+        case .string: "string"
+        case .list: "list"
+        case .hash: "hash"
+        }
+    }
 }

@@ -49,7 +49,8 @@ extension SimulatedRedis {
     private static let version = Array("version".utf8)
 
     /// Whether there was such a key; of a record its version and what goes on from it stay.
-    private func delete(_ key: [UInt8], life: Int64) -> Bool {
+    @discardableResult
+    func delete(_ key: [UInt8], life: Int64) -> Bool {
         guard let entry = live(key) else { return false }
         guard case .hash(let fields) = entry.content, let version = fields[Self.version] else {
             store(key, nil)

@@ -99,6 +99,12 @@ public final class SimulatedRedis {
     var connections: [SimulatedRedisConnection] = []
     var nextClientID: Int64 = 1
     /// Whether the replay's script has been evaluated by its text since the start.
+    /// As after SCRIPT FLUSH.
+    public func forgetScripts() {
+        knowsReplay = false
+        knowsRecords = false
+    }
+
     var knowsReplay = false
     var knowsRecords = false
     /// What each marker keeps: the answers that were no plain `ok`, by sequence number.

@@ -81,6 +81,17 @@ public final class PendingWrites: Sendable {
         return keys.isEmpty || table.withLock { table in keys.contains { table.chains[$0] != nil } }
     }
 
+    /// Whether every entry of these keys is on its way to Redis, or done there and being settled.
+    func isAllInFlight(of keys: [[UInt8]]) -> Bool {
+        table.withLock { table in
+            keys.allSatisfy { key in
+                // They are taken in order: behind one that is under way none waits before it.
+                guard let last = table.chains[key]?.queue.last else { return true }
+                return table.entries[last]?.stage == .inFlight
+            }
+        }
+    }
+
     /// Entries that wait, oldest first, of those after `sequence`: `limit` at most, and about `bytesMax` bytes.
     public func list(
         after sequence: UInt64, limit: Int, bytesMax: Int
@@ -314,6 +325,7 @@ private struct SequenceQueue: Sequence {
     private var head = 0
 
     var first: UInt64? { head < items.count ? items[head] : nil }
+    var last: UInt64? { head < items.count ? items.last : nil }
     var count: Int { items.count - head }
 
     func makeIterator() -> IndexingIterator<ArraySlice<UInt64>> { items[head...].makeIterator() }

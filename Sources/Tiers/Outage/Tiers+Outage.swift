@@ -28,13 +28,22 @@ extension Tiers {
     // MARK: Writes
 
     /// Carries commands out in Redis, or behind what waits for it.
+    ///
+    /// Where all that waits of its keys is on its way to Redis already, a command waits for that (`maySettle`): going
+    /// behind it into the journal, the writers of a busy key would keep it there for good.
     func performInOrder(
-        _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
+        _ commands: [NativeCommand], _ isTransaction: Bool, maySettle: Bool = true,
+        _ completion: @escaping ([Reply]) -> Void
     ) {
         let keys = commands.flatMap(\.command.keys)
         guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }),
             journal.pending.hasAny(of: keys)
         else { return performInRedis(commands, isTransaction, completion) }
+        if maySettle, !breaker.refusesWrites, journal.pending.isAllInFlight(of: keys) {
+            return whenSettled(keys) { [self] _ in
+                performInOrder(commands, isTransaction, maySettle: false, completion)
+            }
+        }
         if refusal(toJournal: commands, wasSent: false) == nil, Self.kind(of: commands) != .read {
             return append(
                 commands, attempt: .notSent, reason: "earlier writes of the key wait for Redis", completion)

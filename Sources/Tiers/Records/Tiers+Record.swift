@@ -19,6 +19,8 @@ private final class RecordAttempt {
     let policy: Policy
     let completion: ([Reply]) -> Void
     var tries = 0
+    /// The tiers have been asked: what Redis had lost is back there, if any tier had it.
+    var hasLooked = false
 
     init(
         _ native: NativeCommand, _ write: RecordWrite, _ key: [UInt8], _ policy: Policy,
@@ -31,6 +33,16 @@ private final class RecordAttempt {
         self.completion = completion
         hash = key.withUnsafeBytes { KeyHash($0) }
     }
+}
+
+/// How well the state is known to which a write is applied.
+private enum Certainty {
+    /// Memory holds it.
+    case held
+    /// A read found no record; what is left of a deleted one does not show in reads.
+    case absent
+    /// Redis has just shown it.
+    case shown
 }
 
 extension Tiers {
@@ -50,15 +62,16 @@ extension Tiers {
         if write.action.isLease { return exchange(attempt, .look, nil) }
         let copy = localCopy(key, attempt.hash, scheduler.now)
         guard let copy, !copy.isExpired, copy.isAbsent || copy.metadata.kind == .record else { return look(attempt) }
-        apply(attempt, to: copy.isAbsent ? nil : copy.held, isCertain: false, now: scheduler.now)
+        apply(attempt, to: copy.isAbsent ? nil : copy.held, .held, now: scheduler.now)
     }
 
     /// Asks Redis for the record, and the warm tier where Redis has lost it.
     private func look(_ attempt: RecordAttempt) {
+        attempt.hasLooked = true
         readTiers(attempt.key, attempt.hash, attempt.policy, .record, isStrong: true) { [self] reading in
             switch reading.content {
-            case .record(let held): apply(attempt, to: held, isCertain: true, now: scheduler.now)
-            case .absent: apply(attempt, to: nil, isCertain: true, now: scheduler.now)
+            case .record(let held): apply(attempt, to: held, .shown, now: scheduler.now)
+            case .absent: apply(attempt, to: nil, .absent, now: scheduler.now)
             case .otherType, .value: attempt.completion([StringWrite.wrongType])
             case .refused(let text): attempt.completion([.error(text)])
             case .unavailable, .unknown, .defaultContext:
@@ -69,20 +82,21 @@ extension Tiers {
         }
     }
 
-    private func apply(_ attempt: RecordAttempt, to held: HeldValue?, isCertain: Bool, now: Timestamp) {
+    private func apply(_ attempt: RecordAttempt, to held: HeldValue?, _ certainty: Certainty, now: Timestamp) {
         let base = held.flatMap(\.record)
         guard held == nil || base != nil else { return attempt.completion([StringWrite.unreadableRecord]) }
         let rules = attempt.policy.writeRules
         let outcome = attempt.write.perform(
             on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
-        switch outcome {
-        case .changed(let record, let expiresAt, let answer):
+        switch (outcome, certainty) {
+        case (.changed(let record, let expiresAt, let answer), _):
             let swap = RecordSwap(from: base, to: record, expiresAt: expiresAt)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
-        case .unchanged where !isCertain, .refused where !isCertain: look(attempt)
-        case .unchanged(let answer): attempt.completion([answer.reply(committed: .redis)])
-        case .refused(let refusal): attempt.completion([refusal.reply])
+        case (_, .held): look(attempt)
+        case (_, .absent): exchange(attempt, .look, nil)
+        case (.unchanged(let answer), .shown): attempt.completion([answer.reply(committed: .redis)])
+        case (.refused(let refusal), .shown): attempt.completion([refusal.reply])
         }
     }
 
@@ -133,9 +147,9 @@ extension Tiers {
             ])
         }
         if !isFirstLook { counters.recordsReapplied.add() }
-        if attempt.write.action.isLease { return apply(attempt, to: held, isCertain: true, now: now) }
+        if attempt.write.action.isLease { return apply(attempt, to: held, .shown, now: now) }
         // Redis may have lost what the warm tier still has.
-        if held == nil { return look(attempt) }
-        apply(attempt, to: held, isCertain: true, now: scheduler.now)
+        if held == nil, !attempt.hasLooked { return look(attempt) }
+        apply(attempt, to: held, .shown, now: scheduler.now)
     }
 }
