@@ -9,6 +9,8 @@ public indirect enum Reply: Sendable, Equatable {
     case integer(Int64)
     case null
     case array([Reply])
+    /// Names and values in turn: a map in RESP3, a flat array in RESP2.
+    case map([Reply])
     /// A whole reply of Redis as its bytes came, in whichever protocol: passed on, not understood.
     case framed([UInt8])
 
@@ -28,7 +30,7 @@ public indirect enum Reply: Sendable, Equatable {
         switch self {
         case .error: true
         case .framed(let bytes): bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "!")
-        case .string, .status, .integer, .null, .array: false
+        case .string, .status, .integer, .null, .array, .map: false
         }
     }
 

@@ -53,6 +53,12 @@ struct CommandError: Error {
     static let notInteger = CommandError("ERR value is not an integer or out of range")
     static let notFloat = CommandError("ERR value is not a valid float")
 
+    static func notInTransaction(_ name: String) -> CommandError {
+        CommandError(
+            "ERR \(name.uppercased()) can't be used within MULTI or after WATCH: it is atomic by itself; "
+                + "use VERSION to write only what was read")
+    }
+
     static func arity(_ name: String) -> CommandError {
         CommandError("ERR wrong number of arguments for '\(name)' command")
     }

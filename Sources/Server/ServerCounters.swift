@@ -54,6 +54,12 @@ enum OperationKind: Int, Sendable, CaseIterable {
     case modify
     /// MULTI … EXEC.
     case transaction
+    /// STATE.GET, TURNS.GET, CHECKPOINT.GET and CHECKPOINT.LIST.
+    case recordRead
+    /// STATE.SET, TURNS.ADD and other writes of records.
+    case recordWrite
+    /// LEASE.*.
+    case lease
 
     /// The metric's label.
     var label: String {
@@ -67,6 +73,9 @@ enum OperationKind: Int, Sendable, CaseIterable {
         case .expire: "expire"
         case .modify: "modify"
         case .transaction: "transaction"
+        case .recordRead: "record_read"
+        case .recordWrite: "record_write"
+        case .lease: "lease"
         }
     }
 }
@@ -84,6 +93,7 @@ extension StringCommand {
             case .delete, .getDelete: .delete
             case .getExpire, .expire, .persist: .expire
             case .increment, .incrementFloat, .append, .setRange: .modify
+            case .record(let write): write.action.isLease ? .lease : .recordWrite
             }
         case .deleteMany, .removeAll: .delete
         case .setMany: .setMany

@@ -136,7 +136,7 @@ final class WarmCommitter {
             case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
             case .suspect:
                 guard case .entry(let entry) = key.withUnsafeBytes({ writer.read($0, now: now) }) else { return true }
-                let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
+                let value = entry.held
                 let copy = WarmCopy(value, verifiedAt: entry.metadata.verifiedAt, isSuspect: true)
                 try writer.put(key, copy, staleFor: entry.metadata.staleForSeconds)
             }
@@ -156,7 +156,12 @@ final class WarmCommitter {
             var replies: [Reply] = []
             try writer.atomically { (_: WarmWriter) throws(WarmError) in
                 for command in commands {
-                    replies.append(command.perform(in: &space, now: now) { policies.policy(for: $0).writeRules })
+                    let reply = command.perform(in: &space, now: now) { key in
+                        var rules = policies.policy(for: key).writeRules
+                        rules.committed = .warm
+                        return rules
+                    }
+                    replies.append(reply)
                 }
                 if let failure = space.failure { throw failure }
             }
@@ -236,7 +241,7 @@ struct WarmKeySpace: KeySpace {
     mutating func read(_ key: [UInt8]) -> HeldValue? {
         switch key.withUnsafeBytes({ writer.read($0, now: now) }) {
         case .entry(let entry):
-            let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
+            let value = entry.held
             return value.isAlive(at: now) ? value : nil
         case .tombstone, .absent: return nil
         case .damaged:
@@ -302,10 +307,18 @@ extension WarmError {
     }
 }
 
+extension WarmEntry {
+    /// What it holds, and when that ends.
+    var held: HeldValue {
+        HeldValue(Array(value), kind: metadata.kind == .record ? .record : .string, expiresAt: metadata.expiresAt)
+    }
+}
+
 extension WarmWriter {
     fileprivate func put(_ key: [UInt8], _ copy: WarmCopy, staleFor: UInt32) throws(WarmError) {
         let metadata = WarmMetadata(
-            flags: copy.isSuspect ? .unverified : [], expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt,
+            kind: copy.value.kind == .record ? .record : .plain, flags: copy.isSuspect ? .unverified : [],
+            expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt,
             staleForSeconds: staleFor)
         try withBytes(key, copy.value.bytes) { key, value throws(WarmError) in try put(key, value, metadata) }
     }

@@ -160,7 +160,7 @@ final class WarmService: Sendable {
         if isDistrusted { return .absent }
         switch tier.read(key, now: Loop.wallClock) {
         case .entry(let entry) where entry.metadata.verifiedAt >= trustedSince:
-            let value = HeldValue(Array(entry.value), expiresAt: entry.metadata.expiresAt)
+            let value = entry.held
             let isSuspect = waiting == .suspect || entry.metadata.flags.contains(.unverified)
             return .copy(WarmCopy(value, verifiedAt: entry.metadata.verifiedAt, isSuspect: isSuspect))
         case .entry, .tombstone, .absent: return .absent

@@ -129,6 +129,11 @@ extension Worker {
             if pin.subscribing > 0, connection.version == .resp2 { return false }
             if pin.isRelaying, let isDone = passage.restrict(connection, pin, command, arguments) { return isDone }
         }
+        if let command, command.isAboutRecord, connection.transaction != nil || connection.watch != .none {
+            connection.transaction?.isAborted = true
+            fail(connection, .notInTransaction(command.name))
+            return true
+        }
         if connection.transaction != nil, command.map({ !$0.flags.contains(.notQueued) }) ?? true {
             return TransactionCommands.queue(connection, command, arguments, batchNow)
         }
@@ -144,6 +149,7 @@ extension Worker {
             case .native(let parse):
                 let native = try parse(arguments, batchNow)
                 return perform(native, connection, arguments)
+            case .recordRead(let parse): return read(try parse(arguments), connection)
             case .immediate(let action):
                 counters.commands.add()
                 try action(connection, arguments)
@@ -181,7 +187,11 @@ extension Worker {
     // MARK: Native commands
 
     private func perform(_ native: NativeRequest, _ connection: Connection, _ arguments: Arguments) -> Bool {
-        let command = native.command
+        var command = native.command
+        if case .write(.record(var write), let key) = command {
+            write.id = tiers.makeOperationID()
+            command = .write(.record(write), key: key)
+        }
         let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
@@ -203,6 +213,30 @@ extension Worker {
             }
         }
         return true
+    }
+
+    private func read(_ query: RecordQuery, _ connection: Connection) -> Bool {
+        let hash = query.key.withUnsafeBytes { KeyHash($0) }
+        guard connection.mayStart([hash], isWrite: false) else { return false }
+        counters.commands.add()
+        let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
+        tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) { reading in
+            slot.audited?.note(reading)
+            connection.complete(slot) { $0.reply(Self.reply(to: query, reading), slot.version) }
+        }
+        return true
+    }
+
+    private static func reply(to query: RecordQuery, _ reading: Reading) -> Reply {
+        guard case .record(let held) = reading.content else {
+            // A default context is a plain value's; a record that nobody knows is not there.
+            if case .defaultContext = reading.content { return .null }
+            if case .value = reading.content { return StringWrite.wrongType }
+            return StringRead.get.reply(for: reading, now: Loop.wallClock)
+        }
+        guard let record = held.record else { return StringWrite.unreadableRecord }
+        return query.reply(
+            RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock))
     }
 
     /// Why a write is refused before anybody is asked: a value larger than its policy allows.
@@ -268,10 +302,16 @@ extension Worker {
             return StringRead.get.reply(for: refused, now: now)
         }
         if case .count = command {
-            return .integer(Int64(readings.count { $0.value != nil || $0.content == .otherType }))
+            return .integer(Int64(readings.count { $0.isThere }))
         }
         // MGET answers nil for a key that holds something else.
-        return .array(readings.map { $0.content == .otherType ? .null : StringRead.get.reply(for: $0, now: now) })
+        return .array(
+            readings.map { reading in
+                switch reading.content {
+                case .otherType, .record: .null
+                default: StringRead.get.reply(for: reading, now: now)
+                }
+            })
     }
 }
 
@@ -303,7 +343,7 @@ extension Reading {
     var isWithoutAnswer: Bool {
         switch content {
         case .unavailable, .refused: true
-        case .value, .defaultContext, .absent, .unknown, .otherType: false
+        case .value, .record, .defaultContext, .absent, .unknown, .otherType: false
         }
     }
 }
@@ -321,6 +361,7 @@ extension StringRead {
     func reply(for reading: Reading, now: Timestamp) -> Reply {
         switch reading.content {
         case .value(let bytes, let expiresAt): reply(for: HeldValue(bytes, expiresAt: expiresAt), now: now)
+        case .record(let held): reply(for: held, now: now)
         case .defaultContext(let bytes): reply(for: needsString ? HeldValue(bytes) : nil, now: now)
         case .absent, .unknown: reply(for: nil, now: now)
         case .otherType: .error("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -341,6 +382,9 @@ extension OutputBuffer {
         case .null: null(version)
         case .array(let elements):
             arrayHead(elements.count)
+            for element in elements { self.reply(element, version) }
+        case .map(let elements):
+            mapHead(elements.count / 2, version)
             for element in elements { self.reply(element, version) }
         case .framed(let bytes): append(bytes)
         }

@@ -2,15 +2,46 @@
 
 public import Primitives
 
-/// The bytes of a key and when they expire: what an operation on a plain string is given and returns.
+/// The bytes of a key and when they expire: what an operation is given and returns.
 public struct HeldValue: Sendable, Equatable {
+    /// What the bytes are.
+    public enum Kind: UInt8, Sendable {
+        /// The value of a plain Redis string.
+        case string = 1
+        /// A record, as `Record.encoded` has it.
+        case record = 2
+    }
+
     public var bytes: [UInt8]
+    public var kind: Kind
     /// When the value ends; `.never` without expiry.
     public var expiresAt: Timestamp
 
-    public init(_ bytes: [UInt8], expiresAt: Timestamp = .never) {
+    /// A record and when it ends.
+    public init(_ record: Record, expiresAt: Timestamp) {
+        self.init(record.encoded, kind: .record, expiresAt: expiresAt)
+    }
+
+    public init(_ bytes: [UInt8], kind: Kind = .string, expiresAt: Timestamp = .never) {
         self.bytes = bytes
+        self.kind = kind
         self.expiresAt = expiresAt
+    }
+
+    /// The record that it is; nil for a plain value.
+    public var record: Record? { kind == .record ? Record(bytes) : nil }
+
+    /// Milliseconds by which a use extends the record's life; nil where it has no such life.
+    public var recordSlidingFor: Int64? {
+        guard kind == .record, let head = bytes.withUnsafeBytes({ RecordHead($0) }), head.slidingFor > 0 else {
+            return nil
+        }
+        return head.slidingFor
+    }
+
+    /// Whether it is what is left of a deleted record, which for every reader is no key at all.
+    public var isTombstone: Bool {
+        kind == .record && bytes.withUnsafeBytes { RecordHead($0)?.isDeleted ?? false }
     }
 
     /// Whether it still lives at `now`: a key is gone in the millisecond at which it expires, as in Redis.

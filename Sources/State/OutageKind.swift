@@ -14,6 +14,8 @@ public enum OutageKind: Int, Sendable, Comparable {
     case conditional
     /// About the keyspace (RENAME, FLUSHDB, DBSIZE), which is Redis's alone.
     case keyspace
+    /// Decides who may write (LEASE.ACQUIRE): nobody but Redis may, whatever the policy says.
+    case exclusive
 
     public static func < (a: OutageKind, b: OutageKind) -> Bool { a.rawValue < b.rawValue }
 }
@@ -39,6 +41,8 @@ extension StringWrite {
         case .getExpire(.keep): .read
         case .delete, .getExpire, .persist, .setRange: .idempotent
         case .increment, .incrementFloat, .append: .accumulating
+        // The record remembers who wrote it, so that done twice is done once.
+        case .record(let write): write.action.isLease ? .exclusive : .idempotent
         }
     }
 
@@ -92,6 +96,9 @@ extension StringCommand {
                 return condition.isEmpty || isDone ? [(key, .expire(at: time, []))] : []
             case .setRange(_, let bytes): return bytes.isEmpty ? [] : [(key, write)]
             case .delete, .persist, .increment, .incrementFloat, .append: return [(key, write)]
+            case .record(var record):
+                record.rules = rules(key).records
+                return isDone ? [(key, .record(record))] : []
             }
         }
     }

@@ -34,10 +34,9 @@ public enum StringCommand: Sendable, Equatable {
     /// Bytes of the values that it carries.
     public var valueBytes: Int {
         switch self {
-        case .write(.set(let bytes, _, _, _), _), .write(.append(let bytes), _), .write(.setRange(_, let bytes), _):
-            bytes.count
         case .setMany(_, let values, _): values.reduce(0) { $0 + $1.count }
-        case .read, .count, .getMany, .write, .deleteMany, .rename, .countAll, .removeAll: 0
+        case .write(let write, _): write.valueBytes
+        case .read, .count, .getMany, .deleteMany, .rename, .countAll, .removeAll: 0
         }
     }
 
@@ -51,24 +50,24 @@ public enum StringCommand: Sendable, Equatable {
     /// Performs the command; `rules` gives the expiry that a key's policy adds and the size that it allows.
     public func perform(in space: inout some KeySpace, now: Timestamp, rules: (_ key: [UInt8]) -> WriteRules) -> Reply {
         switch self {
-        case .read(let read, let key): return read.reply(for: space.read(key), now: now)
-        case .count(let keys): return .integer(keys.reduce(0) { $0 + (space.read($1) == nil ? 0 : 1) })
-        case .getMany(let keys): return .array(keys.map { StringRead.get.reply(for: space.read($0), now: now) })
+        case .read(let read, let key): return read.reply(for: space.find(key), now: now)
+        case .count(let keys): return .integer(keys.reduce(0) { $0 + (space.find($1) == nil ? 0 : 1) })
+        case .getMany(let keys): return .array(keys.map { StringRead.element(for: space.find($0)) })
         case .write(let write, let key):
             let rules = rules(key)
             let held = write.needsHeld ? space.read(key) : nil
-            let (change, reply) = write.perform(on: held, now: now, maxValue: rules.maxValue)
+            let (change, reply) = write.perform(on: held, now: now, rules: rules)
             space.apply(rules.givingLife(to: change, by: write, now: now), to: key)
             return reply
         case .deleteMany(let keys):
             return .integer(
                 keys.reduce(0) { sum, key in
-                    guard space.read(key) != nil else { return sum }
-                    space.apply(.remove, to: key)
-                    return sum + 1
+                    let (change, reply) = StringWrite.delete.perform(on: space.read(key), now: now, rules: rules(key))
+                    space.apply(change, to: key)
+                    return reply == .integer(1) ? sum + 1 : sum
                 })
         case .setMany(let keys, let values, let onlyIfNone):
-            if onlyIfNone, keys.contains(where: { space.read($0) != nil }) { return .integer(0) }
+            if onlyIfNone, keys.contains(where: { space.find($0) != nil }) { return .integer(0) }
             for (key, value) in zip(keys, values) where value.count > rules(key).maxValue {
                 return StringWrite.tooBig(value.count, rules(key).maxValue)
             }
@@ -78,8 +77,8 @@ public enum StringCommand: Sendable, Equatable {
             }
             return onlyIfNone ? .integer(1) : .ok
         case .rename(let from, let to, let onlyIfNone):
-            guard let held = space.read(from) else { return .error("ERR no such key") }
-            if onlyIfNone, space.read(to) != nil { return .integer(0) }
+            guard let held = space.find(from) else { return .error("ERR no such key") }
+            if onlyIfNone, space.find(to) != nil { return .integer(0) }
             if from != to {
                 space.apply(.remove, to: from)
                 space.apply(.put(held), to: to)
@@ -99,10 +98,18 @@ public struct WriteRules: Sendable, Equatable {
     public var maxValue: Int
     /// The life, in milliseconds, that a SET gets where the writer gives none; nil leaves it without expiry.
     public var life: Int64?
+    /// What applies to records.
+    public var records: RecordRules
+    /// Where what is performed is committed, as replies of record commands say.
+    public var committed: Committed
 
-    public init(maxValue: Int, life: Int64?) {
+    public init(
+        maxValue: Int, life: Int64?, records: RecordRules = RecordRules(), committed: Committed = .local
+    ) {
         self.maxValue = maxValue
         self.life = life
+        self.records = records
+        self.committed = committed
     }
 
     /// The same change, with the policy's expiry where a write that sets a value gave none.
@@ -138,6 +145,12 @@ extension StringWrite {
         case .set(let bytes, _, _, _), .append(let bytes), .setRange(_, let bytes), .incrementFloat(let bytes):
             bytes.count
         case .delete, .getDelete, .getExpire, .expire, .persist, .increment: 0
+        case .record(let write): write.action.contentBytes
         }
     }
+}
+
+extension KeySpace {
+    /// What a reader finds: what the key holds, unless it is what is left of a deleted record.
+    mutating func find(_ key: [UInt8]) -> HeldValue? { read(key).flatMap { $0.isTombstone ? nil : $0 } }
 }

@@ -22,8 +22,24 @@ public enum StringRead: Sendable, Equatable {
     /// key is absent and `nilIfAbsent`.
     case refusal([UInt8], nilIfAbsent: Bool)
 
-    /// The reply for what the key holds; `held` must be alive.
+    /// The reply for what the key holds; `held` must be alive, and no tombstone.
     public func reply(for held: HeldValue?, now: Timestamp) -> Reply {
+        if let held, held.kind == .record {
+            switch self {
+            case .get, .length, .range: return StringWrite.wrongType
+            case .type: return .status("hash")
+            case .timeToLive, .exists, .refusal: break
+            }
+        }
+        return reply(forString: held, now: now)
+    }
+
+    /// An element of MGET's reply: nil for a key of another type.
+    public static func element(for held: HeldValue?) -> Reply {
+        held.map { $0.kind == .record ? .null : .string($0.bytes) } ?? .null
+    }
+
+    private func reply(forString held: HeldValue?, now: Timestamp) -> Reply {
         switch self {
         case .get: held.map { .string($0.bytes) } ?? .null
         case .length: .integer(Int64(held?.bytes.count ?? 0))

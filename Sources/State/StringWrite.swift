@@ -59,9 +59,18 @@ public enum StringWrite: Sendable, Equatable {
     case incrementFloat([UInt8])
     case append([UInt8])
     case setRange(Int64, [UInt8])
+    /// A write of a record (STATE.*, TURNS.*, CHECKPOINT.*, LEASE.*).
+    case record(RecordWrite)
 
-    /// What becomes of the key and what is answered; `held` must be alive, `maxValue` is in bytes.
-    public func perform(on held: HeldValue?, now: Timestamp, maxValue: Int) -> (Change, Reply) {
+    /// What becomes of the key and what is answered; `held` must be alive, and may be a tombstone.
+    public func perform(on held: HeldValue?, now: Timestamp, rules: WriteRules) -> (Change, Reply) {
+        if case .record(let write) = self { return Self.record(write, held, now, rules) }
+        let visible = held.flatMap { $0.isTombstone ? nil : $0 }
+        if let visible, visible.kind == .record { return performOnRecord(visible, now: now, rules: rules) }
+        return perform(onString: visible, now: now, maxValue: rules.maxValue)
+    }
+
+    private func perform(onString held: HeldValue?, now: Timestamp, maxValue: Int) -> (Change, Reply) {
         switch self {
         case .set(let bytes, let expiry, let condition, let reply):
             return Self.set(held, bytes, expiry, condition, reply, now, maxValue)
@@ -71,13 +80,63 @@ public enum StringWrite: Sendable, Equatable {
         case .expire(let time, let condition): return Self.expire(held, time, condition, now)
         case .persist:
             guard let held, held.expiresAt != .never else { return (.none, .integer(0)) }
-            return (.put(HeldValue(held.bytes)), .integer(1))
+            return (.put(HeldValue(held.bytes, kind: held.kind)), .integer(1))
         case .increment(let step): return Self.increment(held, step)
         case .incrementFloat(let step): return Self.incrementFloat(held, step)
         case .append(let bytes): return Self.append(held, bytes, maxValue)
         case .setRange(let offset, let bytes): return Self.setRange(held, offset, bytes, maxValue)
+        case .record: preconditionFailure("BUG: a write of a record on a plain value")
         }
     }
+
+    /// What writes of plain strings do to a record: what they do to a hash in Redis, and a deletion leaves its version.
+    private func performOnRecord(_ held: HeldValue, now: Timestamp, rules: WriteRules) -> (Change, Reply) {
+        switch self {
+        case .set(_, _, _, .old), .getDelete, .getExpire, .increment, .incrementFloat, .append, .setRange:
+            return (.none, Self.wrongType)
+        case .set, .persist: return perform(onString: held, now: now, maxValue: rules.maxValue)
+        case .expire(let time, _) where time > now: return perform(onString: held, now: now, maxValue: rules.maxValue)
+        case .expire(let time, let condition):
+            guard case (.remove, let reply) = Self.expire(held, time, condition, now) else {
+                return (.none, .integer(0))
+            }
+            return (Self.tombstone(held, now), reply)
+        case .delete: return (Self.tombstone(held, now), .integer(1))
+        case .record: preconditionFailure("BUG: a write of a record taken for one of a plain value")
+        }
+    }
+
+    /// What is left of a record that is deleted without an operation of its own.
+    private static func tombstone(_ held: HeldValue, _ now: Timestamp) -> Change {
+        guard var record = held.record else { return .remove }
+        record.version += 1
+        return .put(
+            HeldValue(record.tombstone, expiresAt: now.advanced(byMilliseconds: RecordRules.tombstoneLife)))
+    }
+
+    /// Redis's text for a key of another type.
+    public static let wrongType = Reply.error(
+        "WRONGTYPE Operation against a key holding the wrong kind of value")
+
+    private static func record(
+        _ write: RecordWrite, _ held: HeldValue?, _ now: Timestamp, _ rules: WriteRules
+    ) -> (Change, Reply) {
+        guard held.map({ $0.kind == .record }) ?? true else { return (.none, wrongType) }
+        if let held, held.record == nil { return (.none, Self.unreadableRecord) }
+        let outcome = write.perform(
+            on: held?.record, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue,
+            rules: rules.records)
+        switch outcome {
+        case .changed(let record, let expiresAt, let answer):
+            return (.put(HeldValue(record, expiresAt: expiresAt)), answer.reply(committed: rules.committed))
+        case .unchanged(let answer): return (.none, answer.reply(committed: rules.committed))
+        case .refused(let refusal): return (.none, refusal.reply)
+        }
+    }
+
+    /// Bytes that no version of Hearth up to this one has written as a record.
+    public static let unreadableRecord = Reply.error(
+        "ERR the record can't be read: it is damaged, or of a newer Hearth; use that, or delete the key")
 
     private static func set(
         _ held: HeldValue?, _ bytes: [UInt8], _ expiry: ExpiryChange, _ condition: SetCondition, _ reply: SetReply,
@@ -128,7 +187,7 @@ public enum StringWrite: Sendable, Equatable {
             || condition.contains(.ifGreater) && time <= held.expiresAt
             || condition.contains(.ifLess) && time >= held.expiresAt
         if isRefused { return (.none, .integer(0)) }
-        return (time <= now ? .remove : .put(HeldValue(held.bytes, expiresAt: time)), .integer(1))
+        return (time <= now ? .remove : .put(HeldValue(held.bytes, kind: held.kind, expiresAt: time)), .integer(1))
     }
 
     private static func increment(_ held: HeldValue?, _ step: Int64) -> (Change, Reply) {

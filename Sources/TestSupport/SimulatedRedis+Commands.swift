@@ -17,7 +17,7 @@ extension SimulatedRedis {
         case readMany = """
             local r = {}
             for i, key in ipairs(KEYS) do
-                r[2 * i - 1] = redis.pcall('GET', key)
+                r[2 * i - 1] = redis.pcall(ARGV[i], key)
                 r[2 * i] = redis.pcall('PTTL', key)
             end
             return r
@@ -144,8 +144,12 @@ extension SimulatedRedis {
         case "PING": return .status("PONG")
         case "ECHO": return .string(key)
         case "GET", "STRLEN", "GETSET", "GETDEL", "GETEX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND":
-            if case .list? = live(key)?.content { return Self.wrongType }
+            if let entry = live(key), !entry.isString { return Self.wrongType }
             return performOnString(name, key, a)
+        case "HGETALL":
+            guard let entry = live(key) else { return .array([]) }
+            guard case .hash(let fields) = entry.content else { return Self.wrongType }
+            return .array(fields.flatMap { [.string($0.key), .string($0.value)] })
         case "SET": return set(key, a)
         case "SETNX":
             guard live(key) == nil else { return .integer(0) }
@@ -165,8 +169,8 @@ extension SimulatedRedis {
         case "LPUSH":
             store(key, Entry(content: .list(Array(a.dropFirst(2)))))
             return .integer(Int64(a.count - 2))
-        case "EVAL": return replay(a, byDigest: false) ?? evaluate(a)
-        case "EVALSHA": return replay(a, byDigest: true) ?? .error("ERR no such script")
+        case "EVAL": return record(a, byDigest: false) ?? replay(a, byDigest: false) ?? evaluate(a)
+        case "EVALSHA": return record(a, byDigest: true) ?? replay(a, byDigest: true) ?? .error("ERR no such script")
         default: return performOnKey(name, key, a)
         }
     }
@@ -198,8 +202,7 @@ extension SimulatedRedis {
             return .integer(1)
         case "TYPE":
             guard let entry = live(key) else { return .status("none") }
-            if case .list = entry.content { return .status("list") }
-            return .status("string")
+            return .status(Array(entry.typeName.utf8))
         case "RENAME":
             guard let entry = live(key) else { return .error("ERR no such key") }
             store(key, nil)
@@ -248,7 +251,7 @@ extension SimulatedRedis {
     private func set(_ key: [UInt8], _ a: [[UInt8]]) -> Reply {
         let options = a.dropFirst(3).map { String(decoding: $0, as: UTF8.self).uppercased() }
         let before = live(key)
-        if options.contains("GET"), case .list? = before?.content { return Self.wrongType }
+        if options.contains("GET"), let before, !before.isString { return Self.wrongType }
         let old: Reply = string(key).map { .string($0) } ?? .null
         let isDone = !(options.contains("NX") && before != nil) && !(options.contains("XX") && before == nil)
         if isDone {
@@ -286,7 +289,8 @@ extension SimulatedRedis {
             guard case .integer(-1) = perform([Array("PTTL".utf8), keys[0]]) else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
         case .readMany?:
-            return .array(keys.flatMap { [perform([Array("GET".utf8), $0]), perform([Array("PTTL".utf8), $0])] })
+            return .array(
+                zip(keys, arguments).flatMap { [perform([$1, $0]), perform([Array("PTTL".utf8), $0])] })
         case .setManyIfNone?:
             guard !keys.contains(where: { live($0) != nil }) else { return .integer(0) }
             for (index, key) in keys.enumerated() {
@@ -307,4 +311,17 @@ extension SimulatedRedis {
     }
 
     private func number(_ bytes: [UInt8]) -> Int64 { Int64(String(decoding: bytes, as: UTF8.self)) ?? 0 }
+}
+
+extension SimulatedRedis.Entry {
+    fileprivate var isString: Bool { typeName == "string" }
+
+    /// As TYPE has it.
+    var typeName: String {
+        switch content {
+        case .string: "string"
+        case .list: "list"
+        case .hash: "hash"
+        }
+    }
 }

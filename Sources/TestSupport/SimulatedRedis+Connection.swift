@@ -168,7 +168,7 @@ extension Reply {
         case .error(let text): output.error(bytes: text)
         case .integer(let value): output.integer(value)
         case .null: output.null(.resp2)
-        case .array(let elements):
+        case .array(let elements), .map(let elements):
             output.arrayHead(elements.count)
             for element in elements { element.write(to: output) }
         case .framed(let bytes): output.append(bytes)

@@ -27,6 +27,15 @@ extension SimulatedRedis {
         return .integer(0)
     }
 
+    /// What tells a record's state from every other, as the replay compares it.
+    private func recordState(_ key: [UInt8]) -> [UInt8]? {
+        guard case .hash(let fields)? = live(key)?.content, let version = fields[Array("version".utf8)] else {
+            return nil
+        }
+        let operation = (fields[Array("operations".utf8)] ?? []).prefix(16)
+        return SHA1Digest(Array("record:".utf8) + version + Array(":".utf8) + operation).hexadecimal
+    }
+
     private func text(_ key: [UInt8]) -> [UInt8]? {
         if case .string(let bytes)? = live(key)?.content { bytes } else { nil }
     }
@@ -57,8 +66,10 @@ extension SimulatedRedis {
                 _ = takeNumber()
                 let states = (0..<takeNumber()).map { _ in take() }
                 let held = text(key)
-                let kind = live(key) == nil ? "none" : held == nil ? "list" : "string"
-                let state = kind == "none" ? Array("absent".utf8) : held.map { SHA1Digest($0).hexadecimal } ?? []
+                let kind = live(key)?.typeName ?? "none"
+                let state =
+                    kind == "none"
+                    ? Array("absent".utf8) : held.map { SHA1Digest($0).hexadecimal } ?? recordState(key) ?? []
                 guard isNew, !states.contains(state) else { continue }
                 if unknown != Array("-".utf8), kind == "none" { continue }
                 let rule = String(decoding: unknown == Array("-".utf8) ? conflict : unknown, as: UTF8.self)
@@ -68,7 +79,9 @@ extension SimulatedRedis {
             for _ in 0..<takeNumber() {
                 let command = (0..<takeNumber()).map { _ in take() }
                 guard isNew, !isSkipped else { continue }
-                if case .error(let text) = execute(command) {
+                if command[0] == Array("DEL".utf8) {
+                    delete(command[1], life: 86_400_000)
+                } else if case .error(let text) = execute(command) {
                     errors += [.string(command[1]), .string(text), .string([])]
                 }
             }

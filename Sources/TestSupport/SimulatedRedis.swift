@@ -8,11 +8,12 @@
 public import Primitives
 public import RedisTier
 
-/// An in-process Redis of one database of strings (and lists, so that there is another type).
+/// An in-process Redis of one database of strings and hashes (and lists, so that there is another type).
 public final class SimulatedRedis {
     public enum Content: Equatable, Sendable {
         case string([UInt8])
         case list([[UInt8]])
+        case hash([[UInt8]: [UInt8]])
     }
 
     public struct Entry: Equatable, Sendable {
@@ -98,7 +99,14 @@ public final class SimulatedRedis {
     var connections: [SimulatedRedisConnection] = []
     var nextClientID: Int64 = 1
     /// Whether the replay's script has been evaluated by its text since the start.
+    /// As after SCRIPT FLUSH.
+    public func forgetScripts() {
+        knowsReplay = false
+        knowsRecords = false
+    }
+
     var knowsReplay = false
+    var knowsRecords = false
     /// What each marker keeps: the answers that were no plain `ok`, by sequence number.
     var replayAnswers: [[UInt8]: [Int64: Reply]] = [:]
     private var starts = 1
@@ -132,6 +140,7 @@ public final class SimulatedRedis {
         starts += 1
         nextClientID = 1
         knowsReplay = false
+        knowsRecords = false
         replayAnswers = [:]
         for key in Array(entries.keys) { store(key, nil) }
     }

@@ -61,7 +61,11 @@ public final class SimulatedWarm: WarmAccess {
                 let now = scheduler.now
                 var space = Space(copies: copies, now: now)
                 let replies = commands.map { command in
-                    command.perform(in: &space, now: now) { policies.policy(for: $0).writeRules }
+                    command.perform(in: &space, now: now) { key in
+                        var rules = policies.policy(for: key).writeRules
+                        rules.committed = .warm
+                        return rules
+                    }
                 }
                 copies = space.copies
                 for (key, change) in space.effects {

@@ -2,6 +2,7 @@
 
 internal import LocalTier
 internal import Primitives
+internal import State
 
 extension Policy {
     /// The end of the contract for a copy: until then it is fresh, and from then on stale.
@@ -51,17 +52,27 @@ extension Policy {
         return sliding ? life + life / 10 : life
     }
 
-    /// The times with which local memory holds a value.
+    /// The times with which local memory holds a value or a record.
     func metadata(
-        verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority, epoch: UInt16 = 0, mark: UInt8 = 0
+        of held: HeldValue, verifiedAt: Timestamp, authority: Authority, epoch: UInt16 = 0, mark: UInt8 = 0
     ) -> EntryMetadata {
-        let slides = expiresAt != .never ? slidingLife.map { UInt32(clamping: $0) } ?? 0 : 0
+        let expiresAt = held.expiresAt
+        let slides = expiresAt != .never ? life(of: held).map { UInt32(clamping: $0) } ?? 0 : 0
         return EntryMetadata(
             expiresAt: expiresAt, verifiedAt: verifiedAt,
             quietFor: quietFor(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority),
             staleFor: authority == .redis ? UInt32(clamping: staleIfError.milliseconds / 1000) : 0,
             slidingFor: slides,
-            kind: .string, epoch: epoch, mark: mark)
+            kind: held.kind == .record ? .record : .string, epoch: epoch, mark: mark)
+    }
+
+    /// Milliseconds by which a read extends the life of what is held: a plain value's by its policy, a record's by its
+    /// own word.
+    func life(of held: HeldValue) -> Int64? {
+        switch held.kind {
+        case .string: slidingLife
+        case .record: held.recordSlidingFor
+        }
     }
 
     /// The times with which local memory remembers that there is no such key.

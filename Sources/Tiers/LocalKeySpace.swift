@@ -14,7 +14,7 @@ struct LocalKeySpace: KeySpace {
         key.withUnsafeBytes { key in
             local.read(key, hash: KeyHash(key), now: now) { Tiers.copy($0) }
         }.flatMap { copy in
-            copy.isAbsent || copy.isExpired ? nil : HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
+            copy.isAbsent || copy.isExpired ? nil : copy.held
         }
     }
 
@@ -40,7 +40,7 @@ extension LocalTier {
                     remove(key, hash: hash)
                     return
                 }
-                let metadata = policy.metadata(verifiedAt: now, expiresAt: value.expiresAt, authority: authority)
+                let metadata = policy.metadata(of: value, verifiedAt: now, authority: authority)
                 value.bytes.withUnsafeBytes { bytes in
                     _ = put(key, hash: hash, value: bytes, metadata: metadata, now: now)
                 }

@@ -1,5 +1,7 @@
 // The rules for the keys under one prefix, and their defaults.
 
+public import State
+
 /// The rules for the keys under one prefix (DESIGN: policy); what the configuration leaves out, it inherits.
 ///
 /// Durations are kept as given; ``PolicyTable`` answers which policy rules a key.
@@ -60,6 +62,8 @@ public struct Policy: Sendable, Equatable {
     public var maxValue = 8 << 20
     /// The largest value that local memory holds, in bytes; larger ones are served, not held.
     public var maxLocalValue = 1 << 20
+    /// What applies to records: their turns and checkpoints.
+    public var records = RecordRules()
     /// How many replicas must have a write before it counts.
     public var waitReplicas = 0
     /// Which accesses to the keys are told of in the audit.

@@ -41,6 +41,8 @@ public final class TierCounters: Sendable {
     public let promoted = Counter()
     /// Reads that were answered from what waits for Redis.
     public let journalReads = Counter()
+    /// Writes of records that were applied again, since Redis held another version than was thought.
+    public let recordsReapplied = Counter()
     /// Nanoseconds from a request to the journal to its answer.
     public let journalLatency = Histogram()
     public let writes = Counter()

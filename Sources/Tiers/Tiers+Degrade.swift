@@ -39,12 +39,13 @@ extension Tiers {
     ///
     /// For reads while `refusesRedisReads`; it counts nothing, which is the caller's.
     public func withServableCopy(
-        _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, _ body: (borrowing LocalEntry) -> Void
+        _ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, kind: EntryKind = .string,
+        _ body: (borrowing LocalEntry) -> Void
     ) -> Bool {
         let index = policies.index(for: key)
         guard policies.policies[index].tiers.contains(.redis) else { return false }
         return local.read(key, hash: hash, now: now) { entry in
-            guard entry.kind == .string,
+            guard entry.kind == kind,
                 policies.policies[index].mayServeStale(
                     verifiedAt: entry.verifiedAt, expiresAt: entry.expiresAt, now: now, authority: .redis)
             else { return false }
@@ -62,9 +63,8 @@ extension Tiers {
         else { return nil }
         let isFresh = isFresh(copy, policy, .redis, now)
         if isFresh { counters.localFresh.add() } else { counters.localStale.add() }
-        return Reading(
-            content: .value(bytes: copy.bytes, expiresAt: copy.metadata.expiresAt), source: .local,
-            freshness: isFresh ? .fresh : .stale, verifiedAt: copy.metadata.verifiedAt, reason: reason)
+        return .found(
+            copy.held, .local, isFresh ? .fresh : .stale, verifiedAt: copy.metadata.verifiedAt, reason: reason)
     }
 
     private func staleWarm(
@@ -80,12 +80,10 @@ extension Tiers {
         counters.warmStale.add()
         // Held locally as what it is, so that the next read of it costs what a local hit costs.
         var metadata = policy.metadata(
-            verifiedAt: copy.verifiedAt, expiresAt: expiresAt, authority: .redis, mark: EntryMark.inWarm)
+            of: copy.value, verifiedAt: copy.verifiedAt, authority: .redis, mark: EntryMark.inWarm)
         metadata.slidingFor = 0
         fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
-        return Reading(
-            content: .value(bytes: copy.value.bytes, expiresAt: expiresAt), source: .warm, freshness: .stale,
-            verifiedAt: copy.verifiedAt, reason: reason)
+        return .found(copy.value, .warm, .stale, verifiedAt: copy.verifiedAt, reason: reason)
     }
 
     /// Nobody holds the key, and nobody who knows could be asked.
@@ -102,11 +100,13 @@ extension Tiers {
     // MARK: The warm tier as the authority
 
     /// The end of a life after this read of it: where reads extend it, the disk hears so once per tenth of it.
-    private func slide(_ key: [UInt8], _ policy: Policy, _ expiresAt: Timestamp) -> Timestamp {
-        guard let life = policy.slidingLife, expiresAt != .never else { return expiresAt }
+    private func slide(_ key: [UInt8], _ policy: Policy, _ held: HeldValue) -> HeldValue {
+        guard let life = policy.life(of: held), held.expiresAt != .never, !held.isTombstone else { return held }
         let now = scheduler.now
-        if expiresAt.milliseconds(since: now) < life - life / 10 { extend(key, policy) }
-        return max(expiresAt, now.advanced(byMilliseconds: life))
+        if held.expiresAt.milliseconds(since: now) < life - life / 10 { extend(key, policy, life: life) }
+        var held = held
+        held.expiresAt = max(held.expiresAt, now.advanced(byMilliseconds: life))
+        return held
     }
 
     func readWarmAuthority(
@@ -122,13 +122,10 @@ extension Tiers {
             case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
                 counters.warmFresh.add()
                 counters.valueBytes.record(UInt64(copy.value.bytes.count))
-                let expiresAt = slide(key, policy, copy.value.expiresAt)
-                let metadata = policy.metadata(verifiedAt: sentAt, expiresAt: expiresAt, authority: .warm)
-                fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
-                completion(
-                    Reading(
-                        content: .value(bytes: copy.value.bytes, expiresAt: expiresAt), source: .warm,
-                        freshness: .fresh, verifiedAt: sentAt))
+                let held = slide(key, policy, copy.value)
+                let metadata = policy.metadata(of: held, verifiedAt: sentAt, authority: .warm)
+                fillLocal(key, hash, policy, held.bytes, metadata, token)
+                completion(.found(held, .warm, .fresh, verifiedAt: sentAt))
             case .copy, .absent:
                 counters.warmAbsent.add()
                 rememberAbsent(key, hash, policy, sentAt: sentAt, token: token)

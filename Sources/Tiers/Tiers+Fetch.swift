@@ -42,12 +42,16 @@ extension Tiers {
             flight.isOnWire = true
             flight.sentAt = sentAt
             guard !asScript else { continue }
-            request.append("GET", flight.key)
+            switch flight.form {
+            case .string: request.append("GET", flight.key)
+            case .record: request.append("HGETALL", flight.key)
+            }
             request.append("PTTL", flight.key)
         }
         if asScript {
             let count = Array(String(batch.count).utf8)
-            request.append([Array("EVAL".utf8), Self.readScript, count] + batch.map(\.key))
+            let readers = batch.map { Array(($0.form == .string ? "GET" : "HGETALL").utf8) }
+            request.append([Array("EVAL".utf8), Self.readScript, count] + batch.map(\.key) + readers)
         } else {
             request.append("EXEC")
         }
@@ -67,7 +71,7 @@ extension Tiers {
         take(flight)
         for waiter in flight.takeWaiters() {
             readPending(
-                flight.key, flight.hash, flight.policy, value, isStrong: waiter.isStrong, waiter.completion)
+                flight.key, flight.hash, flight.policy, value, flight.form, isStrong: waiter.isStrong, waiter.completion)
         }
         return true
     }
@@ -97,7 +101,7 @@ extension Tiers {
         """
         local r = {}
         for i, key in ipairs(KEYS) do
-            r[2 * i - 1] = redis.pcall('GET', key)
+            r[2 * i - 1] = redis.pcall(ARGV[i], key)
             r[2 * i] = redis.pcall('PTTL', key)
         end
         return r
@@ -166,40 +170,57 @@ extension Tiers {
         // Redis 7.0 looks at its clock anew for each command of a transaction: the key ended between the two.
         case (.null, _), (.string, .integer(-2)): landAbsent(flight)
         case (.string(let bytes), .integer(let milliseconds)):
-            take(flight)
-            counters.redisFresh.add()
-            counters.valueBytes.record(UInt64(bytes.count))
-            flight.answer(fill(flight, bytes, lifeMilliseconds: milliseconds))
+            land(flight, HeldValue(bytes), lifeMilliseconds: milliseconds)
+        case (.array([]), _), (.array, .integer(-2)): landAbsent(flight)
+        case (.array(let fields), .integer(let milliseconds)):
+            guard let record = Record(hash: fields) else { return landOther(flight) }
+            land(flight, HeldValue(record, expiresAt: .never), lifeMilliseconds: milliseconds)
+        case (.error(let text), _) where text.starts(with: "WRONGTYPE".utf8): landOther(flight)
         case (.error(let text), _):
             take(flight)
-            let isOther = text.starts(with: "WRONGTYPE".utf8)
-            if isOther { forget(flight.key, flight.hash, flight.policy) }
             counters.redisFresh.add()
-            flight.answer(
-                Reading(content: isOther ? .otherType : .refused(text), source: .redis, freshness: .fresh))
+            flight.answer(Reading(content: .refused(text), source: .redis, freshness: .fresh))
         default:
             fail(flight, "Redis answered a read with something else than was asked")
         }
     }
 
+    private func land(_ flight: Flight, _ held: HeldValue, lifeMilliseconds: Int64) {
+        take(flight)
+        counters.redisFresh.add()
+        counters.valueBytes.record(UInt64(held.bytes.count))
+        flight.answer(fill(flight, held, lifeMilliseconds: lifeMilliseconds))
+    }
+
+    /// The key holds what was not asked for.
+    private func landOther(_ flight: Flight) {
+        take(flight)
+        counters.redisFresh.add()
+        // Of a record a reader of plain values learns no more than that: what is held of it is as good as it was.
+        let isRecord = flight.key.withUnsafeBytes {
+            local.peek($0, hash: flight.hash, now: scheduler.now) { $0.kind == .record } ?? false
+        }
+        if flight.form == .record || !isRecord { forget(flight.key, flight.hash, flight.policy) }
+        flight.answer(Reading(content: .otherType, source: .redis, freshness: .fresh))
+    }
+
     /// Fills local memory and the warm tier with what Redis said; the reading for those who wait.
-    private func fill(_ flight: Flight, _ bytes: [UInt8], lifeMilliseconds: Int64) -> Reading {
+    private func fill(_ flight: Flight, _ held: HeldValue, lifeMilliseconds: Int64) -> Reading {
         let policy = flight.policy
-        var expiresAt =
+        var held = held
+        held.expiresAt =
             lifeMilliseconds < 0 ? .never : min(flight.sentAt.advanced(byMilliseconds: lifeMilliseconds), .latest)
-        if let life = policy.slidingLife, expiresAt != .never {
+        if let life = policy.life(of: held), held.expiresAt != .never, !held.isTombstone {
             // This read extends the life; Redis hears of it when a tenth has gone since it last did.
             if lifeMilliseconds <= life { extendInRedis(flight.key, life) }
             // Beyond the tenth that Redis keeps it longer, the life was given by its writer: reading does not shorten
             // it.
-            if lifeMilliseconds <= life + life / 10 { expiresAt = flight.sentAt.advanced(byMilliseconds: life) }
+            if lifeMilliseconds <= life + life / 10 {
+                held.expiresAt = flight.sentAt.advanced(byMilliseconds: life)
+            }
         }
-        keep(
-            flight.key, flight.hash, policy, HeldValue(bytes, expiresAt: expiresAt), sentAt: flight.sentAt, flight.token
-        )
-        return Reading(
-            content: .value(bytes: bytes, expiresAt: expiresAt), source: .redis, freshness: .fresh,
-            verifiedAt: flight.sentAt)
+        keep(flight.key, flight.hash, policy, held, sentAt: flight.sentAt, flight.token)
+        return .found(held, .redis, .fresh, verifiedAt: flight.sentAt)
     }
 
     /// Holds what Redis said in the tiers that the policy allows, unless a write or an invalidation came between.
@@ -220,7 +241,7 @@ extension Tiers {
             }
         }
         let metadata = policy.metadata(
-            verifiedAt: sentAt, expiresAt: value.expiresAt, authority: .redis, epoch: token.epoch, mark: mark)
+            of: value, verifiedAt: sentAt, authority: .redis, epoch: token.epoch, mark: mark)
         fillLocal(key, hash, policy, value.bytes, metadata, token)
     }
 
@@ -262,10 +283,10 @@ extension Tiers {
         guard (held == .never) == (value.expiresAt == .never) else { return false }
         // The disk's copy is rewritten in each tenth of stale_if_error, and of a sliding life. Comparing with the last
         // verification alone would not do: each would be near the one before, and all of them far from the disk's.
-        let slidingTenth = value.expiresAt == .never ? .max : (policy.slidingLife ?? .max) / 10
+        let slidingTenth = value.expiresAt == .never ? .max : (policy.life(of: value) ?? .max) / 10
         let tenth = max(1, min(policy.staleIfError.milliseconds / 10, slidingTenth))
         guard verifiedAt.milliseconds / tenth == copy.metadata.verifiedAt.milliseconds / tenth else { return false }
-        guard value.expiresAt != .never, policy.slidingLife == nil else { return true }
+        guard value.expiresAt != .never, policy.life(of: value) == nil else { return true }
         // Milliseconds of difference come from PTTL's rounding and the network.
         let life = max(1, value.expiresAt.milliseconds(since: verifiedAt) / 10)
         let drift = abs(value.expiresAt.milliseconds(since: held))
@@ -342,6 +363,9 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
+        if let record = copy.value.record {
+            return promote(record, copy, flight, permit, redis, sentAt)
+        }
         var request = RequestEncoder()
         var arguments: [[UInt8]] = [Array("SET".utf8), flight.key, copy.value.bytes, Array("NX".utf8)]
         if copy.value.expiresAt != .never {
@@ -355,13 +379,7 @@ extension Tiers {
             switch result {
             case .success(let replies) where replies[0].isStatus("OK"):
                 breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
-                counters.promoted.add()
-                take(flight)
-                keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token)
-                flight.answer(
-                    Reading(
-                        content: .value(bytes: copy.value.bytes, expiresAt: copy.value.expiresAt), source: .warm,
-                        freshness: .fresh, verifiedAt: sentAt))
+                promoted(flight, copy, sentAt)
             case .success(let replies):
                 if case .error(let text) = replies[0] {
                     _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
@@ -377,6 +395,34 @@ extension Tiers {
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 share.doubtful.note(failure, now: ended)
                 fail(flight, failure.text)
+            }
+        }
+    }
+
+    /// Redis has taken the copy.
+    private func promoted(_ flight: Flight, _ copy: WarmCopy, _ sentAt: Timestamp) {
+        counters.promoted.add()
+        take(flight)
+        keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token)
+        flight.answer(.found(copy.value, .warm, .fresh, verifiedAt: sentAt))
+    }
+
+    /// A record goes back as the hash that it was, where there is still nothing.
+    private func promote(
+        _ record: Record, _ copy: WarmCopy, _ flight: Flight, _ permit: Permit, _ redis: RedisConnection,
+        _ sentAt: Timestamp
+    ) {
+        let swap = RecordSwap(from: nil, to: record, expiresAt: copy.value.expiresAt)
+        send(swap, flight.key, redis, permit) { [self] answer in
+            switch answer {
+            case .done: promoted(flight, copy, sentAt)
+            // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
+            case .other, .otherType: askAgain(flight, scheduler.monotonicNanoseconds)
+            case .refused(let text), .unavailable(let text):
+                fail(
+                    flight,
+                    "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
+            case .failed(let failure): fail(flight, failure.text)
             }
         }
     }

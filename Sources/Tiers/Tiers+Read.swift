@@ -2,7 +2,7 @@
 
 internal import LocalTier
 public import Primitives
-internal import State
+public import State
 
 extension Tiers {
     /// What local memory holds of a key, copied out from under the lock.
@@ -13,6 +13,10 @@ extension Tiers {
         let isExpired: Bool
         let isExtensionDue: Bool
         var isAbsent: Bool { metadata.kind == .absent }
+        /// What it holds; not to be asked of what is remembered as absent.
+        var held: HeldValue {
+            HeldValue(bytes, kind: metadata.kind == .record ? .record : .string, expiresAt: metadata.expiresAt)
+        }
     }
 
     func localCopy(_ key: [UInt8], _ hash: KeyHash, _ now: Timestamp) -> LocalCopy? {
@@ -45,24 +49,32 @@ extension Tiers {
     }
 
     /// Reads a key; the completion may run before this returns, when local memory answers.
-    public func read(_ key: [UInt8], hash: KeyHash, strong: Bool = false, completion: @escaping (Reading) -> Void) {
+    ///
+    /// `form` is what the reader asks for. Who asks for a plain value and finds a record in a tier of this host is given
+    /// that; in Redis it is `otherType`.
+    public func read(
+        _ key: [UInt8], hash: KeyHash, form: HeldValue.Kind = .string, strong: Bool = false, maxAge: Int64? = nil,
+        completion: @escaping (Reading) -> Void
+    ) {
         let policy = policies.policy(for: key)
         let isStrong = strong || policy.consistency == .strong
         if let journal, !journal.pending.isEmpty, let value = journal.pending.value(of: key) {
-            return readPending(key, hash, policy, value, isStrong: isStrong, completion)
+            return readPending(key, hash, policy, value, form, isStrong: isStrong, completion)
         }
-        readTiers(key, hash, policy, isStrong: isStrong, completion)
+        readTiers(key, hash, policy, form, isStrong: isStrong, maxAge: maxAge, completion)
     }
 
     /// Reads a key of which nothing waits for Redis.
     func readTiers(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, isStrong: Bool, _ completion: @escaping (Reading) -> Void
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ form: HeldValue.Kind, isStrong: Bool,
+        maxAge: Int64? = nil, _ completion: @escaping (Reading) -> Void
     ) {
         let authority = authority(policy)
         let now = scheduler.now
         var holdsStale = false
         if !(isStrong && authority == .redis), let copy = localCopy(key, hash, now) {
-            if isFresh(copy, policy, authority, now) {
+            let isYoung = maxAge.map { now.milliseconds(since: copy.metadata.verifiedAt) <= $0 } ?? true
+            if isFresh(copy, policy, authority, now), isYoung || authority != .redis {
                 noteUse(of: copy, key: key, hash: hash, policy: policy, authority: authority, now: now)
                 return completion(reading(of: copy))
             }
@@ -77,7 +89,7 @@ extension Tiers {
             counters.localAbsent.add()
             completion(.absent(.local))
         case .warm: readWarmAuthority(key, hash, policy, completion)
-        case .redis: ask(key, hash, policy, strong: isStrong, holdsStale: holdsStale, completion)
+        case .redis: ask(key, hash, policy, form, strong: isStrong, holdsStale: holdsStale, completion)
         }
     }
 
@@ -87,9 +99,7 @@ extension Tiers {
             return .absent(.local)
         }
         counters.localFresh.add()
-        return Reading(
-            content: .value(bytes: copy.bytes, expiresAt: copy.metadata.expiresAt), source: .local, freshness: .fresh,
-            verifiedAt: copy.metadata.verifiedAt)
+        return .found(copy.held, .local, .fresh, verifiedAt: copy.metadata.verifiedAt)
     }
 
     /// What a read of a fresh copy sets off behind the answer: a refresh, or the news of a longer life.
@@ -97,20 +107,26 @@ extension Tiers {
         of copy: LocalCopy, key: [UInt8], hash: KeyHash, policy: Policy, authority: Authority, now: Timestamp
     ) {
         guard !copy.isAbsent else { return }
-        if copy.isExtensionDue { extend(key, policy) }
+        if copy.isExtensionDue { extend(key, policy, life: policy.life(of: copy.held)) }
         guard authority == .redis else { return }
         let refreshAt = policy.refreshAt(
             verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, authority: authority)
         guard now >= refreshAt, !copy.isLive, flights[key] == nil, !breaker.refusesReads else { return }
         counters.refreshes.add()
-        _ = makeFlight(key, hash, policy)
+        _ = makeFlight(key, hash, policy, copy.held.kind)
     }
 
     /// Tells the authority of the longer life that a read of a sliding key has given; behind the answer.
-    public func extend(_ key: [UInt8]) { extend(key, policies.policy(for: key)) }
+    public func extend(_ key: [UInt8]) {
+        let policy = policies.policy(for: key)
+        extend(key, policy, life: policy.slidingLife)
+    }
 
-    func extend(_ key: [UInt8], _ policy: Policy) {
-        guard let life = policy.slidingLife else { return }
+    /// The same for a record whose own life slides by so many milliseconds.
+    public func extend(_ key: [UInt8], life: Int64) { extend(key, policies.policy(for: key), life: life) }
+
+    func extend(_ key: [UInt8], _ policy: Policy, life: Int64?) {
+        guard let life else { return }
         switch authority(policy) {
         case .redis:
             extendInRedis(key, life)
@@ -133,9 +149,8 @@ extension Tiers {
             let copy = key.withUnsafeBytes({ key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }),
             !copy.isAbsent, !copy.isExpired, copy.metadata.mark & EntryMark.suspect == 0
         else { return }
-        let value = HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt)
         changeWarm(
-            key, policy, .put(WarmCopy(value, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
+            key, policy, .put(WarmCopy(copy.held, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
     }
 
     /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.
@@ -148,18 +163,18 @@ extension Tiers {
     // MARK: Asking Redis
 
     func ask(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, strong: Bool, holdsStale: Bool,
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ form: HeldValue.Kind, strong: Bool, holdsStale: Bool,
         _ completion: @escaping (Reading) -> Void
     ) {
         if breaker.refusesReads {
             return degrade(key, hash, policy, reason: breaker.reasonForReads, isStrong: strong, completion)
         }
         let flight: Flight
-        if let joined = flights[key], !joined.isOnWire || !strong && joined.isCurrent(in: local) {
+        if let joined = flights[key], joined.form == form, !joined.isOnWire || !strong && joined.isCurrent(in: local) {
             counters.coalesced.add()
             flight = joined
         } else {
-            flight = makeFlight(key, hash, policy)
+            flight = makeFlight(key, hash, policy, form)
         }
         let waiter = Flight.Waiter(isStrong: strong, completion: completion)
         guard holdsStale, !strong else { return flight.waiters.append(waiter) }
@@ -167,9 +182,9 @@ extension Tiers {
         flight.impatientWaiters.append(waiter)
     }
 
-    func makeFlight(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy) -> Flight {
+    func makeFlight(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ form: HeldValue.Kind) -> Flight {
         let flight = Flight(
-            key: key, hash: hash, policy: policy, deadline: scheduler.monotonicNanoseconds + limits.timeout)
+            key: key, hash: hash, policy: policy, form: form, deadline: scheduler.monotonicNanoseconds + limits.timeout)
         flights[key] = flight
         outgoing.append(flight)
         return flight

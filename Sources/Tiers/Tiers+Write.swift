@@ -46,6 +46,9 @@ extension Tiers {
     func performInRedis(
         _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
     ) {
+        if case .write(.record(let write), let key)? = commands.first?.command, commands.count == 1 {
+            return performRecordInRedis(commands[0], write, key, completion)
+        }
         let isWrite = commands.contains { $0.command.isWrite }
         let now = scheduler.monotonicNanoseconds
         guard let redis, let permit = breaker.admit(isWrite ? .write : .read, now: now) else {
@@ -160,6 +163,10 @@ extension Tiers {
             guard lives.contains(where: { $0 > 0 }) else { break }
             let head = [Array("EVAL".utf8), Self.setManyScript, Array(String(keys.count).utf8)]
             return [head + keys + values + lives.map { Array(String($0).utf8) }]
+        case .deleteMany(let keys): return [Self.deletion(of: keys)]
+        case .write(.delete, let key): return [Self.deletion(of: [key])]
+        case .write(.expire(let time, []), let key) where time <= scheduler.now:
+            return [Self.deletion(of: [key])]
         case .setMany(let keys, _, _):
             let lives = keys.compactMap { key in
                 policies.policy(for: key).lifeInRedis.map { Self.giveLife(key, $0) }
@@ -169,6 +176,33 @@ extension Tiers {
         }
         return [native.arguments]
     }
+
+    /// DEL, which leaves of a record what its version and its fence go on from.
+    private static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
+        [Array("EVAL".utf8), deletionScript, Array(String(keys.count).utf8)] + keys
+            + [Array(String(RecordRules.tombstoneLife).utf8)]
+    }
+
+    static let deletionScript = Array(
+        """
+        local n = 0
+        for _, key in ipairs(KEYS) do
+          local kept = redis.call('TYPE', key)['ok'] == 'hash'
+            and redis.call('HMGET', key, 'version', 'created_ms', 'updated_ms', 'fence', 'operations', 'deleted')
+          if kept and kept[1] then
+            if not kept[6] then
+              n = n + 1
+              redis.call('DEL', key)
+              redis.call('HSET', key, 'version', kept[1] + 1, 'created_ms', kept[2] or '0',
+                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5] or '', 'deleted', '1')
+              redis.call('PEXPIRE', key, ARGV[1])
+            end
+          else
+            n = n + redis.call('DEL', key)
+          end
+        end
+        return n
+        """.utf8)
 
     /// MSETNX with lives, where 0 is none.
     private static let setManyScript = Array(
@@ -258,6 +292,7 @@ extension Tiers {
                     // What local memory can't hold would be acknowledged and gone.
                     let policy = policies.policy(for: key)
                     var rules = policy.writeRules
+                    rules.committed = .local
                     rules.maxValue = min(rules.maxValue, policy.maxLocalValue, max(0, local.entryBytesMax - key.count))
                     return rules
                 }
@@ -270,6 +305,9 @@ extension Tiers {
 extension Policy {
     /// What this policy adds to writes that Hearth performs itself.
     public var writeRules: WriteRules {
-        WriteRules(maxValue: maxValue, life: ttl?.milliseconds)
+        var records = records
+        records.life = ttl?.milliseconds
+        records.isSliding = sliding
+        return WriteRules(maxValue: maxValue, life: ttl?.milliseconds, records: records)
     }
 }

@@ -9,6 +9,7 @@ public import LocalTier
 public import Primitives
 public import RedisTier
 internal import Resilience
+internal import State
 internal import Synchronization
 
 /// What the workers of a process share; safe from any thread.
@@ -63,6 +64,8 @@ public final class Tiers {
     var outgoing: [Flight] = []
     /// Life extensions that leave with this iteration.
     var extensions: [(key: [UInt8], life: Int64)] = []
+    /// Makes the ids of writes of records.
+    var operationIDs: any RandomNumberGenerator = SystemRandomNumberGenerator()
     /// Waiters with a stale copy in hand, in the order in which their patience ends.
     var impatient: [(flight: Flight, at: Int64)] = []
     var softTimer: (any ScheduledTimer)?
@@ -141,6 +144,8 @@ final class Flight {
     let key: [UInt8]
     let hash: KeyHash
     let policy: Policy
+    /// What is asked for: a plain value or a record.
+    let form: HeldValue.Kind
     var waiters: [Waiter] = []
     /// Those who would rather have the stale copy than wait longer than `softTimeout`.
     var impatientWaiters: [Waiter] = []
@@ -153,7 +158,8 @@ final class Flight {
     /// When the question was sent.
     var sentAt = Timestamp.distantPast
 
-    init(key: [UInt8], hash: KeyHash, policy: Policy, deadline: Int64) {
+    init(key: [UInt8], hash: KeyHash, policy: Policy, form: HeldValue.Kind, deadline: Int64) {
+        self.form = form
         self.key = key
         self.hash = hash
         self.policy = policy

@@ -67,6 +67,9 @@ final class Writes {
         }
     }
 
+    /// Redis has this of the key now.
+    func settle(_ key: [UInt8], to held: HeldValue, _ tiers: Tiers) { settle(key, .put(held), tiers) }
+
     private func settle(_ write: StringWrite, _ key: [UInt8], _ reply: Reply, _ tiers: Tiers) {
         switch (write, reply) {
         case (.set(let bytes, let expiry, let condition, let kind), _):
@@ -82,12 +85,14 @@ final class Writes {
         case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers)
         // These say nothing of the value: it stays as old as it was.
         case (.expire(let time, _), .integer(1)):
-            change(key, tiers, verifies: false) { HeldValue($0.bytes, expiresAt: time) }
-        case (.persist, .integer(1)): change(key, tiers, verifies: false) { HeldValue($0.bytes) }
+            change(key, tiers, verifies: false) { HeldValue($0.bytes, kind: $0.kind, expiresAt: time) }
+        case (.persist, .integer(1)): change(key, tiers, verifies: false) { HeldValue($0.bytes, kind: $0.kind) }
         case (.increment, .integer(let sum)):
             change(key, tiers) { HeldValue(Array(String(sum).utf8), expiresAt: $0.expiresAt) }
         case (.incrementFloat, .string(let sum)): change(key, tiers) { HeldValue(sum, expiresAt: $0.expiresAt) }
         case (.append, _), (.setRange, _): forget(key, tiers)
+        // What became of it is known to whoever compared and set.
+        case (.record, _): forget(key, tiers)
         case (.getExpire, _), (.expire, _), (.persist, _), (.increment, _), (.incrementFloat, _): break
         }
     }
@@ -118,7 +123,7 @@ final class Writes {
             tiers.isFresh(copy, policy, .redis, now)
         else { return forget(key, tiers) }
         settle(
-            key, .put(body(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))), tiers,
+            key, .put(body(copy.held)), tiers,
             verifiedAt: verifies ? nil : copy.metadata.verifiedAt)
     }
 
@@ -134,8 +139,7 @@ final class Writes {
             tiers.counters.valueBytes.record(UInt64(value.bytes.count))
             let isWarm = policy.tiers.contains(.warm) && tiers.warm != nil
             let metadata = policy.metadata(
-                verifiedAt: verifiedAt, expiresAt: value.expiresAt, authority: .redis,
-                mark: isWarm ? EntryMark.inWarm : 0)
+                of: value, verifiedAt: verifiedAt, authority: .redis, mark: isWarm ? EntryMark.inWarm : 0)
             // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
             // same time nobody knows the later one, so neither is kept.
             let isAlone = hold(key, hash, policy, value.bytes, metadata, tiers)
@@ -167,7 +171,7 @@ final class Writes {
     }
 
     /// Redis has something that is not known here: nothing older may stay.
-    private func forget(_ key: [UInt8], _ tiers: Tiers) {
+    func forget(_ key: [UInt8], _ tiers: Tiers) {
         guard let hash = hashes[key] else { preconditionFailure("BUG: a write of a key that it did not begin with") }
         tiers.forget(key, hash, tiers.policies.policy(for: key))
     }

@@ -14,7 +14,7 @@ func held(_ text: String, _ life: Int64? = nil) -> HeldValue {
 
 extension StringWrite {
     func on(_ value: HeldValue?, maxValue: Int = 1 << 20) -> (Change, Reply) {
-        perform(on: value, now: now, maxValue: maxValue)
+        perform(on: value, now: now, rules: WriteRules(maxValue: maxValue, life: nil))
     }
 }
 

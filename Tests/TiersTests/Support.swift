@@ -277,6 +277,7 @@ extension Reading {
         let what =
             switch content {
             case .value(let bytes, _), .defaultContext(let bytes): String(decoding: bytes, as: UTF8.self)
+            case .record(let held): "record \(held.record?.version ?? 0)"
             case .absent: "(absent)"
             case .unknown: "(unknown)"
             case .otherType: "(other type)"

@@ -205,7 +205,7 @@ import Tiers
         let car = try Sidecar()
         let replies = car.perform(.set("a", "1"), .incr("a"), .get("a"), .del("b"), isTransaction: true)
         #expect(replies == [.ok, .integer(2), .string(bytes("2")), .integer(0)])
-        #expect(car.redis.executedNames == ["MULTI", "SET", "INCR", "GET", "DEL", "EXEC"])
+        #expect(car.redis.executedNames == ["MULTI", "SET", "INCR", "GET", "EVAL", "EXEC"])
         #expect(car.read("a").value.map { $0.bytes } == bytes("2"))
     }
 

@@ -41,7 +41,7 @@ final class AuditedRequest {
     private static func provenance(of reading: Reading) -> (String?, String?) {
         switch reading.content {
         case .unavailable, .refused, .otherType: (nil, nil)
-        case .value, .defaultContext, .absent, .unknown: (reading.source.rawValue, reading.freshness.rawValue)
+        case .value, .record, .defaultContext, .absent, .unknown: (reading.source.rawValue, reading.freshness.rawValue)
         }
     }
 

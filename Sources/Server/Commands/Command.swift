@@ -19,6 +19,8 @@ struct Command {
     enum Action {
         /// A native command on plain strings: understood here, performed by the tiers.
         case native((Arguments, Moment) throws(CommandError) -> NativeRequest)
+        /// A read of a record.
+        case recordRead((Arguments) throws(CommandError) -> RecordQuery)
         /// Anything else: answers by itself.
         case immediate((Connection, Arguments) throws(CommandError) -> Void)
     }
@@ -43,6 +45,9 @@ struct Command {
         (firstKey, lastKey, keyStep) = keys
         self.action = action
     }
+
+    /// Whether it is about a record: such a command is atomic by itself, and takes no part in Redis's transactions.
+    var isAboutRecord: Bool { name.contains(".") }
 
     /// Whether it reads or writes keys, rather than telling of the connection or the process.
     var isAboutKeys: Bool { !flags.isDisjoint(with: [.readonly, .write]) }
@@ -77,7 +82,7 @@ struct CommandTable: Sendable {
     private init() {
         let commands =
             StringCommands.all + KeyCommands.all + ConnectionCommands.all + TransactionCommands.all
-            + InspectionCommands.all + HearthCommands.all
+            + InspectionCommands.all + HearthCommands.all + RecordCommands.all
         all = commands.sorted { $0.name < $1.name }
         var byName: [Name: Command] = [:]
         for command in commands {

@@ -137,7 +137,7 @@ extension Reply {
     var text: [UInt8]? {
         switch self {
         case .string(let bytes), .status(let bytes): bytes
-        case .error, .integer, .null, .array, .framed: nil
+        case .error, .integer, .null, .array, .map, .framed: nil
         }
     }
 

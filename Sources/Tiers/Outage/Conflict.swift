@@ -97,9 +97,13 @@ extension JournaledWrite {
 }
 
 extension StringWrite {
-    /// The value that it gives the key, where it gives a whole one.
+    /// The value that it gives the key, where it gives a whole one; what a write of a record brings.
     public var setValue: [UInt8]? {
-        if case .set(let bytes, _, _, _) = self { bytes } else { nil }
+        switch self {
+        case .set(let bytes, _, _, _): bytes
+        case .record(let write): write.action.content
+        default: nil
+        }
     }
 
     /// The command, without bytes that could be anybody's.
@@ -114,6 +118,7 @@ extension StringWrite {
         case .increment(let step): "INCRBY \(step)"
         case .incrementFloat(let step): "INCRBYFLOAT \(String(decoding: step, as: UTF8.self))"
         case .append(let bytes): "APPEND of \(bytes.count) bytes"
+        case .record(let write): write.action.command
         case .setRange(let offset, let bytes): "SETRANGE at \(offset) of \(bytes.count) bytes"
         }
     }

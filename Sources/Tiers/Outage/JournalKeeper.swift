@@ -189,7 +189,11 @@ public final class JournalKeeper {
     private static func perform(
         _ request: JournalRequest, _ space: inout OutageSpace, _ now: Timestamp
     ) -> ([Reply], [JournaledWrite.Operation]) {
-        let rules: ([UInt8]) -> WriteRules = { request.policies.policy(for: $0).writeRules }
+        let rules: ([UInt8]) -> WriteRules = { key in
+            var rules = request.policies.policy(for: key).writeRules
+            rules.committed = .journal
+            return rules
+        }
         var operations: [JournaledWrite.Operation] = []
         let replies = request.commands.map { command in
             let reply =
@@ -239,7 +243,7 @@ public final class JournalKeeper {
             return
         }
         var metadata = policy.metadata(
-            verifiedAt: now, expiresAt: held.expiresAt, authority: .redis,
+            of: held, verifiedAt: now, authority: .redis,
             mark: EntryMark.suspect | EntryMark.journaled)
         metadata.quietFor = 0
         key.withUnsafeBytes { key in

@@ -33,7 +33,7 @@ extension JournaledWrite {
                     out.raw(digest.bytes)
                 }
             }
-            out.byte(base.held == nil ? 0 : 1)
+            out.byte(base.held?.kind.rawValue ?? 0)
             if let held = base.held {
                 out.integer(UInt64(bitPattern: held.expiresAt.milliseconds))
                 out.bytes(held.bytes)
@@ -68,9 +68,11 @@ extension JournaledWrite {
             var states: [KnownState] = []
             for _ in 0..<(try input.count()) { states.append(try input.state()) }
             var held: HeldValue?
-            if try input.byte() != 0 {
+            let kind = try input.byte()
+            if kind != 0 {
+                guard let kind = HeldValue.Kind(rawValue: kind) else { throw .damaged }
                 let expiresAt = Timestamp(milliseconds: Int64(bitPattern: try input.integer()))
-                held = HeldValue(try input.bytes(), expiresAt: expiresAt)
+                held = HeldValue(try input.bytes(), kind: kind, expiresAt: expiresAt)
             }
             bases.append((key, Base(states: states, isUnknown: flags & 1 != 0, mayBeOurs: flags & 2 != 0, held: held)))
         }
@@ -85,13 +87,13 @@ extension JournaledWrite {
 }
 
 extension UnreadablePayload {
-    fileprivate static var damaged: UnreadablePayload { UnreadablePayload(description: "not the bytes of an entry") }
+    static var damaged: UnreadablePayload { UnreadablePayload(description: "not the bytes of an entry") }
 }
 
 /// The kinds of writes that are ever journaled, as they are stored.
 private enum WriteCode: UInt8 {
     case set = 1
-    case delete, expire, persist, increment, incrementFloat, append, setRange
+    case delete, expire, persist, increment, incrementFloat, append, setRange, record
 }
 
 /// Writes payloads.
@@ -145,6 +147,9 @@ struct PayloadWriter {
             byte(WriteCode.setRange.rawValue)
             integer(UInt64(bitPattern: offset))
             bytes(value)
+        case .record(let write):
+            byte(WriteCode.record.rawValue)
+            record(write)
         case .set, .getDelete, .getExpire, .expire:
             preconditionFailure("BUG: a conditional write in the journal")
         }
@@ -187,7 +192,7 @@ struct PayloadReader {
         return .value(digest)
     }
 
-    private mutating func signed() throws(UnreadablePayload) -> Int64 { Int64(bitPattern: try integer()) }
+    mutating func signed() throws(UnreadablePayload) -> Int64 { Int64(bitPattern: try integer()) }
 
     private mutating func expiry() throws(UnreadablePayload) -> ExpiryChange {
         switch try byte() {
@@ -213,6 +218,7 @@ struct PayloadReader {
         case .setRange:
             let offset = try signed()
             return .setRange(offset, try bytes())
+        case .record: return .record(try record())
         }
     }
 }

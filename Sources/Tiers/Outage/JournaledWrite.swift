@@ -8,7 +8,20 @@ public enum KnownState: Sendable, Hashable {
     case absent
     case value(SHA1Digest)
 
-    init(_ held: HeldValue?) { self = held.map { .value(SHA1Digest($0.bytes)) } ?? .absent }
+    init(_ held: HeldValue?) {
+        switch held {
+        case nil: self = .absent
+        case let held? where held.kind == .record: self = held.record.map { KnownState($0.stamp) } ?? .absent
+        case let held?: self = .value(SHA1Digest(held.bytes))
+        }
+    }
+
+    /// A record in a state that its version and its last write tell from every other.
+    init(_ stamp: RecordStamp) {
+        let id = OperationID(rawValue: stamp.operation)
+        let text = "record:\(stamp.version):\(stamp.operation == 0 ? "" : id.text)"
+        self = .value(SHA1Digest(Array(text.utf8)))
+    }
 }
 
 /// What this sidecar last knew of a key in Redis, before a journaled write (DESIGN §6: the base).
@@ -78,6 +91,11 @@ public struct JournaledWrite: Sendable, Equatable {
     /// Whether it replaces all that its one key held, so that earlier writes of that key need not be done.
     var isAbsolute: Bool { operations.count == 1 && operations[0].write.isAbsolute }
 
+    /// The write of a record that it is; such an entry is no other.
+    var record: RecordWrite? {
+        if case .record(let write)? = operations.first?.write { write } else { nil }
+    }
+
     /// Whether it is one SET.
     var isSet: Bool {
         if case .set? = operations.first?.write, operations.count == 1 { true } else { false }
@@ -116,7 +134,8 @@ public struct JournaledWrite: Sendable, Equatable {
         for operation in operations {
             let before = results[operation.key] ?? held(operation.key)
             let alive = before.flatMap { $0.isAlive(at: now) ? $0 : nil }
-            let (change, _) = operation.write.perform(on: alive, now: now, maxValue: .max)
+            let (change, _) = operation.write.perform(
+                on: alive, now: now, rules: WriteRules(maxValue: .max, life: nil))
             switch change {
             case .none: results[operation.key] = .some(alive)
             case .put(let value): results[operation.key] = .some(value)

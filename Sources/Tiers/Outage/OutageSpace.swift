@@ -38,7 +38,7 @@ struct OutageSpace: KeySpace {
         }
         if let copy {
             if copy.isAbsent { return .absent }
-            return .held(HeldValue(copy.bytes, expiresAt: copy.metadata.expiresAt))
+            return .held(copy.held)
         }
         return warm[key].map { .held($0.value) } ?? .unknown
     }
@@ -62,7 +62,7 @@ struct OutageSpace: KeySpace {
     /// `stale_if_error`, and the policy's default where nothing is known and the read is about a value.
     func servable(_ key: [UInt8], _ policy: Policy, isAboutValue: Bool) -> HeldValue? {
         if let value = results[key] ?? staged[key] ?? pending.value(of: key) {
-            guard case .held(let held) = value else { return nil }
+            guard case .held(let held) = value, !held.isTombstone else { return nil }
             let end = held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
             return now < end ? held : nil
         }
@@ -71,12 +71,12 @@ struct OutageSpace: KeySpace {
         }
         if let copy, copy.isAbsent { return nil }
         let found =
-            copy.map { (HeldValue($0.bytes, expiresAt: $0.metadata.expiresAt), $0.metadata.verifiedAt) }
+            copy.map { ($0.held, $0.metadata.verifiedAt) }
             ?? warm[key].map { ($0.value, $0.verifiedAt) }
         if let (held, verifiedAt) = found,
             policy.mayServeStale(verifiedAt: verifiedAt, expiresAt: held.expiresAt, now: now, authority: .redis)
         {
-            return held
+            return held.isTombstone ? nil : held
         }
         guard isAboutValue, let context = policy.defaultContext else { return nil }
         return HeldValue(context.value(forKey: key, prefixLength: policy.prefix.count))
@@ -89,8 +89,13 @@ struct OutageSpace: KeySpace {
         }
         switch command {
         case .read(let read, let key): return read.reply(for: held(key, read.isAboutValue), now: now)
-        case .getMany(let keys): return .array(keys.map { StringRead.get.reply(for: held($0, true), now: now) })
+        case .getMany(let keys): return .array(keys.map { StringRead.element(for: held($0, true)) })
         case .count(let keys): return .integer(keys.reduce(0) { $0 + (held($1, false) == nil ? 0 : 1) })
+        case .write(.record(let write), let key):
+            guard write.expectation != .any, results[key] == nil, known(key) == .unknown else { return nil }
+            return .error(
+                "UNAVAILABLE not done: nothing is held here of the record, so that what is expected of it can't be "
+                    + "compared; try again when Redis answers")
         default: return nil
         }
     }

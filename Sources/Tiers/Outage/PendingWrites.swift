@@ -81,6 +81,17 @@ public final class PendingWrites: Sendable {
         return keys.isEmpty || table.withLock { table in keys.contains { table.chains[$0] != nil } }
     }
 
+    /// Whether every entry of these keys is on its way to Redis, or done there and being settled.
+    func isAllInFlight(of keys: [[UInt8]]) -> Bool {
+        table.withLock { table in
+            keys.allSatisfy { key in
+                // They are taken in order: behind one that is under way none waits before it.
+                guard let last = table.chains[key]?.queue.last else { return true }
+                return table.entries[last]?.stage == .inFlight
+            }
+        }
+    }
+
     /// Entries that wait, oldest first, of those after `sequence`: `limit` at most, and about `bytesMax` bytes.
     public func list(
         after sequence: UInt64, limit: Int, bytesMax: Int
@@ -142,9 +153,9 @@ public final class PendingWrites: Sendable {
             guard let chain = table.chains[key] else { return nil }
             var sequences: [UInt64] = []
             for sequence in chain.queue.reversed() {
-                guard let entry = table.entries[sequence], entry.stage == .waiting, entry.write.bases.count == 1 else {
-                    break
-                }
+                guard let entry = table.entries[sequence], entry.stage == .waiting, entry.write.bases.count == 1,
+                    entry.write.record == nil
+                else { break }
                 sequences.append(sequence)
                 if sequences.count == Self.supersededMax { break }
             }
@@ -216,7 +227,8 @@ public final class PendingWrites: Sendable {
                 if keys.count == 1, let chain = table.chains[keys[0]] {
                     for next in chain.queue.dropFirst() {
                         guard unit.sequences.count < entryMax, bytes < bytesMax, let following = table.entries[next],
-                            following.stage == .waiting, following.write.bases.count == 1
+                            following.stage == .waiting, following.write.bases.count == 1,
+                            (following.write.record == nil) == (entry.write.record == nil)
                         else { break }
                         unit.sequences.append(next)
                         unit.writes.append(following.write)
@@ -313,6 +325,7 @@ private struct SequenceQueue: Sequence {
     private var head = 0
 
     var first: UInt64? { head < items.count ? items[head] : nil }
+    var last: UInt64? { head < items.count ? items.last : nil }
     var count: Int { items.count - head }
 
     func makeIterator() -> IndexingIterator<ArraySlice<UInt64>> { items[head...].makeIterator() }

@@ -10,6 +10,7 @@ internal import Metrics
 internal import Primitives
 public import RedisTier
 internal import Resilience
+internal import State
 
 /// How much of Redis a replay may take.
 public struct ReplayConfiguration: Sendable, Equatable {
@@ -37,8 +38,8 @@ public enum ReplayEvent: Sendable {
 
 /// The replay of one journal; belongs to its worker's thread.
 public final class Replay: RedisConnectionDelegate {
-    private let tiers: Tiers
-    private let connection: RedisConnection
+    let tiers: Tiers
+    let connection: RedisConnection
     private let journal: any JournalAccess
     private let identity: UInt64
     /// The Redis process in which the connections of this sidecar's earlier lives have been ended.
@@ -235,6 +236,7 @@ public final class Replay: RedisConnectionDelegate {
     }
 
     private func send(_ unit: PendingWrites.Unit, _ permit: Permit, byDigest: Bool) {
+        if unit.writes[0].record != nil { return replayRecords(unit, permit) }
         let marker = ReplayScript.marker(for: unit.keys[0], identity: identity)
         let process = connection.client.map { Self.process($0) } ?? 0
         let head = byDigest ? [bytes("EVALSHA"), ReplayScript.digest] : [bytes("EVAL"), bytes(ReplayScript.text)]
@@ -260,13 +262,37 @@ public final class Replay: RedisConnectionDelegate {
                 case .error(let text): refused(unit, permit, text, now)
                 case .array(let answers) where answers.count == unit.sequences.count:
                     tiers.breaker.succeeded(permit, now: now, elapsed: nil)
-                    settle(unit, answers, marker)
+                    settle(
+                        unit,
+                        answers.enumerated().map { index, answer in
+                            Self.conflicts(
+                                answer, unit.writes[index], unit.sequences[index], unit.acceptedAt[index])
+                        }, marker)
                 default:
                     refused(unit, permit, bytes("ERR an answer that is not the script's"), now)
                 }
             }
             step()
         }
+    }
+
+    private func replayRecords(_ unit: PendingWrites.Unit, _ permit: Permit) {
+        unitsUnderWay += 1
+        sendRecords(unit, permit) { [self] conflicts, wasAttempted in
+            unitsUnderWay -= 1
+            if let conflicts {
+                settle(unit, conflicts, nil)
+            } else {
+                pending.giveBack(unit.sequences, wasAttempted: wasAttempted)
+            }
+            step()
+        }
+    }
+
+    /// Nothing is tried for a while, since Redis refuses; said once each time.
+    func refuse(_ text: [UInt8]) {
+        pauseUntil = scheduler.monotonicNanoseconds + 1_000_000_000
+        onEvent(.refused(String(decoding: text, as: UTF8.self)))
     }
 
     /// Redis did nothing of it. Where that is not a state of Redis that the breaker knows, it is tried again later.
@@ -285,13 +311,11 @@ public final class Replay: RedisConnectionDelegate {
 
     // MARK: Settling
 
-    private func settle(_ unit: PendingWrites.Unit, _ answers: [Reply], _ marker: [UInt8]) {
+    private func settle(_ unit: PendingWrites.Unit, _ conflicts: [[Conflict]], _ marker: [UInt8]?) {
         var settlement = Settlement(sequences: unit.sequences)
         var isCertain = true
         var doneCount = 0
-        for (index, answer) in answers.enumerated() {
-            let write = unit.writes[index]
-            let found = Self.conflicts(answer, write, unit.sequences[index], unit.acceptedAt[index])
+        for (write, found) in zip(unit.writes, conflicts) {
             settlement.conflicts += found
             for conflict in found { onEvent(.conflict(conflict)) }
             if found.allSatisfy({ $0.verdict == .overwrote }) { doneCount += 1 }
@@ -311,10 +335,10 @@ public final class Replay: RedisConnectionDelegate {
         }
         journal.settle(settlement) { [self] isDurable in
             // Where the disk refused to note it, Redis's marker stays: after a crash it says that these were done.
-            if isDurable { clear(marker, unit.sequences[unit.sequences.count - 1]) }
+            if isDurable, let marker { clear(marker, unit.sequences[unit.sequences.count - 1]) }
             for (key, value) in pending.finish(unit.sequences) {
                 // What Redis has now may differ from what was reckoned here.
-                if !isCertain || value == .unknown { tiers.refreshAfterReplay(key) }
+                if !isCertain || value == .unknown { tiers.refreshAfterReplay(key, value) }
             }
             step()
         }
@@ -366,11 +390,13 @@ public final class Replay: RedisConnectionDelegate {
 
 extension Tiers {
     /// Asks Redis for a key whose waiting writes are done, behind everything: what is held here may differ from it.
-    func refreshAfterReplay(_ key: [UInt8]) {
+    func refreshAfterReplay(_ key: [UInt8], _ value: PendingWrites.Value) {
         let hash = key.withUnsafeBytes { KeyHash($0) }
         let policy = policies.policy(for: key)
         guard flights[key] == nil, !breaker.refusesReads else { return }
-        _ = makeFlight(key, hash, policy)
+        var form = HeldValue.Kind.string
+        if case .held(let held) = value { form = held.kind }
+        _ = makeFlight(key, hash, policy, form)
     }
 
     /// Forgets what an outage has left here of a key, since Redis has something else.

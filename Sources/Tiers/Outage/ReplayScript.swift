@@ -46,9 +46,26 @@ enum ReplayScript {
           local idle = redis.pcall('OBJECT', 'IDLETIME', key)
           local kind = redis.call('TYPE', key)['ok']
           if kind == 'none' then return 'absent', kind, false, idle end
+          local version = kind == 'hash' and redis.call('HGET', key, 'version')
+          if version then
+            local operations = redis.call('HGET', key, 'operations') or ''
+            return redis.sha1hex('record:' .. version .. ':' .. string.sub(operations, 1, 16)), kind, false, idle
+          end
           if kind ~= 'string' then return 'other', kind, false, idle end
           local value = redis.call('GET', key)
           return redis.sha1hex(value), kind, value, idle
+        end
+        local function perform(words)
+          if words[1] == 'DEL' and redis.call('TYPE', words[2])['ok'] == 'hash' then
+            local kept = redis.call('HMGET', words[2], 'version', 'created_ms', 'updated_ms', 'fence', 'operations')
+            if kept[1] then
+              redis.call('DEL', words[2])
+              redis.call('HSET', words[2], 'version', kept[1] + 1, 'created_ms', kept[2] or '0',
+                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5] or '', 'deleted', '1')
+              return redis.call('PEXPIRE', words[2], 86400000)
+            end
+          end
+          return redis.pcall(unpack(words))
         end
         while at < #ARGV do
           local name = take()
@@ -76,7 +93,7 @@ enum ReplayScript {
             local words = {}
             for word = 1, tonumber(take()) do words[word] = take() end
             if not isDone and not skip then
-              local reply = redis.pcall(unpack(words))
+              local reply = perform(words)
               if type(reply) == 'table' and reply['err'] then
                 errors[#errors + 1] = words[2]
                 errors[#errors + 1] = reply['err']
@@ -180,7 +197,8 @@ enum ReplayScript {
         case .incrementFloat(let step): return words("INCRBYFLOAT", step)
         case .append(let bytes): return words("APPEND", bytes)
         case .setRange(let offset, let bytes): return words("SETRANGE", decimal(offset), bytes)
-        case .getDelete, .getExpire: preconditionFailure("BUG: a conditional write in the journal")
+        case .record, .getDelete, .getExpire:
+            preconditionFailure("BUG: \(operation.write.name) in the script of a replay")
         }
     }
 

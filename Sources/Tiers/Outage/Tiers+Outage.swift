@@ -28,13 +28,22 @@ extension Tiers {
     // MARK: Writes
 
     /// Carries commands out in Redis, or behind what waits for it.
+    ///
+    /// Where all that waits of its keys is on its way to Redis already, a command waits for that (`maySettle`): going
+    /// behind it into the journal, the writers of a busy key would keep it there for good.
     func performInOrder(
-        _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
+        _ commands: [NativeCommand], _ isTransaction: Bool, maySettle: Bool = true,
+        _ completion: @escaping ([Reply]) -> Void
     ) {
         let keys = commands.flatMap(\.command.keys)
         guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }),
             journal.pending.hasAny(of: keys)
         else { return performInRedis(commands, isTransaction, completion) }
+        if maySettle, !breaker.refusesWrites, journal.pending.isAllInFlight(of: keys) {
+            return whenSettled(keys) { [self] _ in
+                performInOrder(commands, isTransaction, maySettle: false, completion)
+            }
+        }
         if refusal(toJournal: commands, wasSent: false) == nil, Self.kind(of: commands) != .read {
             return append(
                 commands, attempt: .notSent, reason: "earlier writes of the key wait for Redis", completion)
@@ -119,6 +128,7 @@ extension Tiers {
                 : "; its answer depends on what Redis has now (conditional_on_outage: held would judge by what is held "
                     + "here)"
         case .keyspace: return "; it is about Redis's keyspace"
+        case .exclusive: return "; a lease is given by Redis alone: wait, or stop working"
         }
     }
 
@@ -185,7 +195,8 @@ extension Tiers {
 
     /// Answers a read of a key whose newest value waits for Redis.
     func readPending(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: PendingWrites.Value, isStrong: Bool,
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: PendingWrites.Value, _ form: HeldValue.Kind,
+        isStrong: Bool,
         _ completion: @escaping (Reading) -> Void
     ) {
         if isStrong || policy.strict {
@@ -197,9 +208,7 @@ extension Tiers {
         case .held(let held) where held.isAlive(at: now) || mayOutlive(held, policy, now):
             counters.journalReads.add()
             completion(
-                Reading(
-                    content: .value(bytes: held.bytes, expiresAt: held.expiresAt), source: .journal, freshness: .stale,
-                    reason: "writes of this key wait for Redis"))
+                .found(held, .journal, .stale, verifiedAt: nil, reason: "writes of this key wait for Redis"))
         case .held, .absent:
             counters.journalReads.add()
             completion(.absent(.journal))
@@ -211,7 +220,7 @@ extension Tiers {
                 guard isSettled else {
                     return degrade(key, hash, policy, reason: Self.stillWaiting, isStrong: false, completion)
                 }
-                readTiers(key, hash, policy, isStrong: false, completion)
+                readTiers(key, hash, policy, form, isStrong: false, completion)
             }
         }
     }

@@ -1,0 +1,223 @@
+// From a record to what a write makes of it; pure, and the only place where that is decided.
+
+public import Primitives
+
+extension RecordWrite {
+    /// What becomes of the record; `held` is what the key holds and lives until `expiresAt`, a tombstone included.
+    ///
+    /// `maxValue` bounds `contentBytes`. Complexity: O(size of the record).
+    public func perform(
+        on held: Record?, expiresAt: Timestamp, now: Timestamp, maxValue: Int, rules: RecordRules
+    ) -> RecordOutcome {
+        let rules = self.rules ?? rules
+        if let held, held.operations.contains(id) { return .unchanged(repeated(held)) }
+        let alive = held.flatMap { $0.isDeleted ? nil : $0 }
+        switch expectation {
+        case .any: break
+        case .absent: if let alive { return .refused(.conflict(expected: expectation, found: alive.version)) }
+        case .version(let version):
+            guard alive?.version == version else {
+                return .refused(.conflict(expected: expectation, found: alive?.version))
+            }
+        }
+        if let fence, let newest = held?.fence, fence < newest {
+            return .refused(.fenced(given: fence, newest: newest))
+        }
+        var record = alive ?? Self.begun(held, now)
+        var life = alive == nil ? Self.life(rules, &record, now) : expiresAt
+        let answer: RecordAnswer
+        do throws(Stop) {
+            answer = try apply(to: &record, &life, wasAlive: alive != nil, now: now, rules: rules)
+        } catch {
+            switch error {
+            case .refused(let refusal): return .refused(refusal)
+            case .unchanged(let answer): return .unchanged(answer)
+            }
+        }
+        let bytes = record.contentBytes
+        // What only shrinks a record is never refused for its size: a limit that was lowered must not lock it.
+        if bytes > maxValue, bytes > (held?.contentBytes ?? 0) {
+            return .refused(.tooBig(bytes: bytes, allowed: maxValue))
+        }
+        if record.slidingFor > 0 { life = now.advanced(byMilliseconds: record.slidingFor) }
+        record.fence = max(record.fence, fence ?? 0)
+        record.updatedAt = max(now, record.createdAt)
+        record.operations = Array(([id] + record.operations).prefix(Record.operationsMax))
+        return .changed(record, expiresAt: min(life, .latest, or: .never), answer)
+    }
+
+    /// Why an action ends before it has changed anything.
+    private enum Stop: Error {
+        case refused(RecordRefusal)
+        case unchanged(RecordAnswer)
+    }
+
+    /// A record that begins, or begins again after its deletion.
+    private static func begun(_ tombstone: Record?, _ now: Timestamp) -> Record {
+        var record = Record(version: tombstone?.version ?? 0, createdAt: now, updatedAt: now)
+        record.fence = tombstone?.fence ?? 0
+        record.operations = tombstone?.operations ?? []
+        return record
+    }
+
+    /// The end of a new record's life, as its policy gives it.
+    private static func life(_ rules: RecordRules, _ record: inout Record, _ now: Timestamp) -> Timestamp {
+        guard let life = rules.life else { return .never }
+        if rules.isSliding { record.slidingFor = life }
+        return now.advanced(byMilliseconds: life)
+    }
+
+    /// The answer to a write that was done before.
+    private func repeated(_ held: Record) -> RecordAnswer {
+        switch action {
+        case .set: .version(held.version)
+        case .delete: .flag(true)
+        case .addTurns, .foldTurns: held.turnsAnswer(sequence: (held.turns?.next ?? 1) - 1, dropped: 0)
+        case .putCheckpoint(let step, _, _): .checkpoint(version: held.version, step: step)
+        case .acquireLease, .renewLease: .epoch(held.lease?.epoch)
+        case .releaseLease: .flag(true)
+        }
+    }
+
+    private func apply(
+        to record: inout Record, _ life: inout Timestamp, wasAlive: Bool, now: Timestamp, rules: RecordRules
+    ) throws(Stop) -> RecordAnswer {
+        record.version += 1
+        switch action {
+        case .set(let value, let schema, let change):
+            record.value = value
+            record.schema = schema ?? record.schema
+            switch change {
+            case .keep: break
+            case .end(let milliseconds):
+                record.slidingFor = 0
+                life = now.advanced(byMilliseconds: milliseconds)
+            case .sliding(let milliseconds): record.slidingFor = milliseconds
+            }
+            return .version(record.version)
+        case .delete:
+            guard wasAlive else { throw .unchanged(.flag(false)) }
+            record = record.tombstone
+            life = now.advanced(byMilliseconds: RecordRules.tombstoneLife)
+            return .flag(true)
+        case .addTurns(let turns, let keep): return try add(turns, keep, to: &record, now, rules)
+        case .foldTurns(let sequence, let summary): return try fold(sequence, summary, in: &record)
+        case .putCheckpoint(let step, let bytes, let keep):
+            var checkpoints = record.checkpoints ?? Checkpoints()
+            if let newest = checkpoints.steps.last, step <= newest.number {
+                throw .refused(.stepNotNewer(given: step, newest: newest.number))
+            }
+            checkpoints.steps.append(Checkpoints.Step(number: step, at: now, bytes: bytes))
+            checkpoints.steps = Array(checkpoints.steps.suffix(keep ?? rules.checkpointsKeep))
+            record.checkpoints = checkpoints
+            return .checkpoint(version: record.version, step: step)
+        case .acquireLease(let owner, let milliseconds):
+            if let lease = record.lease, lease.until > now, lease.owner != owner { throw .unchanged(.epoch(nil)) }
+            // Microseconds, so that an epoch outgrows those that a lost key had.
+            let (time, overflow) = now.milliseconds.multipliedReportingOverflow(by: 1000)
+            let epoch = max(record.fence + 1, overflow ? 0 : time)
+            record.take(
+                Lease(owner: owner, epoch: epoch, until: now.advanced(byMilliseconds: milliseconds)), &life)
+            return .epoch(epoch)
+        case .renewLease(let owner, let epoch, let milliseconds):
+            guard var lease = record.lease, lease.owner == owner, lease.epoch == epoch, lease.until > now else {
+                throw .refused(.notHeld(given: epoch, owner: owner, found: record.lease?.alive(at: now)))
+            }
+            lease.until = now.advanced(byMilliseconds: milliseconds)
+            record.take(lease, &life)
+            return .epoch(epoch)
+        case .releaseLease(let owner, let epoch):
+            guard var lease = record.lease, lease.owner == owner, lease.epoch == epoch, lease.until > now else {
+                throw .unchanged(.flag(false))
+            }
+            lease.until = now
+            record.take(lease, &life)
+            return .flag(true)
+        }
+    }
+
+    // MARK: Turns
+
+    private func add(
+        _ turns: [[UInt8]], _ keep: Int?, to record: inout Record, _ now: Timestamp, _ rules: RecordRules
+    ) throws(Stop) -> RecordAnswer {
+        var conversation = record.turns ?? Turns(keep: rules.turnsKeep)
+        if let keep { conversation.keep = keep }
+        for bytes in turns {
+            conversation.items.append(Turns.Turn(sequence: conversation.next, at: now, bytes: bytes))
+            conversation.next += 1
+        }
+        var dropped = 0
+        let waiting = conversation.unfolded.count
+        if waiting > rules.turnsUnfolded {
+            switch rules.turnsOverflow {
+            case .refuse: throw .refused(.tooManyUnfolded(count: waiting, allowed: rules.turnsUnfolded))
+            case .drop:
+                dropped = waiting - rules.turnsUnfolded
+                let last = conversation.unfolded.prefix(dropped).last?.sequence ?? 0
+                conversation.items.removeAll { $0.sequence <= last }
+                conversation.dropped += Int64(dropped)
+            }
+        }
+        conversation.letGo()
+        record.turns = conversation
+        return record.turnsAnswer(sequence: conversation.next - 1, dropped: dropped)
+    }
+
+    private func fold(_ sequence: Int64, _ summary: [UInt8], in record: inout Record) throws(Stop) -> RecordAnswer {
+        let newest = (record.turns?.next ?? 1) - 1
+        guard var conversation = record.turns, sequence <= newest else {
+            throw .refused(.foldBeyond(given: sequence, newest: newest))
+        }
+        guard sequence > conversation.foldedTo else {
+            throw .refused(.foldedAlready(given: sequence, foldedTo: conversation.foldedTo))
+        }
+        conversation.foldedTo = sequence
+        conversation.summary = summary
+        conversation.letGo()
+        record.turns = conversation
+        return record.turnsAnswer(sequence: sequence, dropped: 0)
+    }
+}
+
+extension Turns {
+    /// Lets go of the turns that are folded and no longer in the window.
+    fileprivate mutating func letGo() {
+        let outside = items.count - min(keep, items.count)
+        let folded = items.prefix(outside).prefix { $0.sequence <= foldedTo }.count
+        items.removeFirst(folded)
+    }
+}
+
+extension Lease {
+    fileprivate func alive(at now: Timestamp) -> Lease? { until > now ? self : nil }
+}
+
+extension Record {
+    /// What is left of it when it is deleted.
+    var tombstone: Record {
+        var record = Record(version: version, createdAt: createdAt, updatedAt: updatedAt)
+        record.fence = fence
+        record.operations = operations
+        record.isDeleted = true
+        return record
+    }
+
+    fileprivate func turnsAnswer(sequence: Int64, dropped: Int) -> RecordAnswer {
+        .turns(
+            version: version, sequence: sequence, window: turns?.window.count ?? 0,
+            unfolded: turns?.unfolded.count ?? 0, dropped: dropped)
+    }
+
+    fileprivate mutating func take(_ lease: Lease, _ life: inout Timestamp) {
+        self.lease = lease
+        fence = max(fence, lease.epoch)
+        slidingFor = 0
+        life = lease.until.advanced(byMilliseconds: RecordRules.epochLife)
+    }
+}
+
+/// The smaller of two moments, where the first is not `exception`.
+private func min(_ time: Timestamp, _ latest: Timestamp, or exception: Timestamp) -> Timestamp {
+    time == exception ? exception : Swift.min(time, latest)
+}

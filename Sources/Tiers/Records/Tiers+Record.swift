@@ -1,0 +1,155 @@
+// Writes of records whose authority is Redis: a pure operation on what is held, and a compare-and-set.
+//
+// DESIGN §8: what memory holds is good enough to begin with, since the comparison in Redis finds out when it is not:
+// one round trip without contention, and one more where nothing is held. A refusal is only believed of a state that
+// Redis has just shown. An operation that expects no version is applied again to what somebody else has made of the
+// record meanwhile, so many times; one that does is refused by the state that is found.
+
+internal import LocalTier
+internal import Primitives
+internal import RedisTier
+public import State
+
+/// A write of a record on its way, and how often it has been tried.
+private final class RecordAttempt {
+    let native: NativeCommand
+    let write: RecordWrite
+    let key: [UInt8]
+    let hash: KeyHash
+    let policy: Policy
+    let completion: ([Reply]) -> Void
+    var tries = 0
+    /// The tiers have been asked: what Redis had lost is back there, if any tier had it.
+    var hasLooked = false
+
+    init(
+        _ native: NativeCommand, _ write: RecordWrite, _ key: [UInt8], _ policy: Policy,
+        _ completion: @escaping ([Reply]) -> Void
+    ) {
+        self.native = native
+        self.write = write
+        self.key = key
+        self.policy = policy
+        self.completion = completion
+        hash = key.withUnsafeBytes { KeyHash($0) }
+    }
+}
+
+/// How well the state is known to which a write is applied.
+private enum Certainty {
+    /// Memory holds it.
+    case held
+    /// A read found no record; what is left of a deleted one does not show in reads.
+    case absent
+    /// Redis has just shown it.
+    case shown
+}
+
+extension Tiers {
+    /// How often a write without an expected version is applied anew before it is refused.
+    static let recordTriesMax = 8
+
+    /// The id of a new write of a record.
+    public func makeOperationID() -> OperationID { OperationID(rawValue: operationIDs.next()) }
+
+    /// Carries a write of a record out in Redis.
+    func performRecordInRedis(
+        _ native: NativeCommand, _ write: RecordWrite, _ key: [UInt8], _ completion: @escaping ([Reply]) -> Void
+    ) {
+        counters.writes.add()
+        let attempt = RecordAttempt(native, write, key, policies.policy(for: key), completion)
+        // Who may write is judged by Redis's clock, which comes with what it holds.
+        if write.action.isLease { return exchange(attempt, .look, nil) }
+        let copy = localCopy(key, attempt.hash, scheduler.now)
+        guard let copy, !copy.isExpired, copy.isAbsent || copy.metadata.kind == .record else { return look(attempt) }
+        apply(attempt, to: copy.isAbsent ? nil : copy.held, .held, now: scheduler.now)
+    }
+
+    /// Asks Redis for the record, and the warm tier where Redis has lost it.
+    private func look(_ attempt: RecordAttempt) {
+        attempt.hasLooked = true
+        readTiers(attempt.key, attempt.hash, attempt.policy, .record, isStrong: true) { [self] reading in
+            switch reading.content {
+            case .record(let held): apply(attempt, to: held, .shown, now: scheduler.now)
+            case .absent: apply(attempt, to: nil, .absent, now: scheduler.now)
+            case .otherType, .value: attempt.completion([StringWrite.wrongType])
+            case .refused(let text): attempt.completion([.error(text)])
+            case .unavailable, .unknown, .defaultContext:
+                performWithoutRedis([attempt.native], false, attempt: .notSent, reason: reading.reason) {
+                    attempt.completion($0)
+                }
+            }
+        }
+    }
+
+    private func apply(_ attempt: RecordAttempt, to held: HeldValue?, _ certainty: Certainty, now: Timestamp) {
+        let base = held.flatMap(\.record)
+        guard held == nil || base != nil else { return attempt.completion([StringWrite.unreadableRecord]) }
+        let rules = attempt.policy.writeRules
+        let outcome = attempt.write.perform(
+            on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
+        switch (outcome, certainty) {
+        case (.changed(let record, let expiresAt, let answer), _):
+            let swap = RecordSwap(from: base, to: record, expiresAt: expiresAt)
+            exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
+        // What memory holds may be older than what decides.
+        case (_, .held): look(attempt)
+        case (_, .absent): exchange(attempt, .look, nil)
+        case (.unchanged(let answer), .shown): attempt.completion([answer.reply(committed: .redis)])
+        case (.refused(let refusal), .shown): attempt.completion([refusal.reply])
+        }
+    }
+
+    private func exchange(_ attempt: RecordAttempt, _ swap: RecordSwap, _ result: (HeldValue, RecordAnswer)?) {
+        guard let redis, let permit = breaker.admit(.write, now: scheduler.monotonicNanoseconds) else {
+            return performWithoutRedis(
+                [attempt.native], false, attempt: .notSent, reason: breaker.reasonForWrites, attempt.completion)
+        }
+        if let client = redis.client { share.noteProcess(Replay.process(client)) }
+        let writes = result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now)
+        let late = LateAnswer()
+        let hears: (RecordSwap.Answer) -> Void = { [self] in if case .done = $0 { settle(late) } }
+        send(swap, attempt.key, redis, permit, late: journal != nil && result != nil ? hears : nil) { [self] answer in
+            defer { writes?.end(self) }
+            switch answer {
+            case .done:
+                guard let (held, answer) = result else { return attempt.completion([.error("ERR nothing to do")]) }
+                writes?.settle(attempt.key, to: held, self)
+                attempt.completion([answer.reply(committed: .redis)])
+            case .other(let held, let now): goOn(attempt, held, now, isFirstLook: result == nil)
+            case .otherType:
+                writes?.forget(attempt.key, self)
+                attempt.completion([StringWrite.wrongType])
+            case .refused(let text): attempt.completion([.error(text)])
+            case .unavailable(let text):
+                counters.writesFailed.add()
+                writes?.suspect(self)
+                performWithoutRedis(
+                    [attempt.native], false, attempt: .notDone,
+                    reason: "Redis answered \(String(decoding: text, as: UTF8.self))", attempt.completion)
+            case .failed(let failure):
+                counters.writesFailed.add()
+                let mayBeDone = failure.mayHaveBeenSent && result != nil
+                if mayBeDone { writes?.suspect(self) }
+                performWithoutRedis(
+                    [attempt.native], false, attempt: mayBeDone ? .unknown : .notSent, reason: failure.text,
+                    late: late, attempt.completion)
+            }
+        }
+    }
+
+    /// Redis holds another state than was thought.
+    private func goOn(_ attempt: RecordAttempt, _ held: HeldValue?, _ now: Timestamp, isFirstLook: Bool) {
+        attempt.tries += 1
+        guard attempt.tries <= Self.recordTriesMax else {
+            return attempt.completion([
+                RecordRefusal.conflict(expected: .any, found: held?.record?.version).reply
+            ])
+        }
+        if !isFirstLook { counters.recordsReapplied.add() }
+        if attempt.write.action.isLease { return apply(attempt, to: held, .shown, now: now) }
+        // Redis may have lost what the warm tier still has.
+        if held == nil, !attempt.hasLooked { return look(attempt) }
+        apply(attempt, to: held, .shown, now: scheduler.now)
+    }
+}
