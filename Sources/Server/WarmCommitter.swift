@@ -309,7 +309,8 @@ extension WarmEntry {
 extension WarmWriter {
     fileprivate func put(_ key: [UInt8], _ copy: WarmCopy, staleFor: UInt32) throws(WarmError) {
         let metadata = WarmMetadata(
-            kind: copy.value.kind == .record ? .record : .plain, flags: copy.isSuspect ? .unverified : [], expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt,
+            kind: copy.value.kind == .record ? .record : .plain, flags: copy.isSuspect ? .unverified : [],
+            expiresAt: copy.value.expiresAt, verifiedAt: copy.verifiedAt,
             staleForSeconds: staleFor)
         try withBytes(key, copy.value.bytes) { key, value throws(WarmError) in try put(key, value, metadata) }
     }

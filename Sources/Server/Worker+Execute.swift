@@ -264,7 +264,8 @@ extension Worker {
             return .integer(Int64(readings.count { $0.isThere }))
         }
         // MGET answers nil for a key that holds something else.
-        return .array(readings.map { reading in
+        return .array(
+            readings.map { reading in
                 switch reading.content {
                 case .otherType, .record: .null
                 default: StringRead.get.reply(for: reading, now: now)
