@@ -169,7 +169,10 @@ extension Worker {
             if let refusal = refusal(of: command) {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
-                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) { replies in
+                let action = command.recordAction
+                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) {
+                    [counters] replies in
+                    if let action { counters.note(action, replies[0]) }
                     connection.complete(slot) { $0.reply(replies[0], slot.version) }
                 }
             }
