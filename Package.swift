@@ -57,7 +57,7 @@ let package = Package(
                 "Metrics", "Admin", "Primitives",
             ]),
         room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
-        room("Configuration", ["CYAML", "Server", "Tiers", "RedisTier", "Admin"]),
+        room("Configuration", ["CYAML", "Server", "State", "Tiers", "RedisTier", "Admin"]),
         .executableTarget(
             name: "hearth",
             dependencies: [
@@ -94,7 +94,7 @@ let package = Package(
         tests(
             "TiersTests",
             ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
-        tests("ConfigurationTests", ["Configuration", "Server", "Tiers", "RedisTier"]),
+        tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "Metrics", "RESP"]),

@@ -83,16 +83,17 @@ extension Loader {
         var places: [String: Place] = [:]
         var isWhole = true
         for member in item.members {
-            guard let setting = Configuration.policySettings.first(where: { $0.key == member.key }) else {
+            guard let keys = keys(of: member, item) else {
                 isWhole = false
-                refuseUnknownPolicyKey(member, item)
                 continue
             }
-            let valuePlace = place(member.value.mark)
-            if read(setting, member.value, into: &policy, named: "\(item.name).\(member.key)", valuePlace) {
-                places[member.key] = valuePlace
-            } else {
-                isWhole = false
+            for (setting, value) in keys {
+                let valuePlace = place(value.mark)
+                if read(setting, value, into: &policy, named: "\(item.name).\(setting.key)", valuePlace) {
+                    places[setting.key] = valuePlace
+                } else {
+                    isWhole = false
+                }
             }
         }
         for setting in Configuration.policySettings {
@@ -104,11 +105,31 @@ extension Loader {
         return policy
     }
 
+    /// The keys that a member stands for, one or those of its section; nil where something of it is unknown.
+    private mutating func keys(of member: Member, _ item: Item) -> [(setting: Setting<Policy>, value: Node)]? {
+        func setting(_ key: String) -> Setting<Policy>? { Configuration.policySettings.first { $0.key == key } }
+        guard let section = Configuration.policySections[member.key] else {
+            if !member.key.contains("."), let setting = setting(member.key) { return [(setting, member.value)] }
+            refuseUnknownPolicyKey(member, item)
+            return nil
+        }
+        let such = section.count == 1 ? "the key \(section[0])" : "keys such as \(section[0]) and \(section[1])"
+        guard let inner = members(of: member.value, "\(item.name).\(member.key)", such) else { return nil }
+        let known = inner.compactMap { inner in setting("\(member.key).\(inner.key)").map { ($0, inner.value) } }
+        if known.count == inner.count { return known }
+        for inner in inner where setting("\(member.key).\(inner.key)") == nil {
+            refuseUnknown(inner, among: section, in: "\(item.name).\(member.key)")
+        }
+        return nil
+    }
+
     private mutating func refuseUnknownPolicyKey(_ member: Member, _ item: Item) {
         if Configuration.laterPolicyKeys.contains(member.key) {
             refuse(place(member.mark), "\(item.name).\(member.key): not supported by this version")
         } else {
-            refuseUnknown(member, among: Configuration.policyKeys + ["prefix"], in: item.name)
+            let names =
+                Configuration.policyKeys.filter { !$0.contains(".") } + Configuration.policySections.keys.sorted()
+            refuseUnknown(member, among: names + ["prefix"], in: item.name)
         }
     }
 

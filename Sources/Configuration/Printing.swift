@@ -44,11 +44,20 @@ extension Configuration {
     private func printed(_ policy: Policy) -> [String] {
         var lines = ["  - prefix: \(quoted(String(decoding: policy.prefix, as: UTF8.self)))"]
         let base = policies[0]
+        var section = ""
         for setting in Self.policySettings {
             let isBase = policy.prefix.isEmpty
             if !isBase, setting.isEqual(policy, base) { continue }
             let value = isBase ? shownValue(setting, in: policy, standard: Policy()) : setting.print(policy)
-            if let value { lines.append("    \(setting.key): \(value)") }
+            guard let value else { continue }
+            let parts = setting.key.split(separator: ".", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                lines.append("    \(setting.key): \(value)")
+                continue
+            }
+            if parts[0] != section { lines.append("    \(parts[0]):") }
+            section = parts[0]
+            lines.append("      \(parts[1]): \(value)")
         }
         return lines
     }

@@ -91,6 +91,6 @@ extension Configuration {
         }
     }
 
-    /// Every key of a policy except `prefix`, with its default as YAML, in the order of the documentation.
+    /// Every key of a policy except `prefix`, as `ttl` or `turns.keep`, in the order of the documentation.
     public static var policyKeys: [String] { policySettings.map(\.key) }
 }

@@ -6,6 +6,7 @@
 internal import Admin
 internal import RedisTier
 internal import Server
+internal import State
 internal import Tiers
 
 extension Configuration {
@@ -112,9 +113,18 @@ extension Configuration {
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
         Setting("audit", .choice, \.audit),
+        Setting("turns.keep", .integer(1...100_000), \.records.turnsKeep),
+        Setting("turns.unfolded", .integer(0...100_000), \.records.turnsUnfolded),
+        Setting("turns.overflow", .choice, \.records.turnsOverflow),
+        Setting("checkpoints.keep", .integer(1...100_000), \.records.checkpointsKeep),
     ]
 
-    /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis
-    /// string does not have and a record will.)
-    static let laterPolicyKeys = ["retention", "schema", "turns", "checkpoints", "throttle", "residency", "tracking"]
+    /// `turns`, … with their keys.
+    static let policySections = Dictionary(
+        grouping: policySettings.map { $0.key.split(separator: ".").map(String.init) }.filter { $0.count == 2 },
+        by: { $0[0] }
+    ).mapValues { $0.map { $0[1] } }
+
+    /// Keys of a policy that later versions will have.
+    static let laterPolicyKeys = ["retention", "schema", "throttle", "residency", "tracking"]
 }

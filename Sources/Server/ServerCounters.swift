@@ -1,6 +1,7 @@
 // What a worker counts of its clients and their commands.
 
 internal import Metrics
+internal import Primitives
 internal import State
 
 /// Counters of one worker's connections; written by its thread, read by any.
@@ -17,6 +18,12 @@ final class ServerCounters: Sendable {
     let redisConnects = Counter()
     let redisDisconnects = Counter()
     let redisPipelineDepth = Gauge()
+    /// Writes of records that were refused, by the error's first word.
+    let recordConflicts = Counter()
+    let recordsFenced = Counter()
+    let recordsTooBig = Counter()
+    /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop`).
+    let turnsDropped = Counter()
     /// Passed-through commands by what came of them.
     let passedAnswered = Counter()
     let passedErrors = Counter()
@@ -31,6 +38,22 @@ final class ServerCounters: Sendable {
 
     func record(_ operation: OperationKind, nanoseconds: Int64, count: UInt64 = 1) {
         latencies[operation.rawValue].record(UInt64(max(0, nanoseconds)), count: count)
+    }
+
+    /// Counts what became of a write of a record, whoever carried it out, by what its client is told.
+    func note(_ action: RecordAction, _ reply: Reply) {
+        switch reply {
+        case .error(let text):
+            if text.starts(with: "CONFLICT ".utf8) { recordConflicts.add() }
+            if text.starts(with: "FENCED ".utf8) { recordsFenced.add() }
+            if text.starts(with: "TOOBIG ".utf8) { recordsTooBig.add() }
+        case .map(let fields):
+            guard case .addTurns = action, let name = fields.firstIndex(of: .string(Array("dropped".utf8))),
+                name + 1 < fields.count, case .integer(let count) = fields[name + 1], count > 0
+            else { return }
+            turnsDropped.add(UInt64(count))
+        case .string, .status, .integer, .null, .array, .framed: break
+        }
     }
 }
 
@@ -81,6 +104,11 @@ enum OperationKind: Int, Sendable, CaseIterable {
 }
 
 extension StringCommand {
+    /// What it does to a record; nil where it is about something else.
+    var recordAction: RecordAction? {
+        if case .write(.record(let write), _) = self { write.action } else { nil }
+    }
+
     /// Under which kind its latency is counted.
     var operation: OperationKind {
         switch self {

@@ -8,8 +8,8 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + redisFamilies + (journal?.families(reads: counters.journalReads) ?? []) + tierFamilies
-            + (audit?.families ?? []) + clientFamilies
+        lookupFamilies + recordFamilies + redisFamilies + (journal?.families(reads: counters.journalReads) ?? [])
+            + tierFamilies + (audit?.families ?? []) + clientFamilies
     }
 
     private func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
@@ -55,7 +55,26 @@ extension Snapshot {
             counter("hearth_unavailable_total", "Requests answered -UNAVAILABLE.", counters.unavailable),
             counter("hearth_writes_total", "Writes given to their authority.", counters.writes),
             counter("hearth_writes_failed_total", "Writes that their authority did not take.", counters.writesFailed),
-            counter("hearth_values_too_big_total", "Writes refused with -TOOBIG.", counters.tooBig),
+            counter("hearth_values_too_big_total", "Writes of plain values refused with -TOOBIG.", counters.tooBig),
+        ]
+    }
+
+    private var recordFamilies: [MetricFamily] {
+        [
+            MetricFamily(
+                "hearth_record_refusals_total", "Writes of records that were refused, by the error's first word.",
+                .counter,
+                [
+                    ("conflict", counters.recordConflicts), ("fenced", counters.recordsFenced),
+                    ("toobig", counters.recordsTooBig),
+                ].map { Sample([Label("kind", $0.0)], $0.1) }),
+            counter(
+                "hearth_records_reapplied_total",
+                "Writes of records applied again, since Redis held another version than was thought.",
+                counters.recordsReapplied),
+            counter(
+                "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
+                counters.turnsDropped),
         ]
     }
 

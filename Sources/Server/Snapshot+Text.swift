@@ -78,7 +78,8 @@ extension Snapshot {
 
     /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
-        processFields + breakerFields + (journal?.statusFields ?? []) + tierFields + (audit?.statusFields ?? [])
+        processFields + recordFields + breakerFields + (journal?.statusFields ?? []) + tierFields
+            + (audit?.statusFields ?? [])
             + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }
             + percentiles.flatMap { tier, histogram in
                 [("p50", histogram.p50), ("p95", histogram.p95), ("p99", histogram.p99), ("p99.9", histogram.p999)]
@@ -100,6 +101,16 @@ extension Snapshot {
             ("writes", Self.integer(counters.writes)), ("writes_failed", Self.integer(counters.writesFailed)),
             ("unavailable", Self.integer(counters.unavailable)), ("unknown", Self.integer(counters.unknowns)),
             ("coalesced", Self.integer(counters.coalesced)),
+        ]
+    }
+
+    private var recordFields: [(String, Field)] {
+        [
+            ("record_conflicts", Self.integer(counters.recordConflicts)),
+            ("records_fenced", Self.integer(counters.recordsFenced)),
+            ("records_too_big", Self.integer(counters.recordsTooBig)),
+            ("records_reapplied", Self.integer(counters.recordsReapplied)),
+            ("turns_dropped", Self.integer(counters.turnsDropped)),
         ]
     }
 
@@ -166,6 +177,13 @@ extension Snapshot {
             json.member("writes", counters.writes)
             json.member("writes_failed", counters.writesFailed)
             json.member("unavailable", counters.unavailable)
+            json.object("records") {
+                $0.member("conflicts", counters.recordConflicts)
+                $0.member("fenced", counters.recordsFenced)
+                $0.member("too_big", counters.recordsTooBig)
+                $0.member("reapplied", counters.recordsReapplied)
+                $0.member("turns_dropped", counters.turnsDropped)
+            }
             if hasRedis {
                 json.object("breaker") {
                     $0.member("mode", breakerMode.rawValue)

@@ -51,6 +51,11 @@ struct Snapshot {
         var redisConnects: UInt64 = 0
         var redisDisconnects: UInt64 = 0
         var redisPipelineDepth: Int64 = 0
+        var recordConflicts: UInt64 = 0
+        var recordsFenced: UInt64 = 0
+        var recordsTooBig: UInt64 = 0
+        var recordsReapplied: UInt64 = 0
+        var turnsDropped: UInt64 = 0
         var passedAnswered: UInt64 = 0
         var passedErrors: UInt64 = 0
         var passedUnavailable: UInt64 = 0
@@ -127,6 +132,10 @@ extension Snapshot.Sums {
         redisConnects += counters.redisConnects.value
         redisDisconnects += counters.redisDisconnects.value
         redisPipelineDepth += counters.redisPipelineDepth.value
+        recordConflicts += counters.recordConflicts.value
+        recordsFenced += counters.recordsFenced.value
+        recordsTooBig += counters.recordsTooBig.value
+        turnsDropped += counters.turnsDropped.value
         passedAnswered += counters.passedAnswered.value
         passedErrors += counters.passedErrors.value
         passedUnavailable += counters.passedUnavailable.value
@@ -145,6 +154,7 @@ extension Snapshot.Sums {
         extensions += counters.extensions.value
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
+        recordsReapplied += counters.recordsReapplied.value
         writes += counters.writes.value
         writesFailed += counters.writesFailed.value
         unknowns += counters.unknowns.value

@@ -51,7 +51,7 @@ extension Worker {
         else { return false }
         let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
         guard tiers.policies.policies[tiers.policies.index(for: key)].audit != .all else { return false }
-        return answerFromLocal(key, output, connection.version)
+        return answerFromLocal(key, KeyHash(key), output, connection.version)
     }
 
     @inline(__always)
@@ -205,9 +205,11 @@ extension Worker {
             if let refusal = refusal(of: command) {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
+                let action = command.recordAction
                 tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) {
-                    [tiers] replies in
+                    [tiers, counters] replies in
                     if tiers.answersFromJournal { slot.audited?.noteJournaled() }
+                    if let action { counters.note(action, replies[0]) }
                     connection.complete(slot) { $0.reply(replies[0], slot.version) }
                 }
             }
@@ -266,14 +268,27 @@ extension Worker {
         // Copied before the buffer goes: only Redis can answer for a key of another type.
         let all = arguments.all
         tiers.read(key, hash: hash) { [self] reading in
-            if case .otherType = reading.content, !read.needsString {
-                return tiers.forward(all, isWrite: false) { reply in
+            if case .otherType = reading.content {
+                return readOther(read, key, hash, all) { reply in
                     connection.complete(slot) { $0.reply(reply, slot.version) }
                 }
             }
             slot.audited?.note(reading)
             let reply = read.reply(for: reading, now: Loop.wallClock)
             connection.complete(slot) { $0.reply(reply, slot.version) }
+        }
+    }
+
+    /// A key that holds no plain value, by Redis's word: a record, or what is left of a deleted one, is answered for
+    /// here.
+    private func readOther(
+        _ read: StringRead, _ key: [UInt8], _ hash: KeyHash, _ words: [[UInt8]], _ completion: @escaping (Reply) -> Void
+    ) {
+        tiers.read(key, hash: hash, form: .record) { [self] reading in
+            switch reading.content {
+            case .otherType where !read.needsString: tiers.forward(words, isWrite: false, completion: completion)
+            default: completion(read.reply(for: reading, now: Loop.wallClock))
+            }
         }
     }
 
@@ -293,7 +308,13 @@ extension Worker {
             }
         }
         for (index, key) in keys.enumerated() {
-            tiers.read(key, hash: hashes[index]) { gathering.take($0, at: index) }
+            tiers.read(key, hash: hashes[index]) { [tiers] reading in
+                guard case .count = command, reading.content == .otherType else {
+                    return gathering.take(reading, at: index)
+                }
+                // What is left of a deleted record does not exist.
+                tiers.read(key, hash: hashes[index], form: .record) { gathering.take($0, at: index) }
+            }
         }
     }
 

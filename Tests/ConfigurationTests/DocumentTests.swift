@@ -45,7 +45,15 @@ private func document(_ path: String) throws -> String {
             }
         }
         let start = try #require(lines.firstIndex(of: "policies:"))
-        for key in Configuration.policyKeys { #expect(has(key, indent: "    ", after: start), "policies \(key)") }
+        for key in Configuration.policyKeys {
+            let parts = key.split(separator: ".").map(String.init)
+            if parts.count == 1 {
+                #expect(has(key, indent: "    ", after: start), "policies \(key)")
+            } else {
+                let start = try #require(lines[start...].firstIndex(of: "    \(parts[0]):"), "policies \(key)")
+                #expect(has(parts[1], indent: "      ", after: start), "policies \(key)")
+            }
+        }
     }
 
     @Test func `every key is in the documentation, with its default and what a reload does`() throws {

@@ -3,6 +3,7 @@
 import Configuration
 import RedisTier
 import Server
+import State
 import Testing
 import Tiers
 
@@ -37,6 +38,8 @@ import Tiers
                 default: '{"turns": [], "degraded": true}'
                 tiers: [local, redis]
                 refresh_ahead: off
+                turns: {keep: 10, unfolded: 40, overflow: drop}
+                checkpoints: {keep: 3}
               - prefix: ""
                 consistency: eventual
                 max_staleness: 7s
@@ -64,6 +67,7 @@ import Tiers
         #expect(session.ttl == .seconds(1800) && session.sliding && session.maxValue == 64 << 10)
         #expect(session.tiers == [.local, .redis] && session.refreshAhead == nil)
         #expect(session.defaultContext?.template == #"{"turns": [], "degraded": true}"#)
+        #expect(session.records.turnsOverflow == .drop && configuration.policies[0].records.turnsOverflow == .refuse)
     }
 
     @Test func `a policy inherits from the empty prefix, wherever that stands`() throws {
@@ -79,6 +83,24 @@ import Tiers
         #expect(policies[1].negativeTTL == .seconds(2) && policies[1].defaultContext?.template == "x")
         #expect(policies[2].ttl == nil && !policies[2].sliding && policies[2].defaultContext == nil)
         #expect(policies[2].maxStaleness == .seconds(9))
+    }
+
+    @Test func `each key of turns and checkpoints is inherited by itself`() throws {
+        let policies = try load(
+            """
+            policies:
+              - {prefix: a, turns: {keep: 5}, checkpoints: {}}
+              - {prefix: "", turns: {keep: 20, unfolded: 0, overflow: drop}, checkpoints: {keep: 7}}
+              - {prefix: b, checkpoints: {keep: 100000}, turns: }
+            """
+        ).policies
+        var rules = RecordRules()
+        (rules.turnsKeep, rules.turnsUnfolded, rules.turnsOverflow, rules.checkpointsKeep) = (20, 0, .drop, 7)
+        #expect(policies[0].records == rules)
+        rules.turnsKeep = 5
+        #expect(policies[1].records == rules)
+        (rules.turnsKeep, rules.checkpointsKeep) = (20, 100_000)
+        #expect(policies[2].records == rules)
     }
 
     @Test func `without a policy for the empty prefix there still is one`() throws {

@@ -16,6 +16,7 @@ import Tiers
         "breaker: {failure_rate: 0.000000000001, slow_rate: 1e-3}\nlocal: {shards: 1}",
         "policies: [{prefix: '', ttl: 1h, sliding: true, default: \"a\\0\\x85\\uFEFFé\\n\"}, {prefix: \"k\\x01:\", ttl: none, sliding: false, default: null, refresh_ahead: off}]",
         "limits: {max_value: 64KiB}\npolicies: [{prefix: a, on_outage: reject, on_conflict: newest-known, tiers: [redis, local], max_value: 1}]",
+        "policies: [{prefix: '', turns: {keep: 1, unfolded: 0}}, {prefix: a, turns: {overflow: drop}, checkpoints: {keep: 9}}]",
         "local: {max_bytes: 1MiB}\npolicies: [{prefix: '', on_outage: journal}, {prefix: a, max_local_value: 0}]",
     ])
     func `the printed configuration loads to an equal one`(text: String) throws {
@@ -69,6 +70,8 @@ import Tiers
                 policy.prefix = Array(prefix.utf8)
                 policy.consistency = pick([.strong, .bounded, .eventual])
                 policy.maxLocalValue = pick([0, 1, 1 << 20])
+                policy.records.turnsKeep = pick([1, 10, 100_000])
+                policy.records.turnsOverflow = pick([.refuse, .drop])
                 policy.defaultContext = pick([nil, DefaultContext(template: "{key}\r\n"), DefaultContext(template: "")])
                 configuration.policies.append(policy)
             }

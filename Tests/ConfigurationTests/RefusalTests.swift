@@ -79,7 +79,33 @@ import Testing
             "1:25: breaker.failure_rate: found the number 50, expected a share above 0 and at most 1, such as 0.5"
         ),
         ("policies: [{prefix: a, strict: yes}]", "1:32: policies[0].strict: found \"yes\", expected true or false"),
-        ("policies: [{prefix: a, turns: {keep: 1}}]", "1:24: policies[0].turns: not supported by this version"),
+        ("policies: [{prefix: a, schema: {at: 1}}]", "1:24: policies[0].schema: not supported by this version"),
+        (
+            "policies: [{prefix: a, turns: {keep: 0}}]",
+            "1:38: policies[0].turns.keep: found the number 0, expected a whole number from 1 to 100000"
+        ),
+        (
+            "policies: [{prefix: a, turns: {unfolded: 100001}}]",
+            "1:42: policies[0].turns.unfolded: found the number 100001, expected a whole number from 0 to 100000"
+        ),
+        (
+            "policies: [{prefix: a, turns: {overflow: drob}}]",
+            "1:42: policies[0].turns.overflow: found \"drob\", expected refuse or drop; did you mean drop?"
+        ),
+        (
+            "policies:\n- prefix: a\n  checkpoints:\n    kep: 3",
+            "4:5: unknown key \"kep\" in policies[0].checkpoints; did you mean \"keep\"?"
+        ),
+        ("policies: [{prefix: a, turn: {}}]", "1:24: unknown key \"turn\" in policies[0]; did you mean \"turns\"?"),
+        ("policies: [{prefix: a, turns.keep: 3}]", "1:24: unknown key \"turns.keep\" in policies[0]"),
+        (
+            "policies: [{prefix: a, turns: 3}]",
+            "1:31: policies[0].turns: found the number 3, expected a mapping of keys such as keep and unfolded"
+        ),
+        (
+            "policies: [{prefix: a, checkpoints: [3]}]",
+            "1:37: policies[0].checkpoints: found a list, expected a mapping of the key keep"
+        ),
         (
             "policies: [{prefix: a, wait_replicas: 1}]",
             "1:39: policies[0].wait_replicas: waiting for replicas is not supported by this version; only 0 is"

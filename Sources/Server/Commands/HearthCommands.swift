@@ -116,6 +116,10 @@ enum HearthCommands {
                     ("tiers", .text(tiers.filter { policy.tiers.contains($0.0) }.map(\.1).joined(separator: " "))),
                     ("max_value", .integer(Int64(policy.maxValue))),
                     ("max_local_value", .integer(Int64(policy.maxLocalValue))),
+                    ("turns_keep", .integer(Int64(policy.records.turnsKeep))),
+                    ("turns_unfolded", .integer(Int64(policy.records.turnsUnfolded))),
+                    ("turns_overflow", .text(policy.records.turnsOverflow.rawValue)),
+                    ("checkpoints_keep", .integer(Int64(policy.records.checkpointsKeep))),
                 ], c.version)
         }
     }

@@ -212,6 +212,8 @@ extension Record {
     fileprivate mutating func take(_ lease: Lease, _ life: inout Timestamp) {
         self.lease = lease
         fence = max(fence, lease.epoch)
+        // Where it is the key's only content, it is kept for its epoch; else the life is the record's own.
+        guard value == nil, turns == nil, checkpoints == nil else { return }
         slidingFor = 0
         life = lease.until.advanced(byMilliseconds: RecordRules.epochLife)
     }

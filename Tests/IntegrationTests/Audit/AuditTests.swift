@@ -131,7 +131,8 @@ extension RealProcesses {
         }
 
         @Test func `a client by TCP is known by its address`() throws {
-            let port = try freePort()
+            let reserved = try ReservedPort()
+            let port = reserved.number
             let directory = try TemporaryDirectory()
             let file = directory.file("audit.log")
             let hearth = try HearthProcess(
@@ -141,7 +142,7 @@ extension RealProcesses {
             let line = try #require(AuditedLine.all(in: file).last)
             #expect(line["address"]?.hasPrefix("127.0.0.1:") ?? false, "\(line.text)")
             #expect(line["uid"] == nil)
-            _ = hearth
+            _ = (hearth, reserved)
         }
 
         @Test func `transactions have a line for each of their commands when they are carried out`() throws {
