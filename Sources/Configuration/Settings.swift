@@ -111,10 +111,11 @@ extension Configuration {
         Setting("max_value", .bytes(from: 1, to: 512 << 20), \.maxValue),
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
+        Setting("throttle", .throttle, \.throttle),
         Setting("audit", .choice, \.audit),
     ]
 
     /// Keys of a policy that later versions will have. (`retention` needs a time of creation, which a plain Redis
     /// string does not have and a record will.)
-    static let laterPolicyKeys = ["retention", "schema", "turns", "checkpoints", "throttle", "residency", "tracking"]
+    static let laterPolicyKeys = ["retention", "schema", "turns", "checkpoints", "residency", "tracking"]
 }

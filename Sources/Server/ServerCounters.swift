@@ -50,7 +50,7 @@ enum OperationKind: Int, Sendable, CaseIterable {
     case delete
     /// EXPIRE and its like, PERSIST, GETEX.
     case expire
-    /// INCR and its like, APPEND, SETRANGE, RENAME.
+    /// INCR and its like, APPEND, SETRANGE, RENAME, THROTTLE.
     case modify
     /// MULTI … EXEC.
     case transaction
@@ -83,7 +83,7 @@ extension StringCommand {
             case .set: .set
             case .delete, .getDelete: .delete
             case .getExpire, .expire, .persist: .expire
-            case .increment, .incrementFloat, .append, .setRange: .modify
+            case .increment, .incrementFloat, .append, .setRange, .throttle: .modify
             }
         case .deleteMany, .removeAll: .delete
         case .setMany: .setMany

@@ -59,6 +59,8 @@ public enum StringWrite: Sendable, Equatable {
     case incrementFloat([UInt8])
     case append([UInt8])
     case setRange(Int64, [UInt8])
+    /// A request that a rate limit judges.
+    case throttle(Throttle)
 
     /// What becomes of the key and what is answered; `held` must be alive, `maxValue` is in bytes.
     public func perform(on held: HeldValue?, now: Timestamp, maxValue: Int) -> (Change, Reply) {
@@ -76,6 +78,7 @@ public enum StringWrite: Sendable, Equatable {
         case .incrementFloat(let step): return Self.incrementFloat(held, step)
         case .append(let bytes): return Self.append(held, bytes, maxValue)
         case .setRange(let offset, let bytes): return Self.setRange(held, offset, bytes, maxValue)
+        case .throttle(let throttle): return throttle.perform(on: held, now: now)
         }
     }
 

@@ -21,6 +21,8 @@ struct Command {
         case native((Arguments, Moment) throws(CommandError) -> NativeRequest)
         /// Anything else: answers by itself.
         case immediate((Connection, Arguments) throws(CommandError) -> Void)
+        /// The same, in the order of the client's requests: false when it must wait for some before it.
+        case ordered((Connection, Arguments) throws(CommandError) -> Bool)
     }
 
     let name: String
@@ -77,7 +79,7 @@ struct CommandTable: Sendable {
     private init() {
         let commands =
             StringCommands.all + KeyCommands.all + ConnectionCommands.all + TransactionCommands.all
-            + InspectionCommands.all + HearthCommands.all
+            + InspectionCommands.all + HearthCommands.all + ThrottleCommand.all
         all = commands.sorted { $0.name < $1.name }
         var byName: [Name: Command] = [:]
         for command in commands {

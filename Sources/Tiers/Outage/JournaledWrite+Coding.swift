@@ -145,7 +145,7 @@ struct PayloadWriter {
             byte(WriteCode.setRange.rawValue)
             integer(UInt64(bitPattern: offset))
             bytes(value)
-        case .set, .getDelete, .getExpire, .expire:
+        case .set, .getDelete, .getExpire, .expire, .throttle:
             preconditionFailure("BUG: a conditional write in the journal")
         }
     }

@@ -180,7 +180,7 @@ enum ReplayScript {
         case .incrementFloat(let step): return words("INCRBYFLOAT", step)
         case .append(let bytes): return words("APPEND", bytes)
         case .setRange(let offset, let bytes): return words("SETRANGE", decimal(offset), bytes)
-        case .getDelete, .getExpire: preconditionFailure("BUG: a conditional write in the journal")
+        case .getDelete, .getExpire, .throttle: preconditionFailure("BUG: a conditional write in the journal")
         }
     }
 
