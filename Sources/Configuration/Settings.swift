@@ -112,6 +112,7 @@ extension Configuration {
         Setting("max_value", .bytes(from: 1, to: 512 << 20), \.maxValue),
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),
         Setting("wait_replicas", .waitReplicas, \.waitReplicas),
+        Setting("throttle", .throttle, \.throttle),
         Setting("audit", .choice, \.audit),
         Setting("turns.keep", .integer(1...100_000), \.records.turnsKeep),
         Setting("turns.unfolded", .integer(0...100_000), \.records.turnsUnfolded),
@@ -126,5 +127,5 @@ extension Configuration {
     ).mapValues { $0.map { $0[1] } }
 
     /// Keys of a policy that later versions will have.
-    static let laterPolicyKeys = ["retention", "schema", "throttle", "residency", "tracking"]
+    static let laterPolicyKeys = ["retention", "schema", "residency", "tracking"]
 }

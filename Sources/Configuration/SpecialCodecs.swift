@@ -194,3 +194,38 @@ extension Codec {
             }, print: { $0 == nil ? "null" : codec.print($0!) })
     }
 }
+
+extension Codec where Value == ThrottlePolicy {
+    /// `{on_outage: share, share: 0.25}`; what is left out has its default.
+    static var throttle: Codec {
+        let expected = "a mapping of on_outage and share, such as {on_outage: share, share: 0.25}"
+        let share = Codec<Double>.share()
+        let onOutage = Codec<ThrottlePolicy.OnOutage>.choice
+        return Codec(
+            expected: expected,
+            read: { node throws(Refusal) in
+                guard case .mapping(let members) = node.content else {
+                    throw Refusal(found: node.found, expected: expected)
+                }
+                var policy = ThrottlePolicy()
+                for member in members {
+                    do throws(Refusal) {
+                        switch member.key {
+                        case "on_outage": policy.onOutage = try onOutage.read(member.value)
+                        case "share": policy.share = try share.read(member.value)
+                        default: throw Refusal("unknown key \(shown(member.key)); expected \(expected)")
+                        }
+                    } catch {
+                        var refusal = error
+                        refusal.text =
+                            member.key == "on_outage" || member.key == "share"
+                            ? "\(member.key): \(error.text)" : error.text
+                        refusal.mark = refusal.mark ?? member.value.mark
+                        throw refusal
+                    }
+                }
+                return policy
+            },
+            print: { "{on_outage: \(onOutage.print($0.onOutage)), share: \(share.print($0.share))}" })
+    }
+}

@@ -73,7 +73,7 @@ enum OperationKind: Int, Sendable, CaseIterable {
     case delete
     /// EXPIRE and its like, PERSIST, GETEX.
     case expire
-    /// INCR and its like, APPEND, SETRANGE, RENAME.
+    /// INCR and its like, APPEND, SETRANGE, RENAME, THROTTLE.
     case modify
     /// MULTI … EXEC.
     case transaction
@@ -120,7 +120,7 @@ extension StringCommand {
             case .set: .set
             case .delete, .getDelete: .delete
             case .getExpire, .expire, .persist: .expire
-            case .increment, .incrementFloat, .append, .setRange: .modify
+            case .increment, .incrementFloat, .append, .setRange, .throttle: .modify
             case .record(let write): write.action.isLease ? .lease : .recordWrite
             }
         case .deleteMany, .removeAll: .delete

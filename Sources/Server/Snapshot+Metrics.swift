@@ -55,6 +55,14 @@ extension Snapshot {
             counter("hearth_unavailable_total", "Requests answered -UNAVAILABLE.", counters.unavailable),
             counter("hearth_writes_total", "Writes given to their authority.", counters.writes),
             counter("hearth_writes_failed_total", "Writes that their authority did not take.", counters.writesFailed),
+            MetricFamily(
+                "hearth_throttle_total", "Requests judged by their rate limits, by who judged and the verdict.",
+                .counter,
+                counters.throttled.flatMap { source, allowed, limited in
+                    [("allowed", allowed), ("limited", limited)].map {
+                        Sample([Label("source", source.rawValue), Label("verdict", $0.0)], $0.1)
+                    }
+                }),
             counter("hearth_values_too_big_total", "Writes of plain values refused with -TOOBIG.", counters.tooBig),
         ]
     }

@@ -70,6 +70,8 @@ struct Snapshot {
         var extensions: UInt64 = 0
         var promoted: UInt64 = 0
         var journalReads: UInt64 = 0
+        /// Requests judged by their limits, by source: how many passed, and how many were limited.
+        var throttled = ThrottleSource.allCases.map { (source: $0, allowed: UInt64(0), limited: UInt64(0)) }
         var writes: UInt64 = 0
         var writesFailed: UInt64 = 0
         var unknowns: UInt64 = 0
@@ -155,6 +157,11 @@ extension Snapshot.Sums {
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
+        for index in throttled.indices {
+            let source = throttled[index].source
+            throttled[index].allowed += counters.throttled(source, isLimited: false)
+            throttled[index].limited += counters.throttled(source, isLimited: true)
+        }
         writes += counters.writes.value
         writesFailed += counters.writesFailed.value
         unknowns += counters.unknowns.value

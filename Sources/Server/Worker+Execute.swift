@@ -153,6 +153,7 @@ extension Worker {
             case .immediate(let action):
                 counters.commands.add()
                 try action(connection, arguments)
+            case .ordered(let action): return try action(connection, arguments)
             }
         } catch {
             fail(connection, error)

@@ -36,7 +36,7 @@ extension StringWrite {
     public var outageKind: OutageKind {
         switch self {
         case .set(_, _, .always, .ok): .idempotent
-        case .set, .getDelete: .conditional
+        case .set, .getDelete, .throttle: .conditional
         case .expire(_, let condition): condition.isEmpty ? .idempotent : .conditional
         case .getExpire(.keep): .read
         case .delete, .getExpire, .persist, .setRange: .idempotent
@@ -91,7 +91,8 @@ extension StringCommand {
             case .getDelete: return isDone ? [(key, .delete)] : []
             case .getExpire(.at(let time)): return [(key, .expire(at: time, []))]
             case .getExpire(.clear): return [(key, .persist)]
-            case .getExpire(.keep): return []
+            // A limit that is late is none.
+            case .getExpire(.keep), .throttle: return []
             case .expire(let time, let condition):
                 return condition.isEmpty || isDone ? [(key, .expire(at: time, []))] : []
             case .setRange(_, let bytes): return bytes.isEmpty ? [] : [(key, write)]

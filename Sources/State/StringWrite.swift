@@ -61,6 +61,8 @@ public enum StringWrite: Sendable, Equatable {
     case setRange(Int64, [UInt8])
     /// A write of a record (STATE.*, TURNS.*, CHECKPOINT.*, LEASE.*).
     case record(RecordWrite)
+    /// A request that a rate limit judges.
+    case throttle(Throttle)
 
     /// What becomes of the key and what is answered; `held` must be alive, and may be a tombstone.
     public func perform(on held: HeldValue?, now: Timestamp, rules: WriteRules) -> (Change, Reply) {
@@ -85,6 +87,7 @@ public enum StringWrite: Sendable, Equatable {
         case .incrementFloat(let step): return Self.incrementFloat(held, step)
         case .append(let bytes): return Self.append(held, bytes, maxValue)
         case .setRange(let offset, let bytes): return Self.setRange(held, offset, bytes, maxValue)
+        case .throttle(let throttle): return throttle.perform(on: held, now: now)
         case .record: preconditionFailure("BUG: a write of a record on a plain value")
         }
     }
@@ -92,7 +95,7 @@ public enum StringWrite: Sendable, Equatable {
     /// What writes of plain strings do to a record: what they do to a hash in Redis, and a deletion leaves its version.
     private func performOnRecord(_ held: HeldValue, now: Timestamp, rules: WriteRules) -> (Change, Reply) {
         switch self {
-        case .set(_, _, _, .old), .getDelete, .getExpire, .increment, .incrementFloat, .append, .setRange:
+        case .set(_, _, _, .old), .getDelete, .getExpire, .increment, .incrementFloat, .append, .setRange, .throttle:
             return (.none, Self.wrongType)
         case .set, .persist: return perform(onString: held, now: now, maxValue: rules.maxValue)
         case .expire(let time, _) where time > now: return perform(onString: held, now: now, maxValue: rules.maxValue)

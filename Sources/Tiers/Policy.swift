@@ -66,6 +66,8 @@ public struct Policy: Sendable, Equatable {
     public var records = RecordRules()
     /// How many replicas must have a write before it counts.
     public var waitReplicas = 0
+    /// What becomes of rate limits in an outage.
+    public var throttle = ThrottlePolicy()
     /// Which accesses to the keys are told of in the audit.
     public var audit = Audit.off
 

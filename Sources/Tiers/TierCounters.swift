@@ -56,5 +56,13 @@ public final class TierCounters: Sendable {
     /// Bytes of the values that were read from Redis or written.
     public let valueBytes = Histogram()
 
+    /// Requests judged by their limits: by source, passed and limited in turn.
+    let throttled = (0..<ThrottleSource.allCases.count * 2).map { _ in CounterCell() }
+
     public init() {}
+}
+
+/// A counter that an array can hold.
+final class CounterCell: Sendable {
+    let counter = Counter()
 }

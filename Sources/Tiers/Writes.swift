@@ -90,7 +90,7 @@ final class Writes {
         case (.increment, .integer(let sum)):
             change(key, tiers) { HeldValue(Array(String(sum).utf8), expiresAt: $0.expiresAt) }
         case (.incrementFloat, .string(let sum)): change(key, tiers) { HeldValue(sum, expiresAt: $0.expiresAt) }
-        case (.append, _), (.setRange, _): forget(key, tiers)
+        case (.append, _), (.setRange, _), (.throttle, _): forget(key, tiers)
         // What became of it is known to whoever compared and set.
         case (.record, _): forget(key, tiers)
         case (.getExpire, _), (.expire, _), (.persist, _), (.increment, _), (.incrementFloat, _): break

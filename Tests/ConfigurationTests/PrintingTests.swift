@@ -13,6 +13,7 @@ import Tiers
         "warm: {path: \"/a \\u2028\\t\\\"b\\\\\", max_bytes: 1048577, sync: 1m1ms, when_full: refuse}\nlimits: {max_value: 1MiB}",
         "journal: {path: /j, sync: never}\naudit: {path: /x, on_failure: drop, sync: never, max_bytes: 64KiB, keep: all, keys: hashed}\ncommands: {allow: [\"config set\", \"*\"]}\nadmin: {listen: off}",
         "audit: {path: /x, sync: 250ms, keep: 3}\npolicies: [{prefix: '', audit: writes}, {prefix: a, audit: all}, {prefix: b, audit: off}]",
+        "policies: [{prefix: '', throttle: {on_outage: deny}}, {prefix: a, throttle: {share: 0.125}}, {prefix: b, throttle: {}}]",
         "breaker: {failure_rate: 0.000000000001, slow_rate: 1e-3}\nlocal: {shards: 1}",
         "policies: [{prefix: '', ttl: 1h, sliding: true, default: \"a\\0\\x85\\uFEFFé\\n\"}, {prefix: \"k\\x01:\", ttl: none, sliding: false, default: null, refresh_ahead: off}]",
         "limits: {max_value: 64KiB}\npolicies: [{prefix: a, on_outage: reject, on_conflict: newest-known, tiers: [redis, local], max_value: 1}]",

@@ -107,6 +107,26 @@ import Testing
             "1:37: policies[0].checkpoints: found a list, expected a mapping of the key keep"
         ),
         (
+            "policies: [{prefix: a, throttle: {on_outage: never}}]",
+            "1:46: policies[0].throttle: on_outage: found \"never\", expected share, deny or allow"
+        ),
+        (
+            "policies: [{prefix: a, throttle: {share: 1.5}}]",
+            "1:42: policies[0].throttle: share: found the number 1.5, expected a share above 0 and at most 1, such as 0.5"
+        ),
+        (
+            "policies: [{prefix: a, throttle: deny}]",
+            "1:34: policies[0].throttle: found \"deny\", expected a mapping of on_outage and share, such as {on_outage: share, share: 0.25}"
+        ),
+        (
+            "policies: [{prefix: a, throttle: {rate: 1}}]",
+            "1:41: policies[0].throttle: unknown key \"rate\"; expected a mapping of on_outage and share, such as {on_outage: share, share: 0.25}"
+        ),
+        (
+            "policies: [{prefix: a, audit: all}]",
+            "1:31: policies[0]: audit: all without audit.path: there is no file to tell of it"
+        ),
+        (
             "policies: [{prefix: a, wait_replicas: 1}]",
             "1:39: policies[0].wait_replicas: waiting for replicas is not supported by this version; only 0 is"
         ),

@@ -23,6 +23,8 @@ struct Command {
         case recordRead((Arguments) throws(CommandError) -> RecordQuery)
         /// Anything else: answers by itself.
         case immediate((Connection, Arguments) throws(CommandError) -> Void)
+        /// The same, in the order of the client's requests: false when it must wait for some before it.
+        case ordered((Connection, Arguments) throws(CommandError) -> Bool)
     }
 
     let name: String
@@ -82,7 +84,7 @@ struct CommandTable: Sendable {
     private init() {
         let commands =
             StringCommands.all + KeyCommands.all + ConnectionCommands.all + TransactionCommands.all
-            + InspectionCommands.all + HearthCommands.all + RecordCommands.all
+            + InspectionCommands.all + HearthCommands.all + RecordCommands.all + ThrottleCommand.all
         all = commands.sorted { $0.name < $1.name }
         var byName: [Name: Command] = [:]
         for command in commands {

@@ -6,10 +6,11 @@ internal import RedisTier
 internal import Tiers
 
 enum PinnedTransaction {
-    /// Commands about the connection to Hearth, and those that would make it another kind of connection.
+    /// Commands about the connection to Hearth, those that would make it another kind of connection, and THROTTLE,
+    /// which Redis does not know by that name.
     private static let refused: Set<String> = [
         "auth", "client", "config", "hearth", "hello", "host:", "post", "select", "monitor", "subscribe", "psubscribe",
-        "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
+        "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "throttle",
     ]
 
     /// MULTI while keys are watched.

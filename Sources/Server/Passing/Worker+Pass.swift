@@ -118,6 +118,7 @@ extension Worker {
         case "command": return !passage.breaker.refusesReads
         case "config": return !a.isWord(1, "get")
         case "client": return !ConnectionCommands.isOwnClientCommand(a.lowercased(1))
+        case "throttle": return false
         default: return c.watch != .none && command.isAboutKeys
         }
     }

@@ -150,7 +150,7 @@ struct PayloadWriter {
         case .record(let write):
             byte(WriteCode.record.rawValue)
             record(write)
-        case .set, .getDelete, .getExpire, .expire:
+        case .set, .getDelete, .getExpire, .expire, .throttle:
             preconditionFailure("BUG: a conditional write in the journal")
         }
     }

@@ -197,7 +197,7 @@ enum ReplayScript {
         case .incrementFloat(let step): return words("INCRBYFLOAT", step)
         case .append(let bytes): return words("APPEND", bytes)
         case .setRange(let offset, let bytes): return words("SETRANGE", decimal(offset), bytes)
-        case .record, .getDelete, .getExpire:
+        case .record, .getDelete, .getExpire, .throttle:
             preconditionFailure("BUG: \(operation.write.name) in the script of a replay")
         }
     }
