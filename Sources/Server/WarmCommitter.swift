@@ -39,8 +39,9 @@ final class WarmCommitter {
                 break
             }
             if case .changes? = jobs.first, jobs.count == 1 {
-                jobs += service.writes.take(
-                    limit: Self.batchMax - 1, waitingUpToMilliseconds: Self.gatheringMilliseconds) ?? []
+                jobs +=
+                    service.writes.take(
+                        limit: Self.batchMax - 1, waitingUpToMilliseconds: Self.gatheringMilliseconds) ?? []
             }
             commit(jobs)
             let now = Loop.wallClock

@@ -17,11 +17,18 @@ extension SimulatedRedis {
         return isSwap ? swap(keys[0], words) : .integer(Int64(keys.count { delete($0, life: number(words[0])) }))
     }
 
+    /// A hash as another client would have made it.
+    public func plantHash(_ key: String, _ fields: [String: String]) {
+        let content = Dictionary(uniqueKeysWithValues: fields.map { (Array($0.key.utf8), Array($0.value.utf8)) })
+        store(Array(key.utf8), Entry(content: .hash(content)))
+    }
+
     private func swap(_ key: [UInt8], _ words: [[UInt8]]) -> Reply {
         var fields: [[UInt8]: [UInt8]] = [:]
         let entry = live(key)
         if let entry {
-            guard case .hash(let held) = entry.content, held[Self.version] != nil else {
+            guard case .hash(let held) = entry.content, held[Self.version] != nil, held[Array("operations".utf8)] != nil
+            else {
                 return .error("WRONGTYPE Operation against a key holding the wrong kind of value")
             }
             fields = held
@@ -40,8 +47,12 @@ extension SimulatedRedis {
         let last = 4 + 2 * Int(number(words[3]))
         for index in stride(from: 4, to: last, by: 2) { fields[words[index]] = words[index + 1] }
         for name in words[last...] { fields[name] = nil }
-        let expiresAt: Timestamp =
-            words[2] == [UInt8(ascii: "-")] ? .never : now.advanced(byMilliseconds: number(words[2]))
+        let expiresAt: Timestamp
+        switch words[2] {
+        case [UInt8(ascii: "-")]: expiresAt = .never
+        case [UInt8(ascii: "=")]: expiresAt = entry?.expiresAt ?? .never
+        default: expiresAt = now.advanced(byMilliseconds: number(words[2]))
+        }
         store(key, expiresAt <= now ? nil : Entry(content: .hash(fields), expiresAt: expiresAt))
         return .ok
     }
@@ -52,7 +63,9 @@ extension SimulatedRedis {
     @discardableResult
     func delete(_ key: [UInt8], life: Int64) -> Bool {
         guard let entry = live(key) else { return false }
-        guard case .hash(let fields) = entry.content, let version = fields[Self.version] else {
+        guard case .hash(let fields) = entry.content, let version = fields[Self.version],
+            fields[Array("operations".utf8)] != nil, version.allSatisfy({ $0 >= 48 && $0 <= 57 })
+        else {
             store(key, nil)
             return true
         }

@@ -32,6 +32,7 @@ extension SimulatedRedis {
         guard case .hash(let fields)? = live(key)?.content, let version = fields[Array("version".utf8)] else {
             return nil
         }
+        if fields[Array("deleted".utf8)] != nil { return Array("absent".utf8) }
         let operation = (fields[Array("operations".utf8)] ?? []).prefix(16)
         return SHA1Digest(Array("record:".utf8) + version + Array(":".utf8) + operation).hexadecimal
     }

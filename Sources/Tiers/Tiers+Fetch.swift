@@ -71,7 +71,8 @@ extension Tiers {
         take(flight)
         for waiter in flight.takeWaiters() {
             readPending(
-                flight.key, flight.hash, flight.policy, value, flight.form, isStrong: waiter.isStrong, waiter.completion)
+                flight.key, flight.hash, flight.policy, value, flight.form, isStrong: waiter.isStrong, waiter.completion
+            )
         }
         return true
     }
@@ -363,7 +364,8 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
-        if let record = copy.value.record {
+        if copy.value.kind == .record {
+            guard let record = copy.value.record else { return fail(flight, "the warm tier's record can't be read") }
             return promote(record, copy, flight, permit, redis, sentAt)
         }
         var request = RequestEncoder()
@@ -407,11 +409,18 @@ extension Tiers {
         flight.answer(.found(copy.value, .warm, .fresh, verifiedAt: sentAt))
     }
 
+    /// By how much a record's version grows when Redis has lost it and a host's copy takes its place.
+    static let promotionMargin: Int64 = 1000
+
     /// A record goes back as the hash that it was, where there is still nothing.
     private func promote(
         _ record: Record, _ copy: WarmCopy, _ flight: Flight, _ permit: Permit, _ redis: RedisConnection,
         _ sentAt: Timestamp
     ) {
+        // Redis may have given versions that this host never saw: none of them must come again.
+        var record = record
+        record.version += Self.promotionMargin
+        let copy = WarmCopy(HeldValue(record, expiresAt: copy.value.expiresAt), verifiedAt: copy.verifiedAt)
         let swap = RecordSwap(from: nil, to: record, expiresAt: copy.value.expiresAt)
         send(swap, flight.key, redis, permit) { [self] answer in
             switch answer {

@@ -189,16 +189,17 @@ extension Tiers {
         for _, key in ipairs(KEYS) do
           local kept = redis.call('TYPE', key)['ok'] == 'hash'
             and redis.call('HMGET', key, 'version', 'created_ms', 'updated_ms', 'fence', 'operations', 'deleted')
-          if kept and kept[1] then
+          if kept and kept[5] and kept[1] and string.match(kept[1], '^%d+$') then
             if not kept[6] then
               n = n + 1
-              redis.call('DEL', key)
-              redis.call('HSET', key, 'version', kept[1] + 1, 'created_ms', kept[2] or '0',
-                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5] or '', 'deleted', '1')
+              redis.call('UNLINK', key)
+              redis.call('HSET', key, 'version', kept[1], 'created_ms', kept[2] or '0',
+                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5], 'deleted', '1')
+              redis.call('HINCRBY', key, 'version', 1)
               redis.call('PEXPIRE', key, ARGV[1])
             end
           else
-            n = n + redis.call('DEL', key)
+            n = n + redis.call('UNLINK', key)
           end
         end
         return n
@@ -287,13 +288,18 @@ extension Tiers {
         var space = LocalKeySpace(local: local, policies: policies, now: now)
         // One at a time in this process: reading and writing are two stays under the shard's lock.
         let replies = share.localAuthority.withLock { _ in
-            commands.map {
-                $0.command.perform(in: &space, now: now) { [policies, local] key in
+            commands.map { native in
+                // A record has up to so many bytes beside its content.
+                var beside = 0
+                if case .write(.record, _) = native.command { beside = 1024 }
+                return native.command.perform(in: &space, now: now) { [policies, local] key in
                     // What local memory can't hold would be acknowledged and gone.
                     let policy = policies.policy(for: key)
                     var rules = policy.writeRules
                     rules.committed = .local
-                    rules.maxValue = min(rules.maxValue, policy.maxLocalValue, max(0, local.entryBytesMax - key.count))
+                    rules.maxValue = min(
+                        rules.maxValue, policy.maxLocalValue - beside, local.entryBytesMax - key.count - beside)
+                    rules.maxValue = max(0, rules.maxValue)
                     return rules
                 }
             }

@@ -202,7 +202,8 @@ private struct Reference {
         }
         let write = StringWrite.throttle(throttle(0, 1, 1))
         let (change, reply) = write.perform(
-            on: HeldValue(Array("hello".utf8)), now: Timestamp(milliseconds: 5), maxValue: 1)
+            on: HeldValue(Array("hello".utf8)), now: Timestamp(milliseconds: 5),
+            rules: WriteRules(maxValue: 1, life: nil))
         #expect(change == .none && reply == Throttle.wrongType)
     }
 

@@ -76,14 +76,15 @@ enum RecordCommands {
         Command(
             "lease.acquire", arity: 4, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
-                let action = RecordAction.acquireLease(owner: a.bytes(2), milliseconds: try Parse.life(a[3], "ttl-ms"))
+                let action = RecordAction.acquireLease(
+                    owner: try Parse.owner(a), milliseconds: try Parse.life(a[3], "ttl-ms"))
                 return NativeRequest(.record(RecordWrite(id: .unmade, action)), a.bytes(1))
             }),
         Command(
             "lease.renew", arity: 5, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
                 let action = RecordAction.renewLease(
-                    owner: a.bytes(2), epoch: try Parse.positive(a[3], "the epoch"),
+                    owner: try Parse.owner(a), epoch: try Parse.positive(a[3], "the epoch"),
                     milliseconds: try Parse.life(a[4], "ttl-ms"))
                 return NativeRequest(.record(RecordWrite(id: .unmade, action)), a.bytes(1))
             }),
@@ -91,7 +92,7 @@ enum RecordCommands {
             "lease.release", arity: 4, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
                 let action = RecordAction.releaseLease(
-                    owner: a.bytes(2), epoch: try Parse.positive(a[3], "the epoch"))
+                    owner: try Parse.owner(a), epoch: try Parse.positive(a[3], "the epoch"))
                 return NativeRequest(.record(RecordWrite(id: .unmade, action)), a.bytes(1))
             }),
     ]
@@ -139,12 +140,18 @@ extension OperationID {
 }
 
 extension Parse {
-    /// An integer from 1 on.
+    /// An integer from 1 to half of what a record's numbers stay below, so that counting on from it ends nothing.
     static func positive(_ bytes: UnsafeRawBufferPointer, _ what: String) throws(CommandError) -> Int64 {
-        guard let value = StringWrite.integer(Array(bytes)), value > 0 else {
-            throw CommandError("ERR \(what) must be an integer from 1 on")
+        guard let value = StringWrite.integer(Array(bytes)), value > 0, value < Record.numberLimit / 2 else {
+            throw CommandError("ERR \(what) must be an integer from 1 to \(Record.numberLimit / 2 - 1)")
         }
         return value
+    }
+
+    /// Who holds a lease: at most 256 bytes.
+    static func owner(_ a: Arguments) throws(CommandError) -> [UInt8] {
+        guard a[2].count <= 256 else { throw CommandError("ERR the owner of a lease must have at most 256 bytes") }
+        return a.bytes(2)
     }
 
     /// Milliseconds from 1 to some thousand years.

@@ -108,7 +108,7 @@ extension Record {
             guard let (epoch, until, owner) = input.item() else { return nil }
             lease = Lease(owner: owner, epoch: epoch, until: until)
         }
-        guard input.isAtEnd else { return nil }
+        guard input.isAtEnd, isSound else { return nil }
     }
 }
 

@@ -2,8 +2,8 @@
 //
 // | field | what |
 // |---|---|
-// | `version` | the version; a hash without it is no record |
-// | `operations` | the ids of the last writes, newest first, 16 hexadecimal digits each |
+// | `version` | the version |
+// | `operations` | the ids of the last writes, newest first, 16 hexadecimal digits each; a hash without both is no record |
 // | `created_ms`, `updated_ms` | milliseconds since 1970 |
 // | `value`, `schema` | what STATE.SET gave |
 // | `fence` | the highest fence of a write |
@@ -56,13 +56,19 @@ extension Record {
     }
 
     /// What has to change in the hash of `old` for it to be this record's.
-    public func changes(from old: Record?) -> (set: [Field], remove: [[UInt8]]) {
+    ///
+    /// Fields that `brought` names are set though they seem to be there: what a write brings is written.
+    public func changes(from old: Record?, brought: [String] = []) -> (set: [Field], remove: [[UInt8]]) {
         let now = fields
+        let brought = Set(brought.map { Array($0.utf8) })
         guard let old else { return (now, []) }
         var before: [[UInt8]: [UInt8]] = [:]
         for field in old.fields { before[field.name] = field.value }
         var set: [Field] = []
-        for field in now where before.removeValue(forKey: field.name) != field.value { set.append(field) }
+        for field in now
+        where before.removeValue(forKey: field.name) != field.value || brought.contains(field.name) {
+            set.append(field)
+        }
         return (set, Array(before.keys))
     }
 
@@ -84,7 +90,7 @@ extension Record {
             }
         }
         func number(_ name: String) -> Int64? { named[name].flatMap { Int64(String(decoding: $0, as: UTF8.self)) } }
-        guard let version = number("version"), version > 0 else { return nil }
+        guard let version = number("version"), version > 0, named["operations"] != nil else { return nil }
         let created = Timestamp(milliseconds: number("created_ms") ?? 0)
         self.init(
             version: version, createdAt: created, updatedAt: Timestamp(milliseconds: number("updated_ms") ?? 0))
@@ -113,6 +119,7 @@ extension Record {
         if let owner = named["lease_owner"], let epoch = number("lease_epoch"), let until = number("lease_until_ms") {
             lease = Lease(owner: owner, epoch: epoch, until: Timestamp(milliseconds: until))
         }
+        guard isSound else { return nil }
     }
 
     private static func unstamped(_ bytes: [UInt8]) -> (Timestamp, [UInt8])? {

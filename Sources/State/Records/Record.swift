@@ -34,6 +34,24 @@ public struct Record: Sendable, Equatable {
     /// The writes that made it what it is, newest first: one that is repeated is recognised by them.
     public var operations: [OperationID] = []
 
+    /// What numbers of a record stay below (2^53, which Lua and JSON hold exactly): none of them overflows by counting.
+    public static let numberLimit: Int64 = 1 << 53
+
+    /// Whether every number of it is one that Hearth could have written.
+    var isSound: Bool {
+        func isCount(_ number: Int64) -> Bool { number >= 0 && number < Self.numberLimit }
+        guard version > 0, [version, schema, fence].allSatisfy(isCount), slidingFor >= 0, slidingFor < 1 << 47 else {
+            return false
+        }
+        if let turns {
+            guard turns.next > 0, [turns.next, turns.foldedTo, turns.dropped].allSatisfy(isCount),
+                turns.items.allSatisfy({ $0.sequence > 0 && $0.sequence < turns.next })
+            else { return false }
+        }
+        guard checkpoints?.steps.allSatisfy({ isCount($0.number) }) ?? true else { return false }
+        return lease.map { isCount($0.epoch) } ?? true
+    }
+
     /// How many operations are remembered: a repeated one is known while so many others have not followed it.
     public static let operationsMax = 16
 
@@ -46,10 +64,15 @@ public struct Record: Sendable, Equatable {
     /// What tells it from every other state of the same key: the version, and who wrote it.
     public var stamp: RecordStamp { RecordStamp(version: version, operation: operations.first?.rawValue ?? 0) }
 
-    /// Bytes that its application gave: value, turns with summary, checkpoints; what `max_value` bounds.
+    /// Bytes that its application gave: value, turns with summary, checkpoints, the lease's owner, and 24 for each turn
+    /// and step; what `max_value` bounds.
     public var contentBytes: Int {
         (value?.count ?? 0) + (turns?.contentBytes ?? 0) + (checkpoints?.contentBytes ?? 0)
+            + (lease?.owner.count ?? 0)
     }
+
+    /// What a turn or a step costs beside its bytes.
+    static let itemBytes = 24
 }
 
 /// A record's state in two numbers: two records of one key with the same stamp are the same.
@@ -92,7 +115,7 @@ public struct Turns: Sendable, Equatable {
 
     public init(keep: Int) { self.keep = keep }
 
-    public var contentBytes: Int { items.reduce(summary?.count ?? 0) { $0 + $1.bytes.count } }
+    public var contentBytes: Int { items.reduce(summary?.count ?? 0) { $0 + $1.bytes.count + Record.itemBytes } }
     /// The turns of the window, oldest first.
     public var window: ArraySlice<Turn> { items.suffix(keep) }
     /// Turns that left the window and are in no summary yet, oldest first.
@@ -116,7 +139,7 @@ public struct Checkpoints: Sendable, Equatable {
     public var steps: [Step] = []
     public init() {}
 
-    public var contentBytes: Int { steps.reduce(0) { $0 + $1.bytes.count } }
+    public var contentBytes: Int { steps.reduce(0) { $0 + $1.bytes.count + Record.itemBytes } }
 }
 
 /// Who may work on something, and since which epoch.

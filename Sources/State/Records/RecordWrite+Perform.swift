@@ -39,7 +39,11 @@ extension RecordWrite {
         if bytes > maxValue, bytes > (held?.contentBytes ?? 0) {
             return .refused(.tooBig(bytes: bytes, allowed: maxValue))
         }
-        if record.slidingFor > 0 { life = now.advanced(byMilliseconds: record.slidingFor) }
+        if record.slidingFor > 0 {
+            // A use never shortens a life; who gives one may.
+            let renewed = now.advanced(byMilliseconds: record.slidingFor)
+            life = action.givesLife || alive == nil ? renewed : max(life, renewed)
+        }
         record.fence = max(record.fence, fence ?? 0)
         record.updatedAt = max(now, record.createdAt)
         record.operations = Array(([id] + record.operations).prefix(Record.operationsMax))
@@ -180,6 +184,13 @@ extension RecordWrite {
     }
 }
 
+extension RecordAction {
+    /// Whether its writer names a life.
+    fileprivate var givesLife: Bool {
+        if case .set(_, _, let life) = self { life != .keep } else { false }
+    }
+}
+
 extension Turns {
     /// Lets go of the turns that are folded and no longer in the window.
     fileprivate mutating func letGo() {
@@ -195,7 +206,7 @@ extension Lease {
 
 extension Record {
     /// What is left of it when it is deleted.
-    var tombstone: Record {
+    public var tombstone: Record {
         var record = Record(version: version, createdAt: createdAt, updatedAt: updatedAt)
         record.fence = fence
         record.operations = operations

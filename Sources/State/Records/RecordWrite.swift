@@ -59,6 +59,16 @@ public enum RecordAction: Sendable, Equatable {
         }
     }
 
+    /// The fields of the hash that it gives a value of its own.
+    public var fields: [String] {
+        switch self {
+        case .set: ["value", "schema"]
+        case .foldTurns: ["summary"]
+        case .putCheckpoint(let step, _, _): ["step:\(step)"]
+        case .delete, .addTurns, .acquireLease, .renewLease, .releaseLease: []
+        }
+    }
+
     /// What it brings, as one piece: for those who compare two sides of a conflict.
     public var content: [UInt8]? {
         switch self {

@@ -195,10 +195,15 @@ public final class JournalKeeper {
             return rules
         }
         var operations: [JournaledWrite.Operation] = []
-        let replies = request.commands.map { command in
+        let replies = request.commands.map { command -> Reply in
             let reply =
                 space.reply(to: command, request.policies) ?? command.perform(in: &space, now: now, rules: rules)
             let changes = space.takeChanges()
+            // Judged by what is held here, of a write that Redis may have done.
+            if request.wasSent, case .write(.record, _) = command, case .error(let text) = reply {
+                return .error(
+                    Array("UNAVAILABLE outcome unknown: Redis did not answer; here it would be: ".utf8) + text)
+            }
             if !reply.isError {
                 let effects = command.effects(now: now, rules: rules) { changes[$0] ?? .none }
                 operations += effects.map { JournaledWrite.Operation($0.key, $0.write) }
@@ -218,7 +223,8 @@ public final class JournalKeeper {
             var states = [KnownState(held)]
             // It may have ended in Redis before the replay comes.
             if held.expiresAt != .never { states.append(.absent) }
-            let isNeeded = isFirst && !operation.write.isAbsolute && held.isAlive(at: now)
+            // A record's version goes on even from what a write replaces.
+            let isNeeded = isFirst && (!operation.write.isAbsolute || held.kind == .record) && held.isAlive(at: now)
             return Base(
                 states: states, isUnknown: false, mayBeOurs: space.isInDoubt(operation.key),
                 held: isNeeded ? held : nil)

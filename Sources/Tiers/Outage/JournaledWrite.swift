@@ -11,6 +11,7 @@ public enum KnownState: Sendable, Hashable {
     init(_ held: HeldValue?) {
         switch held {
         case nil: self = .absent
+        case let held? where held.isTombstone: self = .absent
         case let held? where held.kind == .record: self = held.record.map { KnownState($0.stamp) } ?? .absent
         case let held?: self = .value(SHA1Digest(held.bytes))
         }

@@ -92,7 +92,9 @@ struct OutageSpace: KeySpace {
         case .getMany(let keys): return .array(keys.map { StringRead.element(for: held($0, true)) })
         case .count(let keys): return .integer(keys.reduce(0) { $0 + (held($1, false) == nil ? 0 : 1) })
         case .write(.record(let write), let key):
-            guard write.expectation != .any, results[key] == nil, known(key) == .unknown else { return nil }
+            var needsRecord = write.expectation != .any
+            if case .foldTurns = write.action { needsRecord = true }
+            guard needsRecord, results[key] == nil, known(key) == .unknown else { return nil }
             return .error(
                 "UNAVAILABLE not done: nothing is held here of the record, so that what is expected of it can't be "
                     + "compared; try again when Redis answers")

@@ -224,6 +224,8 @@ public final class PendingWrites: Sendable {
                 var unit = Unit(
                     sequences: [sequence], writes: [entry.write], acceptedAt: [entry.acceptedAt], keys: keys)
                 var bytes = entry.write.byteCount
+                // A record knows so many of its last writes: no more are done between two looks at it.
+                let entryMax = entry.write.record == nil ? entryMax : min(entryMax, Record.operationsMax)
                 if keys.count == 1, let chain = table.chains[keys[0]] {
                     for next in chain.queue.dropFirst() {
                         guard unit.sequences.count < entryMax, bytes < bytesMax, let following = table.entries[next],
@@ -279,7 +281,7 @@ extension PendingWrites.Value {
     /// As a base knows it.
     var state: KnownState? {
         switch self {
-        case .held(let held): .value(SHA1Digest(held.bytes))
+        case .held(let held): KnownState(held)
         case .absent: .absent
         case .unknown: nil
         }

@@ -214,7 +214,7 @@ public final class Replay: RedisConnectionDelegate {
     private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// Redis may be slow with a large unit: so long in nanoseconds, not `redis.timeout`, which is for one request.
-    private var timeout: Int64 { max(4 * tiers.limits.timeout, 1_000_000_000) }
+    var timeout: Int64 { max(4 * tiers.limits.timeout, 1_000_000_000) }
 
     // MARK: Units
 

@@ -46,10 +46,11 @@ enum ReplayScript {
           local idle = redis.pcall('OBJECT', 'IDLETIME', key)
           local kind = redis.call('TYPE', key)['ok']
           if kind == 'none' then return 'absent', kind, false, idle end
-          local version = kind == 'hash' and redis.call('HGET', key, 'version')
-          if version then
-            local operations = redis.call('HGET', key, 'operations') or ''
-            return redis.sha1hex('record:' .. version .. ':' .. string.sub(operations, 1, 16)), kind, false, idle
+          local record = kind == 'hash' and redis.call('HMGET', key, 'version', 'operations', 'deleted')
+          if record and record[1] and record[2] then
+            if record[3] then return 'absent', 'none', false, idle end
+            local state = redis.sha1hex('record:' .. record[1] .. ':' .. string.sub(record[2], 1, 16))
+            return state, kind, false, idle
           end
           if kind ~= 'string' then return 'other', kind, false, idle end
           local value = redis.call('GET', key)
@@ -57,11 +58,14 @@ enum ReplayScript {
         end
         local function perform(words)
           if words[1] == 'DEL' and redis.call('TYPE', words[2])['ok'] == 'hash' then
-            local kept = redis.call('HMGET', words[2], 'version', 'created_ms', 'updated_ms', 'fence', 'operations')
-            if kept[1] then
-              redis.call('DEL', words[2])
-              redis.call('HSET', words[2], 'version', kept[1] + 1, 'created_ms', kept[2] or '0',
-                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5] or '', 'deleted', '1')
+            local kept = redis.call('HMGET', words[2], 'version', 'created_ms', 'updated_ms', 'fence', 'operations',
+              'deleted')
+            if kept[5] and kept[1] and string.match(kept[1], '^%d+$') then
+              if kept[6] then return 0 end
+              redis.call('UNLINK', words[2])
+              redis.call('HSET', words[2], 'version', kept[1], 'created_ms', kept[2] or '0',
+                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5], 'deleted', '1')
+              redis.call('HINCRBY', words[2], 'version', 1)
               return redis.call('PEXPIRE', words[2], 86400000)
             end
           end

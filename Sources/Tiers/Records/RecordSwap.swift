@@ -21,7 +21,7 @@ public enum RecordScripts {
 /// A change of a record from one state to another.
 struct RecordSwap {
     /// KEYS: the record. ARGV: the version that must be there, 0 for none and `?` for only looking; the id of the write
-    /// that must have made it, or nothing; the life in milliseconds, `-` for one without end; how many fields change;
+    /// that must have made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that it has; how many fields change;
     /// their names and values; names of fields that go.
     ///
     /// Answers OK, or what is there: its fields, its life as PTTL has it, and Redis's time.
@@ -31,9 +31,9 @@ struct RecordSwap {
         local version, operations = '0', ''
         if kind == 'hash' then
           version = redis.call('HGET', key, 'version')
-          operations = redis.call('HGET', key, 'operations') or ''
+          operations = redis.call('HGET', key, 'operations')
         end
-        if (kind ~= 'hash' and kind ~= 'none') or not version then
+        if kind ~= 'hash' and kind ~= 'none' or not operations or not version or not string.match(version, '^%d+$') then
           return redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value')
         end
         if version ~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then
@@ -42,7 +42,8 @@ struct RecordSwap {
         local last = 4 + 2 * tonumber(ARGV[4])
         for at = 5, last, 2 do redis.call('HSET', key, ARGV[at], ARGV[at + 1]) end
         for at = last + 1, #ARGV do redis.call('HDEL', key, ARGV[at]) end
-        if ARGV[3] == '-' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[3]) end
+        if ARGV[3] == '-' then redis.call('PERSIST', key)
+        elseif ARGV[3] ~= '=' then redis.call('PEXPIRE', key, ARGV[3]) end
         return redis.status_reply('OK')
         """
 
@@ -65,11 +66,17 @@ struct RecordSwap {
     private let from: Record?
     private let to: Record?
     private let expiresAt: Timestamp
+    /// Redis's life of the key stays: somebody may have changed it, which is no write of the record.
+    private let keepsLife: Bool
+    private let brought: [String]
 
-    init(from: Record?, to: Record, expiresAt: Timestamp) {
-        self.from = from
+    /// From `held`, which a key holds, to a record; `brought` names fields that are written though they seem to be there.
+    init(from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = []) {
+        from = held?.record
         self.to = to
         self.expiresAt = expiresAt
+        self.brought = brought
+        keepsLife = held.map { $0.expiresAt == expiresAt && !$0.isTombstone } ?? false && to.slidingFor == 0
     }
 
     /// Only looks.
@@ -77,6 +84,8 @@ struct RecordSwap {
         from = nil
         to = nil
         expiresAt = .never
+        keepsLife = true
+        brought = []
     }
 
     static let look = RecordSwap()
@@ -85,7 +94,7 @@ struct RecordSwap {
     func words(_ key: [UInt8], now: Timestamp) -> [[UInt8]] {
         let head = [Array("1".utf8), key]
         guard let to else { return head + [Array("?".utf8), [], Array("-".utf8), Array("0".utf8)] }
-        let (set, remove) = to.changes(from: from)
+        let (set, remove) = to.changes(from: from, brought: brought)
         return head
             + [
                 decimal(from?.version ?? 0), Array((from?.operations.first?.text ?? "").utf8), life(of: to, now),
@@ -95,6 +104,7 @@ struct RecordSwap {
 
     /// Redis's life is a tenth longer where uses extend it, so that it does not end first (DESIGN §5).
     private func life(of record: Record, _ now: Timestamp) -> [UInt8] {
+        if keepsLife { return Array("=".utf8) }
         guard expiresAt != .never else { return Array("-".utf8) }
         let life = expiresAt.milliseconds(since: now)
         return decimal(record.slidingFor > 0 ? life + life / 10 : life)
@@ -107,6 +117,7 @@ extension Tiers {
     /// Sends a swap, and judges what comes of it for the breaker; `late` hears of an answer after the deadline.
     func send(
         _ swap: RecordSwap, _ key: [UInt8], _ redis: RedisConnection, _ permit: Permit, byDigest: Bool = true,
+        timeout: Int64? = nil,
         late: ((RecordSwap.Answer) -> Void)? = nil, _ completion: @escaping (RecordSwap.Answer) -> Void
     ) {
         let started = scheduler.monotonicNanoseconds
@@ -117,7 +128,7 @@ extension Tiers {
         var request = RequestEncoder()
         request.append(head + swap.words(key, now: sentAt))
         let hears = late.map { late in { (replies: [Reply]) in late(Self.understand(replies[0], sentAt: sentAt)) } }
-        redis.send(request, timeoutNanoseconds: limits.timeout, late: hears) { [self] result in
+        redis.send(request, timeoutNanoseconds: timeout ?? limits.timeout, late: hears) { [self] result in
             let now = scheduler.monotonicNanoseconds
             let elapsed = scheduler.waitedNanoseconds(since: started)
             switch result {
@@ -129,7 +140,8 @@ extension Tiers {
                 counters.redisLatency.record(UInt64(max(0, now - started)))
                 if case .error(let text) = replies[0] {
                     if byDigest, text.starts(with: "NOSCRIPT".utf8) {
-                        return send(swap, key, redis, permit, byDigest: false, late: late, completion)
+                        return send(
+                            swap, key, redis, permit, byDigest: false, timeout: timeout, late: late, completion)
                     }
                     let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
                     if text.starts(with: "WRONGTYPE".utf8) { return completion(.otherType) }

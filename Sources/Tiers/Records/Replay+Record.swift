@@ -19,35 +19,64 @@ struct RecordReplay {
     /// For each entry what is to be told of it.
     private(set) var conflicts: [[Conflict]] = []
 
-    /// Applies the entries of `unit`, all of one key, to what Redis holds.
-    init(_ unit: PendingWrites.Unit, found: HeldValue?, policy: Policy) {
+    /// The last entry that was done to this very state.
+    private var applied: OperationID?
+
+    /// Applies the entries of `unit`, all of one key, to what Redis holds; `isOtherProcess` says of a Redis process
+    /// that it is not the one that answers now.
+    init(
+        _ unit: PendingWrites.Unit, found: HeldValue?, policy: Policy, now: Timestamp, isOtherProcess: (UInt64) -> Bool
+    ) {
         self.found = found
         record = found?.record
         expiresAt = found?.expiresAt ?? .never
+        if found == nil, let held = unit.writes[0].bases[0].base.held, held.kind == .record, held.isAlive(at: now),
+            isOtherProcess(unit.writes[0].redisProcess)
+        {
+            // A Redis that began anew has lost it: nobody took it away.
+            record = held.record
+            expiresAt = held.expiresAt
+        }
+        let known = Set(found?.record?.operations ?? [])
+        // What was done before was done in order.
+        let done = unit.writes.lastIndex { $0.record.map { known.contains($0.id) } ?? false } ?? -1
         for index in unit.writes.indices {
-            let refusal = apply(unit.writes[index], acceptedAt: unit.acceptedAt[index], policy)
+            let refusal = index <= done ? nil : apply(unit.writes[index], acceptedAt: unit.acceptedAt[index], policy)
             conflicts.append(
                 refusal.map { [conflict(unit, index, $0.verdict, $0.reason)] } ?? [])
         }
+        if let ended = record, expiresAt <= now {
+            // A life that ended before it could be replayed: its version and its fence live on.
+            record = ended.isDeleted ? ended : ended.tombstone
+            expiresAt = now.advanced(byMilliseconds: RecordRules.tombstoneLife)
+        }
+        brought = unit.writes.flatMap { $0.record?.action.fields ?? [] }
     }
+
+    private var brought: [String] = []
 
     /// What has to be written; nil where nothing has.
     var swap: RecordSwap? {
-        guard let record, record.stamp != found?.record?.stamp else { return nil }
-        return RecordSwap(from: found?.record, to: record, expiresAt: expiresAt)
+        guard let record, record.stamp != found?.record?.stamp || record.isDeleted != found?.record?.isDeleted else {
+            return nil
+        }
+        return RecordSwap(from: found, to: record, expiresAt: expiresAt, brought: brought)
     }
 
     /// Why an entry is not done; nil where it is, or was.
     private mutating func apply(
         _ entry: JournaledWrite, acceptedAt: Timestamp, _ policy: Policy
     ) -> (verdict: Conflict.Verdict, reason: String)? {
-        guard let write = entry.record else { preconditionFailure("BUG: a plain write in a unit of records") }
-        if let record, record.operations.contains(write.id) { return nil }
+        guard var write = entry.record else { preconditionFailure("BUG: a plain write in a unit of records") }
         let alive = record.flatMap { $0.isDeleted ? nil : $0 }
         let state = alive.map { KnownState($0.stamp) } ?? .absent
         let base = entry.bases[0].base
         let isMet = base.states.contains(state) || record.map { base.states.contains(KnownState($0.stamp)) } ?? false
-        if write.expectation != .any, !isMet {
+        if write.expectation != .any, let applied, record?.operations.first == applied {
+            // It was accepted upon the entry before it, whatever version that has become.
+            write.expectation = .any
+        } else if write.expectation != .any, !isMet {
+            skipVersion(of: write)
             return (.kept, "expected another version, found \(alive.map { "version \($0.version)" } ?? "no record")")
         }
         // Who wrote without knowing anything must not erase what somebody else knew.
@@ -60,10 +89,17 @@ struct RecordReplay {
         case .changed(let record, let expiresAt, _):
             self.record = record
             self.expiresAt = expiresAt
+            applied = write.id
             return nil
         case .unchanged: return nil
         case .refused(let refusal): return (refusal.label == "conflict" ? .kept : .failed, refusal.text)
         }
+    }
+
+    /// The version that a refused entry was acknowledged with is nobody's: what Redis has goes beyond it.
+    private mutating func skipVersion(of write: RecordWrite) {
+        guard case .version(let expected) = write.expectation, let version = record?.version else { return }
+        record?.version = max(version, expected + 2)
     }
 
     private func conflict(
@@ -94,18 +130,28 @@ extension Replay {
         _ completion: @escaping ([[Conflict]]?, Bool) -> Void
     ) {
         let key = unit.keys[0]
-        tiers.send(swap, key, connection, permit) { [self] answer in
+        let process = connection.client.map { Self.process($0) } ?? 0
+        tiers.send(swap, key, connection, permit, timeout: timeout) { [self] answer in
             switch answer {
-            case .done: completion(replay?.conflicts, true)
+            case .done:
+                guard let replay else {
+                    refuse(Array("ERR Redis answered a look at a record with OK".utf8))
+                    return completion(nil, false)
+                }
+                completion(replay.conflicts, true)
             case .other(let found, _):
-                let next = RecordReplay(unit, found: found, policy: tiers.policies.policy(for: key))
+                let next = RecordReplay(
+                    unit, found: found, policy: tiers.policies.policy(for: key), now: tiers.scheduler.now,
+                    isOtherProcess: { $0 != 0 && process != 0 && $0 != process })
                 guard let swap = next.swap else { return completion(next.conflicts, false) }
                 guard tries < Self.triesMax,
                     let permit = tiers.breaker.admit(.write, now: tiers.scheduler.monotonicNanoseconds)
                 else { return completion(nil, false) }
                 exchange(unit, swap, next, permit, tries: tries + 1, completion)
-            case .otherType: completion(otherType(unit), false)
-            case .refused(let text), .unavailable(let text):
+            case .otherType: completion(failed(unit, "no record"), false)
+            // An error of this key alone must not hold up the others.
+            case .refused(let text): completion(failed(unit, String(decoding: text, as: UTF8.self)), false)
+            case .unavailable(let text):
                 refuse(text)
                 completion(nil, false)
             case .failed(let failure): completion(nil, failure.mayHaveBeenSent)
@@ -113,14 +159,14 @@ extension Replay {
         }
     }
 
-    /// Somebody made something else of the key: nothing of the unit can be done.
-    private func otherType(_ unit: PendingWrites.Unit) -> [[Conflict]] {
+    /// Nothing of the unit can be done: somebody made something else of the key, or Redis refuses it.
+    private func failed(_ unit: PendingWrites.Unit, _ reason: String) -> [[Conflict]] {
         unit.writes.indices.map { index in
             let (operation, ours) = unit.writes[index].summary(of: unit.keys[0])
             return [
                 Conflict(
                     sequence: unit.sequences[index], acceptedAt: unit.acceptedAt[index], key: unit.keys[0],
-                    verdict: .failed, operation: operation, ours: ours, theirType: "no record", theirs: nil)
+                    verdict: .failed, operation: operation, ours: ours, theirType: reason, theirs: nil)
             ]
         }
     }

@@ -70,6 +70,9 @@ extension Tiers {
         attempt.hasLooked = true
         readTiers(attempt.key, attempt.hash, attempt.policy, .record, isStrong: true) { [self] reading in
             switch reading.content {
+            // Redis's clock comes with what the script shows.
+            case .record where attempt.write.action.isLease, .absent where attempt.write.action.isLease:
+                exchange(attempt, .look, nil)
             case .record(let held): apply(attempt, to: held, .shown, now: scheduler.now)
             case .absent: apply(attempt, to: nil, .absent, now: scheduler.now)
             case .otherType, .value: attempt.completion([StringWrite.wrongType])
@@ -83,6 +86,10 @@ extension Tiers {
     }
 
     private func apply(_ attempt: RecordAttempt, to held: HeldValue?, _ certainty: Certainty, now: Timestamp) {
+        // What began to wait in the journal meanwhile comes first.
+        if let journal, journal.pending.hasAny(of: [attempt.key]) {
+            return performInOrder([attempt.native], false, maySettle: false, attempt.completion)
+        }
         let base = held.flatMap(\.record)
         guard held == nil || base != nil else { return attempt.completion([StringWrite.unreadableRecord]) }
         let rules = attempt.policy.writeRules
@@ -90,7 +97,8 @@ extension Tiers {
             on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
         switch (outcome, certainty) {
         case (.changed(let record, let expiresAt, let answer), _):
-            let swap = RecordSwap(from: base, to: record, expiresAt: expiresAt)
+            let swap = RecordSwap(
+                from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)
@@ -147,9 +155,8 @@ extension Tiers {
             ])
         }
         if !isFirstLook { counters.recordsReapplied.add() }
-        if attempt.write.action.isLease { return apply(attempt, to: held, .shown, now: now) }
         // Redis may have lost what the warm tier still has.
         if held == nil, !attempt.hasLooked { return look(attempt) }
-        apply(attempt, to: held, .shown, now: scheduler.now)
+        apply(attempt, to: held, .shown, now: attempt.write.action.isLease ? now : scheduler.now)
     }
 }
