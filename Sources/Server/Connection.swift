@@ -32,7 +32,8 @@ enum WatchState {
 /// A reply that is not there yet, or that waits for one before it; belongs to its connection.
 final class Slot {
     var isDone = false
-    let reply = OutputBuffer(capacity: 64)
+    /// The reply, where it waits for one before it.
+    fileprivate(set) var reply: OutputBuffer?
     /// The keys that the request touches, for the order between requests.
     let keys: [KeyHash]
     let isWrite: Bool
@@ -347,8 +348,15 @@ final class Connection: StreamDelegate {
             requestBytes: 0)
         slot.isDone = true
         slots.append(slot)
-        write(slot.reply)
-        waitingBytes += slot.reply.count
+        hold(slot, write)
+    }
+
+    /// Keeps a reply until it is its turn.
+    private func hold(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
+        let reply = OutputBuffer(capacity: 64)
+        slot.reply = reply
+        write(reply)
+        waitingBytes += reply.count
     }
 
     /// The buffer that a reply may be written to at once; nil while others are owed before it.
@@ -395,12 +403,13 @@ final class Connection: StreamDelegate {
         if slots[firstSlot] === slot {
             write(output)
         } else {
-            write(slot.reply)
-            waitingBytes += slot.reply.count
+            hold(slot, write)
         }
         while firstSlot < slots.count, slots[firstSlot].isDone {
-            output.append(slots[firstSlot].reply.bytes)
-            waitingBytes -= slots[firstSlot].reply.count
+            if let reply = slots[firstSlot].reply {
+                output.append(reply.bytes)
+                waitingBytes -= reply.count
+            }
             firstSlot += 1
         }
         if firstSlot == slots.count {

@@ -167,7 +167,7 @@ extension Worker {
 
     private func perform(_ native: NativeRequest, _ connection: Connection, _ arguments: Arguments) -> Bool {
         let command = native.command
-        let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        let hashes = Self.hashes(of: command)
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
         let slot = connection.reserve(
@@ -186,6 +186,13 @@ extension Worker {
             }
         }
         return true
+    }
+
+    private static func hashes(of command: StringCommand) -> [KeyHash] {
+        switch command {
+        case .read(_, let key), .write(_, let key): [key.withUnsafeBytes { KeyHash($0) }]
+        default: command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        }
     }
 
     /// Why a write is refused before anybody is asked: a value larger than its policy allows.
@@ -213,7 +220,7 @@ extension Worker {
         _ arguments: Arguments
     ) {
         // Copied before the buffer goes: only Redis can answer for a key of another type.
-        let all = arguments.all
+        let all = read.needsString ? [] : arguments.all
         tiers.read(key, hash: hash) { [self] reading in
             if case .otherType = reading.content, !read.needsString {
                 return tiers.forward(all, isWrite: false) { reply in

@@ -41,8 +41,7 @@ extension Tiers {
             flight.sentAt = sentAt
             flight.token = TokenBox(local.beginFill(flight.hash))
             guard !asScript else { continue }
-            request.append("GET", flight.key)
-            request.append("PTTL", flight.key)
+            request.appendRead(flight.key)
         }
         if asScript {
             let count = Array(String(batch.count).utf8)
@@ -129,7 +128,8 @@ extension Tiers {
 
     /// The flight is over: nobody joins it from now on.
     private func take(_ flight: Flight) {
-        if flights[flight.key] === flight { flights[flight.key] = nil }
+        let key = HashedKey(flight.key, flight.hash)
+        if flights[key] === flight { flights[key] = nil }
     }
 
     private func fail(_ flight: Flight, _ reason: String) {

@@ -56,7 +56,7 @@ public final class Tiers {
     var limits: RedisLimits
 
     /// The flight that reads of a key may join.
-    var flights: [[UInt8]: Flight] = [:]
+    var flights: [HashedKey: Flight] = [:]
     /// Flights that leave with this iteration of the loop.
     var outgoing: [Flight] = []
     /// Life extensions that leave with this iteration.
@@ -161,9 +161,12 @@ final class Flight {
 
     /// Answers everybody who still waits.
     func answer(_ reading: Reading) {
-        let all = waiters + impatientWaiters
+        var all = waiters
         waiters = []
-        impatientWaiters = []
+        if !impatientWaiters.isEmpty {
+            all += impatientWaiters
+            impatientWaiters = []
+        }
         for waiter in all { waiter.completion(reading) }
     }
 }

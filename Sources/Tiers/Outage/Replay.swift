@@ -368,7 +368,7 @@ extension Tiers {
     func refreshAfterReplay(_ key: [UInt8]) {
         let hash = key.withUnsafeBytes { KeyHash($0) }
         let policy = policies.policy(for: key)
-        guard flights[key] == nil, !breaker.refusesReads else { return }
+        guard flights[HashedKey(key)] == nil, !breaker.refusesReads else { return }
         _ = makeFlight(key, hash, policy)
     }
 
