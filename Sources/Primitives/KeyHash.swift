@@ -17,6 +17,19 @@ public struct KeyHash: Hashable, Sendable {
     }
 }
 
+extension KeyHash {
+    /// The hash as dictionaries want it: it is seeded already, so that SipHash over it would protect against nothing.
+    ///
+    /// The underscored requirement of `Hashable` is where the standard library asks; without it `hash(into:)` is asked,
+    /// which is slower and as right. `seed` differs from table to table, so that the order of one is not the worst for
+    /// another; the multiplication spreads it over the low bits, by which a place is chosen.
+    @inlinable @inline(__always)
+    public func _rawHashValue(seed: Int) -> Int {
+        let product = (rawValue ^ UInt64(bitPattern: Int64(seed))).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return Int(truncatingIfNeeded: product.high ^ product.low)
+    }
+}
+
 /// Chosen once, when the first key is hashed.
 public let processSeed = UInt64.random(in: .min ... .max)
 

@@ -1,7 +1,7 @@
 // An answer in Redis's terms, whoever gives it: Redis itself, or Hearth in its place.
 
 /// What a command is answered with, before it is bytes.
-public indirect enum Reply: Sendable, Equatable {
+public enum Reply: Sendable, Equatable {
     case string([UInt8])
     case status([UInt8])
     /// The whole text, which begins with the error's code, as `ERR syntax error`.

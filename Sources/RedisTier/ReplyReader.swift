@@ -37,11 +37,28 @@ public final class ReplyReader: ReplySource {
 
     /// The next whole reply; nil when more bytes are needed.
     public func next() throws(RedisFailure) -> Reply? {
+        if skipQueued() { return Self.queued }
         var raw: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure }
         guard let raw else { return nil }
         defer { freeReplyObject(raw) }
         return Self.reply(raw.assumingMemoryBound(to: redisReply.self))
+    }
+
+    private static let queued = Reply.status("QUEUED")
+
+    /// Passes over a `+QUEUED`, of which a transaction has one for each command: they were most of the replies that
+    /// were made, and nobody reads them. Only between replies, and where all of it has come.
+    private func skipQueued() -> Bool {
+        let text: StaticString = "+QUEUED\r\n"
+        let count = text.utf8CodeUnitCount
+        guard reader.pointee.ridx == -1, reader.pointee.err == 0, let buffer = reader.pointee.buf,
+            reader.pointee.len - reader.pointee.pos >= count,
+            UnsafeRawBufferPointer(start: buffer + Int(reader.pointee.pos), count: count)
+                .elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: count))
+        else { return false }
+        reader.pointee.pos += count
+        return true
     }
 
     public func understand(_ reply: Reply) -> Reply { reply }

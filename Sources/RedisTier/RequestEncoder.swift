@@ -23,6 +23,21 @@ public struct RequestEncoder: Sendable {
         for argument in arguments { self.argument(argument) }
     }
 
+    /// GET and PTTL of one key.
+    public mutating func appendRead(_ key: [UInt8]) {
+        // Appended in three pieces each: this is a read that memory could not answer.
+        bytes.reserveCapacity(bytes.count + 2 * key.count + 64)
+        commands += 2
+        text("*2\r\n$3\r\nGET\r\n")
+        argument(key)
+        text("*2\r\n$4\r\nPTTL\r\n")
+        argument(key)
+    }
+
+    private mutating func text(_ text: StaticString) {
+        bytes += UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
     private mutating func head(_ count: Int) {
         commands += 1
         bytes.append(UInt8(ascii: "*"))

@@ -32,7 +32,8 @@ enum WatchState {
 /// A reply that is not there yet, or that waits for one before it; belongs to its connection.
 final class Slot {
     var isDone = false
-    let reply = OutputBuffer(capacity: 64)
+    /// The reply, where it waits for one before it.
+    fileprivate(set) var reply: OutputBuffer?
     /// The keys that the request touches, for the order between requests.
     let keys: [KeyHash]
     let isWrite: Bool
@@ -358,8 +359,15 @@ final class Connection: StreamDelegate {
             requestBytes: 0)
         slot.isDone = true
         slots.append(slot)
-        write(slot.reply)
-        waitingBytes += slot.reply.count
+        hold(slot, write)
+    }
+
+    /// Keeps a reply until it is its turn.
+    private func hold(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
+        let reply = OutputBuffer(capacity: 64)
+        slot.reply = reply
+        write(reply)
+        waitingBytes += reply.count
     }
 
     /// The buffer that a reply may be written to at once; nil while others are owed before it.
@@ -404,16 +412,14 @@ final class Connection: StreamDelegate {
             worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
         }
         if let audited = slot.audited.take() {
-            write(slot.reply)
-            waitingBytes += slot.reply.count
+            hold(slot, write)
             // Of a client that has gone, too.
             slot.isWithheld = worker.audit?.submit(audited, self, slot) ?? false
             if slot.isWithheld { return }
         } else if !isClosed, slots[firstSlot] === slot {
             write(output)
         } else if !isClosed {
-            write(slot.reply)
-            waitingBytes += slot.reply.count
+            hold(slot, write)
         }
         conclude(slot)
     }
@@ -421,11 +427,11 @@ final class Connection: StreamDelegate {
     /// Lets a reply go that waited for its line in the audit, or an error in its place.
     func release(_ slot: Slot, refusal: String?) {
         slot.isWithheld = false
-        if let refusal {
-            waitingBytes -= slot.reply.count
-            slot.reply.reset()
-            slot.reply.error(refusal)
-            waitingBytes += slot.reply.count
+        if let refusal, let reply = slot.reply {
+            waitingBytes -= reply.count
+            reply.reset()
+            reply.error(refusal)
+            waitingBytes += reply.count
             worker.tiers.counters.unavailable.add()
         }
         conclude(slot)
@@ -436,8 +442,10 @@ final class Connection: StreamDelegate {
         slot.isDone = true
         guard !isClosed else { return }
         while firstSlot < slots.count, slots[firstSlot].isDone {
-            output.append(slots[firstSlot].reply.bytes)
-            waitingBytes -= slots[firstSlot].reply.count
+            if let reply = slots[firstSlot].reply {
+                output.append(reply.bytes)
+                waitingBytes -= reply.count
+            }
             firstSlot += 1
         }
         if firstSlot == slots.count {

@@ -92,7 +92,7 @@ final class WarmCommitter {
     }
 
     private func commit(_ jobs: [WarmService.WriteJob], takingChanges: Bool, now: Timestamp) {
-        let (changes, distrusted) = service.pending.withLock { pending -> ([[UInt8]: WarmChange], Set<[UInt8]>) in
+        let (changes, distrusted) = service.pending.withLock { pending -> ([HashedKey: WarmChange], Set<HashedKey>) in
             guard takingChanges else { return ([:], []) }
             pending.committing = pending.changes
             pending.changes = [:]
@@ -103,9 +103,9 @@ final class WarmCommitter {
         guard !jobs.isEmpty || !changes.isEmpty || !distrusted.isEmpty else { return }
         writer.begin(now: now)
         var failed = stage(changes, now: now)
-        var removed: Set<[UInt8]> = []
+        var removed: Set<HashedKey> = []
         for key in distrusted where changes[key] == nil {
-            if stage(key, .remove, now: now) { removed.insert(key) }
+            if stage(key.bytes, .remove, now: now) { removed.insert(key) }
         }
         for job in jobs {
             if case .perform(let commands, let policies, let deliver) = job {
@@ -122,9 +122,9 @@ final class WarmCommitter {
         finish(failed: failed, removed: removed, now: now)
     }
 
-    private func stage(_ changes: [[UInt8]: WarmChange], now: Timestamp) -> Set<[UInt8]> {
-        var failed: Set<[UInt8]> = []
-        for (key, change) in changes where !stage(key, change, now: now) { failed.insert(key) }
+    private func stage(_ changes: [HashedKey: WarmChange], now: Timestamp) -> Set<HashedKey> {
+        var failed: Set<HashedKey> = []
+        for (key, change) in changes where !stage(key.bytes, change, now: now) { failed.insert(key) }
         return failed
     }
 
@@ -185,7 +185,7 @@ final class WarmCommitter {
     }
 
     /// Local memory hears of what was committed before anybody else does; then the answers go.
-    private func finish(failed: Set<[UInt8]>, removed: Set<[UInt8]>, now: Timestamp) {
+    private func finish(failed: Set<HashedKey>, removed: Set<HashedKey>, now: Timestamp) {
         for (key, change, policies) in effects {
             service.local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
         }

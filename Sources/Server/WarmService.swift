@@ -34,12 +34,12 @@ final class WarmService: Sendable {
     }
 
     struct Pending {
-        var changes: [[UInt8]: WarmChange] = [:]
+        var changes: [HashedKey: WarmChange] = [:]
         var bytes = 0
         /// What the writer is committing at this moment.
-        var committing: [[UInt8]: WarmChange] = [:]
+        var committing: [HashedKey: WarmChange] = [:]
         /// Keys whose copy is older than what was acknowledged.
-        var distrusted: Set<[UInt8]> = []
+        var distrusted: Set<HashedKey> = []
         /// Copies verified before are not to be trusted: too many keys to remember had to be distrusted.
         var trustedSince = Timestamp.distantPast
         var announced = Announcement.none
@@ -96,17 +96,19 @@ final class WarmService: Sendable {
     // MARK: Changes behind the answer
 
     func change(_ key: [UInt8], _ change: WarmChange) {
+        let key = HashedKey(key)
         let mustAnnounce = pending.withLock { pending in
             var change = change
-            if change == .suspect, let waiting = pending.changes[key] { change = waiting.suspected }
+            let waiting = pending.changes[key]
+            if case .suspect = change, let waiting { change = waiting.suspected }
             let bytes = change.byteCount
-            pending.distrusted.remove(key)
-            pending.bytes -= pending.changes[key]?.byteCount ?? 0
+            if !pending.distrusted.isEmpty { pending.distrusted.remove(key) }
+            pending.bytes -= waiting?.byteCount ?? 0
             if pending.bytes + bytes > pendingBytesMax || pending.changes.count >= Self.pendingKeysMax {
                 change = .remove
                 changesDropped.add(1, ordering: .relaxed)
             }
-            if pending.changes.count >= Self.pendingKeysMax, pending.changes[key] == nil {
+            if pending.changes.count >= Self.pendingKeysMax, waiting == nil {
                 pending.distrust(key, now: Loop.wallClock)
                 return false
             }
@@ -149,8 +151,12 @@ final class WarmService: Sendable {
     }
 
     private func answer(_ key: [UInt8]) -> WarmAnswer {
+        let hashed = HashedKey(key)
         let (waiting, isDistrusted, trustedSince) = pending.withLock { pending in
-            (pending.changes[key] ?? pending.committing[key], pending.distrusted.contains(key), pending.trustedSince)
+            (
+                pending.changes[hashed] ?? pending.committing[hashed], pending.distrusted.contains(hashed),
+                pending.trustedSince
+            )
         }
         switch waiting {
         case .put(let copy, _): return .copy(copy)
@@ -172,7 +178,7 @@ final class WarmService: Sendable {
 
 extension WarmService.Pending {
     /// Remembers that the copy of `key` is older than what was acknowledged.
-    mutating func distrust(_ key: [UInt8], now: Timestamp) {
+    mutating func distrust(_ key: HashedKey, now: Timestamp) {
         guard distrusted.count < WarmService.pendingKeysMax else {
             distrusted = []
             trustedSince = now

@@ -193,7 +193,7 @@ extension Worker {
             write.id = tiers.makeOperationID()
             command = .write(.record(write), key: key)
         }
-        let hashes = command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        let hashes = Self.hashes(of: command)
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
         let slot = connection.reserve(
@@ -242,6 +242,13 @@ extension Worker {
             RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock))
     }
 
+    private static func hashes(of command: StringCommand) -> [KeyHash] {
+        switch command {
+        case .read(_, let key), .write(_, let key): [key.withUnsafeBytes { KeyHash($0) }]
+        default: command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        }
+    }
+
     /// Why a write is refused before anybody is asked: a value larger than its policy allows.
     func refusal(of command: StringCommand) -> String? {
         func check(_ key: [UInt8], _ count: Int) -> String? {
@@ -267,7 +274,7 @@ extension Worker {
         _ arguments: Arguments
     ) {
         // Copied before the buffer goes: only Redis can answer for a key of another type.
-        let all = arguments.all
+        let all = read.needsString ? [] : arguments.all
         tiers.read(key, hash: hash) { [self] reading in
             if case .otherType = reading.content {
                 return readOther(read, key, hash, all) { reply in

@@ -32,7 +32,7 @@ public final class PassedWrites {
     /// have been answered before this write was carried out.
     private func leaveFlights() {
         if areAll { tiers.flights = [:] }
-        for key in hashes.keys { tiers.flights[key] = nil }
+        for (key, hash) in hashes { tiers.flights[HashedKey(key, hash)] = nil }
     }
 
     /// Redis answered, be it with an error of the command's own: what is held of the keys may no longer be true.

@@ -43,10 +43,11 @@ extension Tiers {
             flight.sentAt = sentAt
             guard !asScript else { continue }
             switch flight.form {
-            case .string: request.append("GET", flight.key)
-            case .record: request.append("HGETALL", flight.key)
+            case .string: request.appendRead(flight.key)
+            case .record:
+                request.append("HGETALL", flight.key)
+                request.append("PTTL", flight.key)
             }
-            request.append("PTTL", flight.key)
         }
         if asScript {
             let count = Array(String(batch.count).utf8)
@@ -150,7 +151,8 @@ extension Tiers {
 
     /// The flight is over: nobody joins it from now on.
     private func take(_ flight: Flight) {
-        if flights[flight.key] === flight { flights[flight.key] = nil }
+        let key = HashedKey(flight.key, flight.hash)
+        if flights[key] === flight { flights[key] = nil }
     }
 
     private func fail(_ flight: Flight, _ reason: String) {

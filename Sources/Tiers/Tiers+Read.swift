@@ -111,7 +111,7 @@ extension Tiers {
         guard authority == .redis else { return }
         let refreshAt = policy.refreshAt(
             verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, authority: authority)
-        guard now >= refreshAt, !copy.isLive, flights[key] == nil, !breaker.refusesReads else { return }
+        guard now >= refreshAt, !copy.isLive, flights[HashedKey(key, hash)] == nil, !breaker.refusesReads else { return }
         counters.refreshes.add()
         _ = makeFlight(key, hash, policy, copy.held.kind)
     }
@@ -170,7 +170,9 @@ extension Tiers {
             return degrade(key, hash, policy, reason: breaker.reasonForReads, isStrong: strong, completion)
         }
         let flight: Flight
-        if let joined = flights[key], joined.form == form, !joined.isOnWire || !strong && joined.isCurrent(in: local) {
+        if let joined = flights[HashedKey(key, hash)], joined.form == form,
+            !joined.isOnWire || !strong && joined.isCurrent(in: local)
+        {
             counters.coalesced.add()
             flight = joined
         } else {
@@ -185,7 +187,7 @@ extension Tiers {
     func makeFlight(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ form: HeldValue.Kind) -> Flight {
         let flight = Flight(
             key: key, hash: hash, policy: policy, form: form, deadline: scheduler.monotonicNanoseconds + limits.timeout)
-        flights[key] = flight
+        flights[HashedKey(key, hash)] = flight
         outgoing.append(flight)
         return flight
     }

@@ -23,18 +23,23 @@ extension Tiers {
     ///
     /// What could not be performed is answered with -UNAVAILABLE, which says whether it may have been.
     public func perform(_ commands: [NativeCommand], isTransaction: Bool, completion: @escaping ([Reply]) -> Void) {
-        var authorities: Set<Authority> = []
+        var authority: Authority?
+        var isDivided = false
         for command in commands {
-            for key in command.command.keys { authorities.insert(authority(policies.policy(for: key))) }
+            for key in command.command.keys {
+                let its = self.authority(policies.policies[policies.index(for: key)])
+                isDivided = isDivided || authority != nil && authority != its
+                authority = its
+            }
         }
-        guard authorities.count <= 1 else {
+        guard !isDivided else {
             let error = Reply.error(
                 "ERR these keys belong to policies with different tiers, which can't be changed as one; "
                     + "use one command for each, or give their policies the same tiers")
             return completion(commands.map { _ in error })
         }
         // A command without keys is about all of them.
-        switch authorities.first ?? (redis != nil ? .redis : warm != nil ? .warm : .local) {
+        switch authority ?? (redis != nil ? .redis : warm != nil ? .warm : .local) {
         case .redis: performInOrder(commands, isTransaction, completion)
         case .warm: performInWarm(commands, completion)
         case .local: performInLocal(commands, completion)

@@ -60,7 +60,7 @@ public final class Tiers {
     var limits: RedisLimits
 
     /// The flight that reads of a key may join.
-    var flights: [[UInt8]: Flight] = [:]
+    var flights: [HashedKey: Flight] = [:]
     /// Flights that leave with this iteration of the loop.
     var outgoing: [Flight] = []
     /// Life extensions that leave with this iteration.
@@ -174,11 +174,13 @@ final class Flight {
 
     /// Everybody who still waits; nobody does from now on.
     func takeWaiters() -> [Waiter] {
-        defer {
-            waiters = []
+        var all = waiters
+        waiters = []
+        if !impatientWaiters.isEmpty {
+            all += impatientWaiters
             impatientWaiters = []
         }
-        return waiters + impatientWaiters
+        return all
     }
 
     /// Whether nobody has written the key since Redis was asked: else who comes now must not be answered by this.

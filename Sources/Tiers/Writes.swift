@@ -6,35 +6,36 @@ internal import State
 
 /// The keys of writes under way to Redis; `settle` or `suspect` when Redis has answered or has not, and then `end`.
 final class Writes {
-    private var hashes: [[UInt8]: KeyHash] = [:]
+    private var keys: Set<HashedKey> = []
     private let sentAt: Timestamp
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
             if command.command == .removeAll { tiers.flights = [:] }
-            for key in command.command.keys where hashes[key] == nil {
+            for bytes in command.command.keys {
+                let key = HashedKey(bytes)
+                guard keys.insert(key).inserted else { continue }
                 // A read that comes after this write must not join one that was asked before it.
                 tiers.flights[key] = nil
-                let hash = key.withUnsafeBytes { KeyHash($0) }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
-                key.withUnsafeBytes { _ = tiers.local.update($0, hash: hash, now: sentAt) { _ in } }
-                hashes[key] = hash
+                bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
             }
         }
-        tiers.share.writesUnderWay.begin(hashes.values)
+        tiers.share.writesUnderWay.begin(keys.lazy.map(\.hash))
     }
 
     /// Whatever came of them, these writes are no longer under way.
-    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(hashes.values) }
+    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(keys.lazy.map(\.hash)) }
 
     /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been
     /// asked, and are never given to Redis.
     func suspect(_ tiers: Tiers) {
         let now = tiers.scheduler.now
-        for (key, hash) in hashes {
+        for hashed in keys {
+            let key = hashed.bytes
             key.withUnsafeBytes { key in
-                _ = tiers.local.update(key, hash: hash, now: now) { metadata in
+                _ = tiers.local.update(key, hash: hashed.hash, now: now) { metadata in
                     metadata.mark = EntryMark.suspect
                     metadata.quietFor = 0
                     metadata.epoch = 0
@@ -119,7 +120,8 @@ final class Writes {
     ) {
         let now = tiers.scheduler.now
         let policy = tiers.policies.policy(for: key)
-        guard let hash = hashes[key], let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
+        let hash = hash(of: key)
+        guard let copy = tiers.localCopy(key, hash, now), !copy.isAbsent,
             tiers.isFresh(copy, policy, .redis, now)
         else { return forget(key, tiers) }
         settle(
@@ -129,7 +131,7 @@ final class Writes {
 
     private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {
         let verifiedAt = verifiedAt ?? sentAt
-        guard let hash = hashes[key] else { preconditionFailure("BUG: a write of a key that it did not begin with") }
+        let hash = hash(of: key)
         let policy = tiers.policies.policy(for: key)
         var change = change
         if case .put(let value) = change, value.expiresAt <= tiers.scheduler.now { change = .remove }
@@ -170,9 +172,14 @@ final class Writes {
         return isAlone
     }
 
+    private func hash(of key: [UInt8]) -> KeyHash {
+        let key = HashedKey(key)
+        assert(keys.contains(key), "BUG: a write of a key that it did not begin with")
+        return key.hash
+    }
+
     /// Redis has something that is not known here: nothing older may stay.
     func forget(_ key: [UInt8], _ tiers: Tiers) {
-        guard let hash = hashes[key] else { preconditionFailure("BUG: a write of a key that it did not begin with") }
-        tiers.forget(key, hash, tiers.policies.policy(for: key))
+        tiers.forget(key, hash(of: key), tiers.policies.policy(for: key))
     }
 }

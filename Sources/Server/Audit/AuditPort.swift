@@ -47,7 +47,8 @@ final class AuditPort {
 
     /// The reply of an audited request is known: hands its lines over. Whether the reply waits for them.
     func submit(_ request: AuditedRequest, _ c: Connection, _ slot: Slot) -> Bool {
-        let accesses = request.accesses(by: c.peer.auditPeer, reply: slot.reply.bytes)
+        guard let reply = slot.reply else { preconditionFailure("BUG: an audited reply that was not held") }
+        let accesses = request.accesses(by: c.peer.auditPeer, reply: reply.bytes)
         guard service.refuses else {
             service.submit(accesses, waiting: nil)
             return false

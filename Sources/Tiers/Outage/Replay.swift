@@ -393,7 +393,7 @@ extension Tiers {
     func refreshAfterReplay(_ key: [UInt8], _ value: PendingWrites.Value) {
         let hash = key.withUnsafeBytes { KeyHash($0) }
         let policy = policies.policy(for: key)
-        guard flights[key] == nil, !breaker.refusesReads else { return }
+        guard flights[HashedKey(key)] == nil, !breaker.refusesReads else { return }
         var form = HeldValue.Kind.string
         if case .held(let held) = value { form = held.kind }
         _ = makeFlight(key, hash, policy, form)

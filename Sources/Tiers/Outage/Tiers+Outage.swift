@@ -138,7 +138,7 @@ extension Tiers {
     ) {
         guard let journal else { preconditionFailure("BUG: an append without a journal") }
         let askedAt = scheduler.monotonicNanoseconds
-        for key in commands.flatMap(\.command.keys) { flights[key] = nil }
+        for key in commands.flatMap(\.command.keys) { flights[HashedKey(key)] = nil }
         gatherFromWarm(commands.flatMap(\.command.keys)) { [self] warm in
             let request = JournalRequest(
                 commands: commands.map(\.command), wasSent: attempt == .unknown, policies: policies, warm: warm,
