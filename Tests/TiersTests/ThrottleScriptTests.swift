@@ -13,6 +13,8 @@ import Testing
         String(decoding: ThrottleScript.text, as: UTF8.self)
             .replacing("local time = redis.call('TIME')", with: "")
             .replacing("time[1] * 1000000 + time[2]", with: "tonumber(ARGV[5])")
+            // Redis's own clock goes on: a key must not end under this test.
+            .replacing("string.format('%.0f', math.floor((moment - now) / 1000) + 1)", with: "'600000'")
     }
 
     @Test func `the script in Redis decides as the function does`() throws {
@@ -45,8 +47,6 @@ import Testing
                 ]
                 try #require(reply.items.map(\.integer) == expected, "\(place): \(reply)")
                 if let held {
-                    // Redis's clock is not the one that was told: the key must not end under this test.
-                    _ = try client.call("PERSIST", key)
                     #expect(try client.call("GET", key).text == String(decoding: held.text, as: UTF8.self), "\(place)")
                 }
                 let interval = max(1, limit.period / limit.count)

@@ -259,10 +259,28 @@ public final class Replay: RedisConnectionDelegate {
                 case .error(let text): refused(unit, permit, text, now)
                 case .array(let answers) where answers.count == unit.sequences.count:
                     tiers.breaker.succeeded(permit, now: now, elapsed: nil)
-                    settle(unit, answers, marker)
+                    return replicate(unit, answers, marker, now)
                 default:
                     refused(unit, permit, bytes("ERR an answer that is not the script's"), now)
                 }
+            }
+            step()
+        }
+    }
+
+    /// Redis has a unit; its entries are kept until as many replicas have it as its policies want.
+    private func replicate(_ unit: PendingWrites.Unit, _ answers: [Reply], _ marker: [UInt8], _ now: Int64) {
+        unitsUnderWay += 1
+        let wanted = tiers.replicasWanted(unit.writes.flatMap(\.keys))
+        tiers.awaitReplicas(wanted, over: connection, since: now) { [self] shortfall in
+            unitsUnderWay -= 1
+            if let shortfall {
+                // Redis knows by its marker that these are done: they are only waited for again.
+                pauseUntil = tiers.scheduler.monotonicNanoseconds + 1_000_000_000
+                pending.giveBack(unit.sequences, wasAttempted: true)
+                onEvent(.refused(shortfall.reason))
+            } else {
+                settle(unit, answers, marker)
             }
             step()
         }
