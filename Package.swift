@@ -108,6 +108,7 @@ let package = Package(
 if Context.environment["HEARTH_FUZZ"] != nil {
     let fuzzers: [(name: String, modules: [Target.Dependency])] = [
         ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]), ("ReplyFuzzer", ["RESP"]),
+        ("AuditFuzzer", ["Audit", "SegmentLog", "TestSupport", "Primitives"]),
         ("JournalFuzzer", ["Journal", "SegmentLog", "TestSupport", "Primitives"]),
         ("SegmentFuzzer", ["WarmTier", "SegmentLog", "TestSupport", "Primitives"]),
     ]

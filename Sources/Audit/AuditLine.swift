@@ -214,7 +214,8 @@ enum AuditLine {
 
     private static func number(_ digits: Slice<UnsafeRawBufferPointer>, _ place: inout Int) -> UInt64? {
         let text = digits.prefix(20).prefix { $0 >= 48 && $0 <= 57 }
-        guard let value = UInt64(String(decoding: text, as: UTF8.self)) else { return nil }
+        // A number that can't have a next one was written by nobody here.
+        guard let value = UInt64(String(decoding: text, as: UTF8.self)), value < .max >> 1 else { return nil }
         place += text.count
         return value
     }

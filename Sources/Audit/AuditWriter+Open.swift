@@ -159,6 +159,6 @@ struct AuditEnding {
     /// The number with which a file begins.
     static func firstSequence(_ bytes: [UInt8]) -> UInt64? {
         guard bytes.starts(with: "{\"seq\":".utf8) else { return nil }
-        return UInt64(String(decoding: bytes.dropFirst(7).prefix { $0 >= 48 && $0 <= 57 }, as: UTF8.self))
+        return UInt64(String(decoding: bytes.dropFirst(7).prefix { $0 >= 48 && $0 <= 57 }.prefix(18), as: UTF8.self))
     }
 }

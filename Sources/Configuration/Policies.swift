@@ -165,6 +165,13 @@ extension Loader {
                 "\(item.name): max_local_value (\(Units.text(policy.maxLocalValue))) is more than a shard holds "
                     + "(local.max_bytes / local.shards = \(Units.text(shard)))")
         }
+        if policy.waitReplicas > 0, configuration.redisIsOff || !policy.tiers.contains(.redis) {
+            refuse(
+                place("wait_replicas", "tiers"),
+                "\(item.name): wait_replicas: \(policy.waitReplicas) "
+                    + (configuration.redisIsOff ? "while redis.url is off" : "without redis among its tiers")
+                    + ": there are no replicas to wait for")
+        }
         if policy.audit != .off, configuration.audit.path == nil, !refused.contains("audit.path") {
             refuse(
                 place("audit"),

@@ -111,7 +111,7 @@ extension Configuration {
         Setting("tiers", .tiers, \.tiers),
         Setting("max_value", .bytes(from: 1, to: 512 << 20), \.maxValue),
         Setting("max_local_value", .bytes(from: 0, to: 512 << 20), \.maxLocalValue),
-        Setting("wait_replicas", .waitReplicas, \.waitReplicas),
+        Setting("wait_replicas", .integer(0...1000), \.waitReplicas),
         Setting("throttle", .throttle, \.throttle),
         Setting("audit", .choice, \.audit),
         Setting("turns.keep", .integer(1...100_000), \.records.turnsKeep),

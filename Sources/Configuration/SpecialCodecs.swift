@@ -161,17 +161,6 @@ extension Codec where Value == Int {
                 return number
             }, back: { $0 })
     }
-
-    /// 0, until replicas can be waited for.
-    static var waitReplicas: Codec {
-        Self.integer(0...1000).map(
-            { number throws(Refusal) in
-                guard number == 0 else {
-                    throw Refusal("waiting for replicas is not supported by this version; only 0 is")
-                }
-                return number
-            }, back: { $0 })
-    }
 }
 
 extension Codec {

@@ -127,6 +127,15 @@ extension Snapshot {
             counter(
                 "hearth_redis_soft_timeouts_total", "Reads served stale because Redis was slow.", counters.softTimeouts),
             counter("hearth_redis_retries_total", "Reads tried again after their connection broke.", counters.retries),
+            MetricFamily(
+                "hearth_replica_waits_total", "Writes that waited for replicas, by what came of it.", .counter,
+                [
+                    ("replicated", counters.replicated), ("short", counters.underreplicated),
+                    ("unknown", counters.replicationUnknown),
+                ].map { Sample([Label("outcome", $0.0)], $0.1) }),
+            MetricFamily(
+                "hearth_replica_wait_seconds", "Time from Redis's answer to that of its replicas.", .histogram,
+                counters.replicaLatency.samples(unit: .nanoseconds)),
             counter("hearth_redis_extensions_total", "Lives extended in Redis by reads.", counters.extensions),
         ]
     }

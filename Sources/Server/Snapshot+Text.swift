@@ -101,6 +101,8 @@ extension Snapshot {
             ("writes", Self.integer(counters.writes)), ("writes_failed", Self.integer(counters.writesFailed)),
             ("unavailable", Self.integer(counters.unavailable)), ("unknown", Self.integer(counters.unknowns)),
             ("coalesced", Self.integer(counters.coalesced)),
+            ("replicated", Self.integer(counters.replicated)),
+            ("underreplicated", Self.integer(counters.underreplicated + counters.replicationUnknown)),
             ("throttle_allowed", Self.integer(counters.throttled.reduce(0) { $0 + $1.allowed })),
             ("throttle_limited", Self.integer(counters.throttled.reduce(0) { $0 + $1.limited })),
         ]

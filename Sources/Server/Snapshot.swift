@@ -70,6 +70,10 @@ struct Snapshot {
         var extensions: UInt64 = 0
         var promoted: UInt64 = 0
         var journalReads: UInt64 = 0
+        var replicated: UInt64 = 0
+        var underreplicated: UInt64 = 0
+        var replicationUnknown: UInt64 = 0
+        var replicaLatency = HistogramSnapshot()
         /// Requests judged by their limits, by source: how many passed, and how many were limited.
         var throttled = ThrottleSource.allCases.map { (source: $0, allowed: UInt64(0), limited: UInt64(0)) }
         var writes: UInt64 = 0
@@ -157,6 +161,10 @@ extension Snapshot.Sums {
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
+        replicated += counters.replicated.value
+        underreplicated += counters.underreplicated.value
+        replicationUnknown += counters.replicationUnknown.value
+        replicaLatency.merge(counters.replicaLatency.snapshot())
         for index in throttled.indices {
             let source = throttled[index].source
             throttled[index].allowed += counters.throttled(source, isLimited: false)

@@ -110,7 +110,10 @@ final class Worker {
         self.audit = audit.map { [mailbox] audit in AuditPort(audit, mailbox: mailbox) }
         tiers = Tiers(
             share: process.share, policies: policies, redis: redis, warm: port, journal: journalPort,
-            scheduler: scheduler)
+            scheduler: scheduler,
+            makeConnection: redisConfiguration.map { configuration in
+                { connect(process.settings.withLock { $0.redis } ?? configuration, RedisConnection.Manner()) }
+            })
         if index == 0, let journal, let journalPort, let redisConfiguration {
             // Of its own, so that no request of a client waits behind a replay.
             let connection = connect(redisConfiguration, RedisConnection.Manner())
@@ -363,6 +366,7 @@ final class Worker {
         redis?.close()
         replayConnection?.close()
         passage?.close()
+        tiers.close()
         iterationEnd.close()
         scheduler.close()
         housekeeping?.close()

@@ -142,6 +142,7 @@ extension SimulatedRedis {
         let key = a.count > 1 ? a[1] : []
         switch name {
         case "PING": return .status("PONG")
+        case "WAIT": return waitAnswer
         case "ECHO": return .string(key)
         case "GET", "STRLEN", "GETSET", "GETDEL", "GETEX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND":
             if let entry = live(key), !entry.isString { return Self.wrongType }

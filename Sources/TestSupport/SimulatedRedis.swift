@@ -82,6 +82,8 @@ public final class SimulatedRedis {
     public var isCluster = false
     /// Keys that end, once each, right after a GET of them: Redis looks at its clock anew for each command.
     public var expiresBetweenCommands: Set<[UInt8]> = []
+    /// What WAIT answers with, at once.
+    public var waitAnswer = Reply.integer(0)
     /// Redis's own clock, against the sidecar's.
     public var clockSkewMilliseconds: Int64 = 0
 

@@ -12,6 +12,8 @@ public struct PolicyTable: Sendable {
     /// Whether any policy has reads, and any has writes, audited.
     public let auditsReads: Bool
     public let auditsWrites: Bool
+    /// Whether any policy's writes wait for replicas.
+    let waitsForReplicas: Bool
     private let lengths: [Int]
     private let byHash: [UInt64: Int]
 
@@ -26,6 +28,7 @@ public struct PolicyTable: Sendable {
             precondition(previous == nil, "BUG: two policies for one prefix reached the table")
         }
         self.policies = policies
+        waitsForReplicas = policies.contains { $0.waitReplicas > 0 }
         auditsReads = policies.contains { $0.audit == .all }
         auditsWrites = policies.contains { $0.audit != .off }
         self.byHash = byHash

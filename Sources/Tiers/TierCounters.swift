@@ -56,6 +56,11 @@ public final class TierCounters: Sendable {
     /// Bytes of the values that were read from Redis or written.
     public let valueBytes = Histogram()
 
+    /// Writes that waited for replicas, by what came of it, and the nanoseconds from Redis's answer to theirs.
+    public let replicated = Counter()
+    public let underreplicated = Counter()
+    public let replicationUnknown = Counter()
+    public let replicaLatency = Histogram()
     /// Requests judged by their limits: by source, passed and limited in turn.
     let throttled = (0..<ThrottleSource.allCases.count * 2).map { _ in CounterCell() }
 

@@ -13,6 +13,7 @@ extension Tiers {
     /// Sends what has gathered; to be called once per iteration of the worker's loop.
     public func flush() {
         if !extensions.isEmpty { sendExtensions() }
+        replicas?.flush()
         while !outgoing.isEmpty {
             // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
             let deadline = outgoing[0].deadline

@@ -111,7 +111,9 @@ extension Tiers {
         guard authority == .redis else { return }
         let refreshAt = policy.refreshAt(
             verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, authority: authority)
-        guard now >= refreshAt, !copy.isLive, flights[HashedKey(key, hash)] == nil, !breaker.refusesReads else { return }
+        guard now >= refreshAt, !copy.isLive, flights[HashedKey(key, hash)] == nil, !breaker.refusesReads else {
+            return
+        }
         counters.refreshes.add()
         _ = makeFlight(key, hash, policy, copy.held.kind)
     }

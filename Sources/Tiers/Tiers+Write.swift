@@ -70,6 +70,7 @@ extension Tiers {
         for arguments in sent.joined() { request.append(arguments) }
         if isWrapped { request.append("EXEC") }
         let writes = isWrite ? Writes(commands, self, sentAt: sentAt) : nil
+        let wanted = isWrite ? replicasWanted(commands) : 0
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
         let late = LateAnswer()
         let hears: ([Reply]) -> Void = { [self] replies in
@@ -77,12 +78,14 @@ extension Tiers {
             if !answers.contains(where: \.isError) { settle(late) }
         }
         if isWrite { endDoubtful(over: redis) }
-        redis.send(request, timeoutNanoseconds: limits.timeout, late: isWrite && journal != nil ? hears : nil) {
+        redis.send(
+            request, timeoutNanoseconds: limits.timeout, late: isWrite && wanted == 0 && journal != nil ? hears : nil
+        ) {
             [self] result in
             let ended = scheduler.monotonicNanoseconds
-            defer { writes?.end(self) }
             switch result {
             case .failure(let failure):
+                defer { writes?.end(self) }
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 counters.writesFailed.add()
                 if isWrite { share.doubtful.note(failure, now: ended) }
@@ -96,9 +99,20 @@ extension Tiers {
                 if isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
                 answers = zip(commands, answers).map { Self.inOwnWords($0, $1) }
                 let elapsed = scheduler.waitedNanoseconds(since: now)
-                conclude(commands, isTransaction, answers, permit, writes, ended, elapsed, completion)
+                // What was refused has nothing that a replica could have.
+                let isDone = zip(commands, answers).contains { $0.command.isWrite && !$1.isError }
+                awaitReplicas(isDone ? wanted : 0, over: redis, since: now) { [self] shortfall in
+                    defer { writes?.end(self) }
+                    conclude(
+                        commands, isTransaction, answers, permit, writes, ended, elapsed, shortfall, completion)
+                }
             }
         }
+    }
+
+    private func replicasWanted(_ commands: [NativeCommand]) -> Int {
+        let written = commands.filter(\.command.isWrite).map(\.command)
+        return replicasWanted(written.flatMap(\.keys), areAll: written.contains(.removeAll))
     }
 
     /// The replies of a transaction's commands; an error for each where Redis did not carry it out.
@@ -118,17 +132,22 @@ extension Tiers {
 
     private func conclude(
         _ commands: [NativeCommand], _ isTransaction: Bool, _ replies: [Reply], _ permit: Permit, _ writes: Writes?,
-        _ now: Int64, _ elapsed: Int64, _ completion: @escaping ([Reply]) -> Void
+        _ now: Int64, _ elapsed: Int64, _ shortfall: Underreplication?, _ completion: @escaping ([Reply]) -> Void
     ) {
+        /// Redis has it: so it is held, unless its replicas may not have it.
+        func settle() {
+            guard let shortfall else {
+                writes?.settle(commands, replies, self)
+                return completion(replies)
+            }
+            writes?.suspect(self)
+            completion(unavailable(commands, shortfall.text))
+        }
         guard case .error(let text)? = replies.first(where: \.isError) else {
             breaker.succeeded(permit, now: now, elapsed: elapsed)
-            writes?.settle(commands, replies, self)
-            return completion(replies)
+            return settle()
         }
-        if breaker.judge(permit, error: text, now: now, elapsed: elapsed) {
-            writes?.settle(commands, replies, self)
-            return completion(replies)
-        }
+        if breaker.judge(permit, error: text, now: now, elapsed: elapsed) { return settle() }
         counters.writesFailed.add()
         writes?.suspect(self)
         if replies.allSatisfy(\.isError) {

@@ -47,6 +47,8 @@ public final class Tiers {
     let warm: (any WarmAccess)?
     /// Nil where nothing is journaled: writes in an outage are refused.
     let journal: (any JournalAccess)?
+    /// Nil where no Redis is configured.
+    let replicas: ReplicaWaits?
     /// Whether the completion that runs at this moment hears the journal's word, and not that of the authority.
     public internal(set) var answersFromJournal = false
     /// Called after a write was journaled, so that a replay that can begin does.
@@ -74,11 +76,12 @@ public final class Tiers {
     /// Until when reads travel as a script, since Redis is out of memory and queues none.
     var scriptUntil: Int64 = 0
     /// The next request to Redis is made when the worker's iteration ends.
-    public var hasOutgoing: Bool { !outgoing.isEmpty || !extensions.isEmpty }
+    public var hasOutgoing: Bool { !outgoing.isEmpty || !extensions.isEmpty || replicas?.hasGathered ?? false }
 
     public init(
         share: TierShare, policies: PolicyTable, redis: RedisConnection?, warm: (any WarmAccess)?,
-        journal: (any JournalAccess)? = nil, scheduler: any Scheduler
+        journal: (any JournalAccess)? = nil, scheduler: any Scheduler,
+        makeConnection: (() -> RedisConnection)? = nil
     ) {
         self.share = share
         local = share.local
@@ -88,6 +91,7 @@ public final class Tiers {
         self.warm = warm
         self.journal = journal
         self.scheduler = scheduler
+        replicas = makeConnection.map { ReplicaWaits(scheduler, makeConnection: $0) }
         limits = RedisLimits(redis?.configuration)
         retryBudget = RetryBudget()
         softTimer = scheduler.makeTimer { [unowned self] in self.losePatience() }
@@ -102,6 +106,7 @@ public final class Tiers {
         self.policies = policies
         if let configuration {
             redis?.reconfigure(configuration)
+            replicas?.reconfigure(configuration)
             limits = RedisLimits(configuration)
         }
     }

@@ -127,8 +127,16 @@ import Testing
             "1:31: policies[0]: audit: all without audit.path: there is no file to tell of it"
         ),
         (
-            "policies: [{prefix: a, wait_replicas: 1}]",
-            "1:39: policies[0].wait_replicas: waiting for replicas is not supported by this version; only 0 is"
+            "policies: [{prefix: a, wait_replicas: -1}]",
+            "1:39: policies[0].wait_replicas: found the number -1, expected a whole number from 0 to 1000"
+        ),
+        (
+            "redis: {url: off}\npolicies: [{prefix: a, wait_replicas: 1}]",
+            "2:39: policies[0]: wait_replicas: 1 while redis.url is off: there are no replicas to wait for"
+        ),
+        (
+            "policies: [{prefix: a, wait_replicas: 2, tiers: [local]}]",
+            "1:39: policies[0]: wait_replicas: 2 without redis among its tiers: there are no replicas to wait for"
         ),
         ("policies: [{ttl: 1s}]", "1:12: policies[0] has no prefix; the one for every key is \"\""),
         (

@@ -78,7 +78,13 @@ final class Sidecar {
             }
             let tiers = Tiers(
                 share: share, policies: PolicyTable(policies), redis: hasRedis ? connection : nil,
-                warm: hasWarm ? warm : nil, journal: journal, scheduler: scheduler)
+                warm: hasWarm ? warm : nil, journal: journal, scheduler: scheduler,
+                makeConnection: hasRedis
+                    ? {
+                        RedisConnection(configuration, scheduler: scheduler, seed: seed &+ 1000) {
+                            redis.makeTransport($0)
+                        }
+                    } : nil)
             workers.append(tiers)
             connections.append(connection)
             scheduler.onIterationEnd.append { [unowned tiers] in while tiers.hasOutgoing { tiers.flush() } }

@@ -113,6 +113,7 @@ enum HearthCommands {
                     ("default", policy.defaultContext.map { .text($0.template) } ?? .null),
                     ("on_absent", .text(policy.onAbsent.rawValue)), ("on_outage", .text(policy.onOutage.rawValue)),
                     ("throttle", .text("\(policy.throttle.onOutage.rawValue) \(policy.throttle.share)")),
+                    ("wait_replicas", .integer(Int64(policy.waitReplicas))),
                     ("audit", .text(policy.audit.rawValue)),
                     ("tiers", .text(tiers.filter { policy.tiers.contains($0.0) }.map(\.1).joined(separator: " "))),
                     ("max_value", .integer(Int64(policy.maxValue))),

@@ -228,10 +228,10 @@ final class Passage: RedisConnectionDelegate {
         encoder.append(request.words)
         if !request.isInTransaction { worker.tiers.endDoubtful(over: redis) }
         redis.send(encoder, timeoutNanoseconds: request.timeout) { [self] result in
-            defer { writes?.end() }
             let now = Loop.monotonicNanoseconds
             switch result {
             case .failure(let failure):
+                defer { writes?.end() }
                 // A connection that ended because its client left says nothing about Redis, and Redis ends with it what
                 // the client waited for.
                 let hasLeft = failure.cause == .notConnected && c.isClosed
@@ -244,22 +244,36 @@ final class Passage: RedisConnectionDelegate {
             case .success(let replies):
                 let reply = replies[replies.count - 1]
                 if request.isTimed { worker.counters.passedLatency.record(UInt64(max(0, now - sentAt))) }
-                conclude(reply, permit, writes, now)
-                c.complete(slot) { $0.reply(reply, slot.version) }
+                let isSettled = judge(reply, permit, now)
+                // The connection is free again, whatever the answer waits for.
                 then(reply)
+                let tiers = worker.tiers
+                let isDone = changes && !reply.isError
+                let wanted = isDone ? tiers.replicasWanted(request.written, areAll: request.changesAll) : 0
+                // A script may have run for longer than any wait for Redis.
+                let since = request.timeout > tiers.redisTimeout ? now : sentAt
+                tiers.awaitReplicas(wanted, over: redis, since: since) { [self] shortfall in
+                    defer { writes?.end() }
+                    guard let shortfall else {
+                        if isSettled { writes?.settle() } else { writes?.suspect() }
+                        return c.complete(slot) { $0.reply(reply, slot.version) }
+                    }
+                    writes?.suspect()
+                    refuse(c, slot, shortfall.text)
+                }
             }
         }
     }
 
-    private func conclude(_ reply: Reply, _ permit: Permit, _ writes: PassedWrites?, _ now: Int64) {
+    /// Tells the breaker; whether what is held of the keys may be settled, or is doubtful.
+    private func judge(_ reply: Reply, _ permit: Permit, _ now: Int64) -> Bool {
         guard let text = reply.errorText else {
             worker.counters.passedAnswered.add()
             breaker.succeeded(permit, now: now, elapsed: nil)
-            writes?.settle()
-            return
+            return true
         }
         worker.counters.passedErrors.add()
         // An error of the command's own may come from the middle of a script; Redis's state refuses before.
-        if breaker.judge(permit, error: text, now: now, elapsed: nil) { writes?.settle() } else { writes?.suspect() }
+        return breaker.judge(permit, error: text, now: now, elapsed: nil)
     }
 }

@@ -262,12 +262,10 @@ public final class Replay: RedisConnectionDelegate {
                 case .error(let text): refused(unit, permit, text, now)
                 case .array(let answers) where answers.count == unit.sequences.count:
                     tiers.breaker.succeeded(permit, now: now, elapsed: nil)
-                    settle(
-                        unit,
-                        answers.enumerated().map { index, answer in
-                            Self.conflicts(
-                                answer, unit.writes[index], unit.sequences[index], unit.acceptedAt[index])
-                        }, marker)
+                    let conflicts = answers.enumerated().map { index, answer in
+                        Self.conflicts(answer, unit.writes[index], unit.sequences[index], unit.acceptedAt[index])
+                    }
+                    return replicate(unit, conflicts, marker, now)
                 default:
                     refused(unit, permit, bytes("ERR an answer that is not the script's"), now)
                 }
@@ -280,10 +278,27 @@ public final class Replay: RedisConnectionDelegate {
         unitsUnderWay += 1
         sendRecords(unit, permit) { [self] conflicts, wasAttempted in
             unitsUnderWay -= 1
-            if let conflicts {
-                settle(unit, conflicts, nil)
+            if let conflicts { return replicate(unit, conflicts, nil, scheduler.monotonicNanoseconds) }
+            pending.giveBack(unit.sequences, wasAttempted: wasAttempted)
+            step()
+        }
+    }
+
+    /// Redis has a unit; its entries are kept until as many replicas have it as its policies want.
+    private func replicate(
+        _ unit: PendingWrites.Unit, _ conflicts: [[Conflict]], _ marker: [UInt8]?, _ now: Int64
+    ) {
+        unitsUnderWay += 1
+        let wanted = tiers.replicasWanted(unit.writes.flatMap(\.keys))
+        tiers.awaitReplicas(wanted, over: connection, since: now) { [self] shortfall in
+            unitsUnderWay -= 1
+            if let shortfall {
+                // Redis knows by its marker that these are done: they are only waited for again.
+                pauseUntil = tiers.scheduler.monotonicNanoseconds + 1_000_000_000
+                pending.giveBack(unit.sequences, wasAttempted: true)
+                onEvent(.refused(shortfall.reason))
             } else {
-                pending.giveBack(unit.sequences, wasAttempted: wasAttempted)
+                settle(unit, conflicts, marker)
             }
             step()
         }

@@ -115,15 +115,27 @@ extension Tiers {
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
         let writes = result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now)
+        let wanted = result == nil ? 0 : replicasWanted([attempt.key])
         let late = LateAnswer()
         let hears: (RecordSwap.Answer) -> Void = { [self] in if case .done = $0 { settle(late) } }
-        send(swap, attempt.key, redis, permit, late: journal != nil && result != nil ? hears : nil) { [self] answer in
+        let mayHear = journal != nil && result != nil && wanted == 0
+        let sentAt = scheduler.monotonicNanoseconds
+        if result != nil { endDoubtful(over: redis) }
+        send(swap, attempt.key, redis, permit, late: mayHear ? hears : nil) { [self] answer in
+            if case .done = answer, let (held, answer) = result, let writes {
+                return awaitReplicas(wanted, over: redis, since: sentAt) { [self] shortfall in
+                    defer { writes.end(self) }
+                    guard let shortfall else {
+                        writes.settle(attempt.key, to: held, self)
+                        return attempt.completion([answer.reply(committed: .redis)])
+                    }
+                    writes.suspect(self)
+                    attempt.completion(unavailable([attempt.native], shortfall.text))
+                }
+            }
             defer { writes?.end(self) }
             switch answer {
-            case .done:
-                guard let (held, answer) = result else { return attempt.completion([.error("ERR nothing to do")]) }
-                writes?.settle(attempt.key, to: held, self)
-                attempt.completion([answer.reply(committed: .redis)])
+            case .done: attempt.completion([.error("ERR Redis answered a look at a record with OK")])
             case .other(let held, let now): goOn(attempt, held, now, isFirstLook: result == nil)
             case .otherType:
                 writes?.forget(attempt.key, self)
