@@ -4,7 +4,7 @@ internal import LocalTier
 internal import Primitives
 internal import RESP
 
-/// The next plain GETs of one client's bytes, hashed, their entries asked for; belongs to a worker, which fills it again
+/// The next plain GETs of one client's bytes, hashed, their entries asked for; a worker's, which fills it again
 /// and again.
 struct GetRun: ~Copyable {
     struct Lookup {
@@ -18,7 +18,7 @@ struct GetRun: ~Copyable {
     ///
     /// | requests | what is asked for |
     /// |---:|---|
-    /// | 16 | up to 16 buckets, then up to 48 lines of entries: what the first level of a cache holds with ease, and more than its misses under way at a time |
+    /// | 16 | up to 16 buckets, then up to 48 lines of entries: the first level of a cache holds them with ease |
     static let countMax = 16
 
     private let lookups = UnsafeMutablePointer<Lookup>.allocate(capacity: countMax)

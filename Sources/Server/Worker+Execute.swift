@@ -26,8 +26,8 @@ extension Worker {
         return offset
     }
 
-    /// Carries out a request; false when it must wait for requests before it, and nothing was done. `wasMissed` says that
-    /// it was looked for in local memory just now.
+    /// Carries out a request; false when it must wait for requests before it, and nothing was done. `wasMissed` says
+    /// that it was looked for in local memory just now.
     func execute(
         _ connection: Connection, _ base: UnsafeMutableRawPointer, _ ranges: [ArgumentRange], wasMissed: Bool
     ) -> Bool {

@@ -50,7 +50,7 @@ extension Tiers {
 
     /// Reads a key; the completion may run before this returns, when local memory answers.
     ///
-    /// `form` is what the reader asks for. Who asks for a plain value and finds a record in a tier of this host is given
+    /// `form` is what the reader asks for. Who asks for a plain value and finds a record in a tier of this host gets
     /// that; in Redis it is `otherType`.
     public func read(
         _ key: [UInt8], hash: KeyHash, form: HeldValue.Kind = .string, strong: Bool = false, maxAge: Int64? = nil,

@@ -45,8 +45,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "*3\r\n$3\r\nGET\r\n$1\r\nk\r\n$1\r\nk\r\n", "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n", "*2\r\n$4\r\nGETX\r\n$1\r\nk\r\n",
-        "*2\r\n$3\r\nGET\r\n$01\r\nk\r\n", "*2\r\n$3\r\nGET\r\n$-1\r\n\r\nsomething", "*2\r\n$3\r\nGET\r\n:1\r\nk\r\n1234",
+        "*3\r\n$3\r\nGET\r\n$1\r\nk\r\n$1\r\nk\r\n", "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n",
+        "*2\r\n$4\r\nGETX\r\n$1\r\nk\r\n",
+        "*2\r\n$3\r\nGET\r\n$01\r\nk\r\n", "*2\r\n$3\r\nGET\r\n$-1\r\n\r\nsomething",
+        "*2\r\n$3\r\nGET\r\n:1\r\nk\r\n1234",
         "*2\r\n$3\r\nGET\r\n$\r\nk\r\n1234", "*2\r\n$3\r\nGET\r\n$1x\r\nk\r\n", "*2\r\n$3\r\nGET\r\n$1\nk\r\n1234",
         "*2\r\n$3\r\nGET\r\n$9999\r\nk\r\n", "get k\r\n and more of this line", "*02\r\n$3\r\nGET\r\n$1\r\nk\r\n",
     ])
@@ -57,7 +59,8 @@ import Testing
         for _ in 0..<20_000 {
             var text = framed([bytes("GET"), bytes("key:\(random.next() % 1000)")]) + bytes("*1\r\n")
             for _ in 0..<random.next() % 3 {
-                text[Int(random.next() % UInt64(text.count))] = bytes("*$0123\r\nGETget ").randomElement(using: &random)!
+                text[Int(random.next() % UInt64(text.count))] = bytes("*$0123\r\nGETget ").randomElement(
+                    using: &random)!
             }
             guard let get = found(text) else { continue }
             var parser = RequestParser(requestMax: 1024)

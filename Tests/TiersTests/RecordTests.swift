@@ -1,4 +1,4 @@
-// Records through the tiers: compare and set in Redis, in an outage and its replay, and with the warm tier as authority.
+// Records through the tiers: compare and set in Redis, in an outage and its replay, and with the warm tier deciding.
 
 import LocalTier
 import Primitives

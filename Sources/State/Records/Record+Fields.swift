@@ -3,7 +3,7 @@
 // | field | what |
 // |---|---|
 // | `version` | the version |
-// | `operations` | the ids of the last writes, newest first, 16 hexadecimal digits each; a hash without both is no record |
+// | `operations` | the ids of the last writes, newest first, of 16 hex digits; a hash without both is no record |
 // | `created_ms`, `updated_ms` | milliseconds since 1970 |
 // | `value`, `schema` | what STATE.SET gave |
 // | `fence` | the highest fence of a write |

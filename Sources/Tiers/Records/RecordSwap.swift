@@ -21,7 +21,8 @@ public enum RecordScripts {
 /// A change of a record from one state to another.
 struct RecordSwap {
     /// KEYS: the record. ARGV: the version that must be there, 0 for none and `?` for only looking; the id of the write
-    /// that must have made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that it has; how many fields change;
+    /// that must have made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that
+    /// it has; how many fields change;
     /// their names and values; names of fields that go.
     ///
     /// Answers OK, or what is there: its fields, its life as PTTL has it, and Redis's time.
@@ -70,7 +71,7 @@ struct RecordSwap {
     private let keepsLife: Bool
     private let brought: [String]
 
-    /// From `held`, which a key holds, to a record; `brought` names fields that are written though they seem to be there.
+    /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case.
     init(from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = []) {
         from = held?.record
         self.to = to
