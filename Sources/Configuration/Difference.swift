@@ -31,7 +31,10 @@ extension Configuration {
         for setting in Self.settings where setting.whenChanged == .atRestart { setting.copy(running, &result) }
         for index in result.policies.indices {
             result.policies[index].maxLocalValue = min(policies[index].maxLocalValue, result.local.shardBytes)
-            if result.redisIsOff { result.policies[index].tiers.insert(.warm) }
+            if result.redisIsOff {
+                result.policies[index].tiers.insert(.warm)
+                result.policies[index].waitReplicas = 0
+            }
             if result.audit.path == nil { result.policies[index].audit = .off }
         }
         return result

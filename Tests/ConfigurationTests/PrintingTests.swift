@@ -111,8 +111,13 @@ import Tiers
 
     @Test func `policies of a reload are bounded by what keeps running`() throws {
         let running = try load("redis: {url: off}\nlocal: {max_bytes: 4MiB}")
-        let changed = try load("policies: [{prefix: a, max_local_value: 8MiB, tiers: [redis]}]")
+        let changed = try load(
+            """
+            audit: {path: /a}
+            policies: [{prefix: a, max_local_value: 8MiB, tiers: [redis], wait_replicas: 2, audit: all}]
+            """)
         let policy = changed.reloadable(over: running).policies[1]
         #expect(policy.maxLocalValue == 512 << 10 && policy.tiers == [.redis, .warm])
+        #expect(policy.waitReplicas == 0 && policy.audit == .off)
     }
 }
