@@ -48,7 +48,11 @@ let package = Package(
         room("Resilience"),
         room("State", ["CLongDouble", "Primitives"]),
         room(
-            "Tiers", ["LocalTier", "RedisTier", "WarmTier", "Journal", "Resilience", "State", "Metrics", "Primitives"]),
+            "Tiers",
+            [
+                "LocalTier", "RedisTier", "WarmTier", "Journal", "SegmentLog", "Resilience", "State", "Metrics",
+                "Primitives",
+            ]),
         room(
             "Server",
             [

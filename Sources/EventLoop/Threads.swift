@@ -1,6 +1,7 @@
 // Threads that may block, and the queue through which they are given work.
 
 internal import CUV
+public import Primitives
 
 /// Starts a thread that runs `body` once; it is not joined, and ends with the process at the latest.
 ///
@@ -29,7 +30,7 @@ public func startThread(_ name: String, _ body: sending @escaping () -> Void) {
 /// A queue whose reader waits: any thread sends, one or more threads take.
 ///
 /// The sender is told when the queue is full, and what was refused is then the sender's to answer.
-public final class BlockingQueue<Message: Sendable>: @unchecked Sendable {
+public final class BlockingQueue<Message: Sendable>: JobQueue, @unchecked Sendable {
     private let lock: UnsafeMutablePointer<uv_mutex_t>
     private let arrived: UnsafeMutablePointer<uv_cond_t>
     private var messages: [Message] = []

@@ -88,7 +88,8 @@ public final class HearthServer {
         let control = control
         let warm = WarmService(writer, local: local, log: log)
         let journal = try plan.journal.map { plan in
-            try JournalService(plan, local: local, changeWarm: { warm.change($0, $1) }, log: log)
+            try JournalService(
+                plan, local: local, changeWarm: { warm.queues.change($0, $1, now: Loop.wallClock) }, log: log)
         }
         let audit = try plan.audit.map { try AuditService($0, log: log) }
         (self.warm, self.journal, self.audit) = (warm, journal, audit)

@@ -98,8 +98,8 @@ struct Snapshot {
         local = context.share.local.statistics()
         localEviction = context.share.local.configuration.eviction
         warm = context.warm?.tier.statistics ?? WarmTierStatistics()
-        warmChangesDropped = context.warm?.changesDropped.load(ordering: .relaxed) ?? 0
-        warmReadsWaiting = context.warm?.reads.count ?? 0
+        warmChangesDropped = context.warm?.changesDropped ?? 0
+        warmReadsWaiting = context.warm?.readsWaiting ?? 0
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
         clients = context.clientsConnected.value

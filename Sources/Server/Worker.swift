@@ -45,7 +45,8 @@ final class Worker {
     private var read: [Connection] = []
     private var iterationEnd: IterationEnd?
     private var housekeeping: Timer?
-    private var probeTimer: Timer?
+    /// The first worker's: it probes for all.
+    private var prober: BreakerProber?
     private var drainTimer: Timer?
     private var isDraining = false
     private var degradedReported = DegradedAnswers()
@@ -104,8 +105,9 @@ final class Worker {
             }
         }
         redis = redisConfiguration.map { connect($0, RedisConnection.Manner()) }
-        let port = warm.map { [mailbox] warm in WarmPort(warm, mailbox: mailbox) }
-        let journalPort = journal.map { [mailbox] journal in JournalPort(journal, mailbox: mailbox) }
+        let courier = WorkerCourier(mailbox: mailbox)
+        let port = warm.map { WarmPort($0.queues, courier: courier, scheduler: scheduler) }
+        let journalPort = journal.map { JournalPort($0.pending, jobs: $0.jobs, courier: courier) }
         self.journal = journalPort
         self.audit = audit.map { [mailbox] audit in AuditPort(audit, mailbox: mailbox) }
         tiers = Tiers(
@@ -155,11 +157,9 @@ final class Worker {
         timer.start(afterMilliseconds: 100, repeatMilliseconds: 100)
         timer.unreference()
         housekeeping = timer
-        if index == 0, redis != nil {
-            let timer = Timer(on: loop) { [unowned self] in self.probe() }
-            timer.unreference()
-            timer.start(afterMilliseconds: 10)
-            probeTimer = timer
+        if index == 0, let redis {
+            prober = BreakerProber(tiers, redis: redis) { [unowned self] in self.replay?.step() }
+            prober?.start()
         }
         redis?.start()
         loop.run()
@@ -370,7 +370,7 @@ final class Worker {
         iterationEnd.close()
         scheduler.close()
         housekeeping?.close()
-        probeTimer?.close()
+        prober?.stop()
         drainTimer?.close()
         mailbox.close()
         process.workerDidStop()
@@ -382,7 +382,7 @@ extension Worker {
         counters.redisConnects.add()
         log.write(.info, "redis_connected") { $0.member("worker", index) }
         passage?.hasten()
-        probe()
+        prober?.step()
     }
 
     /// `connection` says which of the worker's: its `own`, or one that is `shared` by passed-through commands.
@@ -396,45 +396,6 @@ extension Worker {
             $0.member("detail", failure.detail)
         }
         if isMisconfigured { process.redisIsMisconfigured(failure.detail) }
-    }
-
-    /// Makes the breaker's probes, and comes again when it wants attention; the first worker does it for all.
-    func probe() {
-        guard index == 0, let redis else { return }
-        let now = Loop.monotonicNanoseconds
-        let (probes, next) = process.share.breaker.probesDue(now: now)
-        for probe in probes { send(probe, to: redis) }
-        probeTimer?.start(afterMilliseconds: min(100, (next ?? .max) / 1_000_000 + 1))
-    }
-
-    /// PING for reads; for writes a write of a key of our own, since PING answers where writes fail and the reverse.
-    private func send(_ probe: ProbeRequest, to redis: RedisConnection) {
-        var request = RequestEncoder()
-        switch probe.operation {
-        case .read: request.append("PING")
-        case .write:
-            request.append([
-                Array("SET".utf8), Array("hearth:probe".utf8), Array("1".utf8), Array("PX".utf8), Array("10000".utf8),
-            ])
-        }
-        let sentAt = Loop.monotonicNanoseconds
-        let breaker = process.share.breaker
-        redis.send(request, timeoutNanoseconds: redis.configuration.timeout.nanoseconds) { [self] result in
-            let now = Loop.monotonicNanoseconds
-            switch result {
-            case .failure(let failure):
-                breaker.failed(probe.permit, failure, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
-            case .success(let replies):
-                if case .error(let text) = replies[0] {
-                    _ = breaker.judge(
-                        probe.permit, error: text, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
-                } else {
-                    breaker.succeeded(probe.permit, now: now, elapsed: scheduler.waitedNanoseconds(since: sentAt))
-                }
-            }
-            self.probe()
-            replay?.step()
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-// The journal's thread without a thread: the shipping keeper over a simulated disk, in virtual time.
+// The journal of a simulated process: the shipping keeper and port over a simulated disk, in virtual time.
 
 internal import Journal
 public import LocalTier
@@ -8,69 +8,51 @@ public import Tiers
 
 /// The journal's service of a simulated process; shared by its workers.
 public final class SimulatedJournal: JournalAccess {
-    private let scheduler: SimulatedScheduler
     public let keeper: JournalKeeper
-    /// From a request to its commit, and from there to the answer.
-    public var latency = Duration.microseconds(200)
-    private var gathered: [JournalJob] = []
-    private var isStopped = false
+    /// The journal's thread.
+    public let thread: SimulatedThread<JournalJob>
+    private let port: JournalPort
+    private let courier: SimulatedCourier
 
     public var pending: PendingWrites { keeper.pending }
     public var identity: UInt64 { keeper.journal.identity }
 
+    /// From a request to its commit, and from there to the answer.
+    public var latency = Duration.microseconds(200) {
+        didSet { (thread.latency, courier.latency) = (latency, latency) }
+    }
+
     /// Opens the journal in `/journal` of a simulated disk, as a process does when it starts.
     public init(
-        _ scheduler: SimulatedScheduler, disk: SimulatedFileSystem, local: LocalTier, maxBytes: Int = 4 << 20,
-        isSynchronous: Bool = true, warm: SimulatedWarm?
+        _ time: any VirtualTime, disk: SimulatedFileSystem, local: LocalTier, maxBytes: Int = 4 << 20,
+        sync: JournalSync = .always, changeWarm: @escaping (_ key: [UInt8], WarmChange) -> Void
     ) throws {
-        self.scheduler = scheduler
         let (journal, recovery) = try Journal.open(
-            JournalOptions(directory: "/journal", maxBytes: maxBytes), fileSystem: disk, now: scheduler.now)
-        keeper = JournalKeeper(
-            journal, recovery: recovery, pending: PendingWrites(), local: local, isSynchronous: isSynchronous
-        ) { warm?.change($0, $1) }
+            JournalOptions(directory: "/journal", maxBytes: maxBytes), fileSystem: disk, now: time.now)
+        let keeper = JournalKeeper(
+            journal, recovery: recovery, pending: PendingWrites(), local: local, sync: sync, changeWarm: changeWarm)
+        self.keeper = keeper
+        thread = SimulatedThread(time) {
+            keeper.turn($0, now: time.now, monotonicNanoseconds: time.monotonicNanoseconds)
+        }
+        courier = SimulatedCourier(time, latency: latency)
+        port = JournalPort(keeper.pending, jobs: thread, courier: courier)
+        thread.start()
     }
 
     public func append(_ request: JournalRequest, completion: @escaping (JournalOutcome) -> Void) {
-        let answer = Answer(scheduler, latency, completion)
-        gather(.write(request) { answer.deliver($0) })
+        port.append(request, completion: completion)
     }
 
     public func settle(_ settlement: Settlement, completion: @escaping (Bool) -> Void) {
-        let answer = Answer(scheduler, latency, completion)
-        gather(.settle(settlement) { answer.deliver($0) })
+        port.settle(settlement, completion: completion)
+    }
+
+    /// Forgets entries without doing them, as `hearth journal discard` does.
+    public func discard(_ sequences: [UInt64]?, completion: @escaping (Int?) -> Void) {
+        port.discard(sequences, completion: completion)
     }
 
     /// The process ends: what has gathered is never carried out.
-    public func stop() { isStopped = true }
-
-    private func gather(_ job: JournalJob) {
-        gathered.append(job)
-        guard gathered.count == 1 else { return }
-        scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
-            let jobs = gathered
-            gathered = []
-            guard !isStopped else { return }
-            keeper.process(jobs, now: scheduler.now)
-            // A failure shows in the statistics.
-            while !isStopped, (try? keeper.journal.maintain(now: scheduler.now)) ?? false {}
-        }
-    }
-
-    /// A completion on its way back.
-    private final class Answer<Value>: @unchecked Sendable {
-        private let scheduler: SimulatedScheduler
-        private let latency: Duration
-        private let completion: (Value) -> Void
-
-        init(_ scheduler: SimulatedScheduler, _ latency: Duration, _ completion: @escaping (Value) -> Void) {
-            self.scheduler = scheduler
-            self.latency = latency
-            self.completion = completion
-        }
-
-        func deliver(_ value: Value) {
-            scheduler.after(nanoseconds: latency.nanoseconds) { [completion] in completion(value) }
-        }
-    }
+    public func stop() { thread.stop() }
 }

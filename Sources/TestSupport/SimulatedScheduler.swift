@@ -6,7 +6,7 @@
 public import Primitives
 
 /// Virtual time with timers; the simulation of one thread, or of several that take turns.
-public final class SimulatedScheduler: Scheduler {
+public final class SimulatedScheduler: VirtualTime {
     private struct Event {
         let at: Int64
         let order: Int

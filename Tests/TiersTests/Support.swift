@@ -33,7 +33,7 @@ final class Sidecar {
     private(set) var replay: Replay?
     /// What the replay told the log.
     let replayEvents = Box<ReplayEvent>()
-    private var probeTimer: (any ScheduledTimer)?
+    private var prober: BreakerProber?
     /// Transitions of the breaker, as `read closed>open`.
     final class Transitions: @unchecked Sendable {
         var list: [String] = []
@@ -64,7 +64,9 @@ final class Sidecar {
         }
         share = TierShare(local: local, breaker: gate)
         if let disk {
-            journal = try SimulatedJournal(scheduler, disk: disk, local: local, maxBytes: journalBytes, warm: warm)
+            journal = try SimulatedJournal(scheduler, disk: disk, local: local, maxBytes: journalBytes) { [warm] in
+                warm.change($0, $1)
+            }
         }
         var configuration = configuration
         if let journal {
@@ -103,8 +105,9 @@ final class Sidecar {
             replayConnection = connection
             for tiers in workers { tiers.onJournaled = { [unowned self] in self.replay?.step() } }
         }
-        probeTimer = scheduler.makeTimer { [unowned self] in self.probe() }
-        probeTimer?.start(afterMilliseconds: 10)
+        prober = BreakerProber(workers[0], redis: connections[0]) { [unowned self] in self.replay?.step() }
+        prober?.start()
+        keepHouse()
         if connects { scheduler.run { self.connections.allSatisfy { $0.state == .ready } } }
     }
 
@@ -113,7 +116,7 @@ final class Sidecar {
     /// The process is gone, with all that was in its memory; its connections end as a killed process's do.
     func crash() {
         isCrashed = true
-        probeTimer?.stop()
+        prober?.stop()
         journal?.stop()
         scheduler.onIterationEnd = []
         for connection in connections + [replayConnection].compactMap({ $0 }) { connection.close() }
@@ -121,36 +124,13 @@ final class Sidecar {
 
     private var isCrashed = false
 
-    /// As the server's first worker does it.
-    private func probe() {
-        guard !isCrashed else { return }
-        replay?.step()
-        let (probes, next) = share.breaker.probesDue(now: scheduler.monotonicNanoseconds)
-        for probe in probes {
-            var request = RequestEncoder()
-            if probe.operation == .read {
-                request.append("PING")
-            } else {
-                request.append(["SET", "hearth:probe", "1", "PX", "10000"].map(bytes))
-            }
-            let sentAt = scheduler.monotonicNanoseconds
-            let breaker = share.breaker
-            connections[0].send(request, timeoutNanoseconds: connections[0].configuration.timeout.nanoseconds) {
-                [unowned self] result in
-                let now = scheduler.monotonicNanoseconds
-                switch result {
-                case .failure(let failure): breaker.failed(probe.permit, failure, now: now, elapsed: now - sentAt)
-                case .success(let replies):
-                    if case .error(let text) = replies[0] {
-                        _ = breaker.judge(probe.permit, error: text, now: now, elapsed: now - sentAt)
-                    } else {
-                        breaker.succeeded(probe.permit, now: now, elapsed: now - sentAt)
-                    }
-                }
-                self.probe()
-            }
+    /// Goes on with the replay now and then, as the server's first worker does it.
+    private func keepHouse() {
+        scheduler.after(nanoseconds: 50_000_000) { [weak self] in
+            guard let self, !isCrashed else { return }
+            replay?.step()
+            keepHouse()
         }
-        probeTimer?.start(afterMilliseconds: min(100, (next ?? .max) / 1_000_000 + 1))
     }
 
     var now: Int64 { scheduler.monotonicNanoseconds }

@@ -18,6 +18,8 @@ public enum JournalJob: Sendable {
     case discard([UInt64]?, deliver: @Sendable (Int?) -> Void)
     /// Forgets conflicts; nil means all. Hears how many, or nil where the disk refuses.
     case dropConflicts([UInt64]?, deliver: @Sendable (Int?) -> Void)
+    /// The conflicts that are kept, oldest first.
+    case conflicts(deliver: @Sendable ([(id: UInt64, conflict: Conflict)]) -> Void)
 }
 
 /// Owns the journal; belongs to one thread.
@@ -26,8 +28,9 @@ public final class JournalKeeper {
     public let pending: PendingWrites
     private let local: LocalTier
     private let changeWarm: (_ key: [UInt8], _ change: WarmChange) -> Void
-    /// `journal.sync: always`: nothing is answered before one fdatasync for all that gathered.
-    private let isSynchronous: Bool
+    let sync: JournalSync
+    /// When what was accepted is to be made durable, where that is done at intervals; monotonic.
+    var nextSync = Int64.min
     /// Done in Redis, but the disk refused to note it: tried again with each batch. A crash in between is harmless,
     /// since Redis has a marker of each.
     private var unsettled: [Settlement] = []
@@ -47,13 +50,13 @@ public final class JournalKeeper {
 
     /// Takes over a journal that was just opened; entries that can't be understood are kept in it and returned.
     public init(
-        _ journal: Journal, recovery: JournalRecovery, pending: PendingWrites, local: LocalTier, isSynchronous: Bool,
+        _ journal: Journal, recovery: JournalRecovery, pending: PendingWrites, local: LocalTier, sync: JournalSync,
         changeWarm: @escaping (_ key: [UInt8], _ change: WarmChange) -> Void
     ) {
         self.journal = journal
         self.pending = pending
         self.local = local
-        self.isSynchronous = isSynchronous
+        self.sync = sync
         self.changeWarm = changeWarm
         var entries: [(sequence: UInt64, acceptedAt: Timestamp, write: JournaledWrite)] = []
         for entry in recovery.entries {
@@ -94,11 +97,12 @@ public final class JournalKeeper {
                 settlesNow = true
                 discard(sequences, deliver)
             case .dropConflicts(let ids, let deliver): drop(ids, deliver)
+            case .conflicts(let deliver): deliver(conflicts)
             }
         }
         var isVoid = true
         do throws(JournalError) {
-            try journal.commit(synchronously: isSynchronous || settlesNow, now: now)
+            try journal.commit(synchronously: sync == .always || settlesNow, now: now)
         } catch {
             failed = "\(error)"
             if case .refused(_, isVoid: false) = error { isVoid = false }

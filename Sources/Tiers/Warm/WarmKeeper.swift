@@ -1,67 +1,95 @@
-// The warm tier's writing thread: what has gathered becomes one commit, and is answered when that is done.
+// The warm tier's writing, whoever's thread it runs on: what has gathered becomes one commit, and is answered when that
+// is done.
+//
+// DESIGN: there is one keeper, and it alone writes, so that local memory hears of changes in the order of commits. Its
+// owner hands it what has gathered, turn by turn, and comes again when it asks for that: the server has a thread for
+// it, a simulation virtual time.
 
-internal import EventLoop
-internal import Primitives
+public import LocalTier
+public import Primitives
 internal import SegmentLog
-internal import State
-internal import Tiers
-internal import WarmTier
+public import State
+public import WarmTier
 
-/// Runs on its own thread until the service stops; nothing else touches the writer.
-final class WarmCommitter {
+/// Work for the keeper, in order; `deliver` is called once, on the keeper's thread.
+public enum WarmJob: Sendable {
+    case perform([StringCommand], PolicyTable, deliver: @Sendable (WarmOutcome) -> Void)
+    case removeAll(deliver: @Sendable (WarmOutcome) -> Void)
+    /// There are changes in the table.
+    case changes
+}
+
+/// What the log is told of the warm tier's writing.
+public enum WarmEvent: Sendable {
+    /// A change behind an answer found no room.
+    case changeRefused(String)
+    /// Nothing of a batch was done; so many commands were refused.
+    case commitFailed(String, refused: Int)
+    /// What was committed could not be made durable at the end.
+    case syncFailed(String)
+    case degraded(String)
+    case recovered
+}
+
+/// Owns the warm tier's writer; belongs to one thread.
+public final class WarmKeeper {
     private let writer: WarmWriter
-    private unowned let service: WarmService
-    private let log: Log
+    private let changes: WarmChanges
+    private let local: LocalTier
+    private let onEvent: (WarmEvent) -> Void
     /// What local memory is told after the commit, in order.
     private var effects: [(key: [UInt8], change: Change, policies: PolicyTable)] = []
     private var answers: [(deliver: @Sendable (WarmOutcome) -> Void, replies: [Reply])] = []
     private var wasDegraded = false
     private var nextMaintenance = Timestamp.distantPast
 
-    init(writer: WarmWriter, service: WarmService, log: Log) {
+    /// The reading side.
+    public var tier: WarmTier { writer.tier }
+
+    public init(
+        _ writer: consuming WarmWriter, changes: WarmChanges, local: LocalTier, onEvent: @escaping (WarmEvent) -> Void
+    ) {
         self.writer = writer
-        self.service = service
-        self.log = log
+        self.changes = changes
+        self.local = local
+        self.onEvent = onEvent
     }
 
-    /// The most commands in one commit.
-    private static let batchMax = 1024
+    /// The most jobs in one turn.
+    public static let turnMax = 1024
 
     /// How long changes behind an answer gather before they are committed together, unless a command comes, or so many
     /// of them that half the room is taken. Nobody waits for them; reads find them where they gather.
-    private static let gatheringMilliseconds: Int64 = 10
+    public static let gatheringMilliseconds: Int64 = 10
 
-    func run() {
-        var mayWait = false
-        while true {
-            let wait = mayWait ? max(0, nextMaintenance.milliseconds(since: Loop.wallClock)) : 0
-            guard var jobs = service.writes.take(limit: Self.batchMax, waitingUpToMilliseconds: min(wait, 1000)) else {
-                break
-            }
-            if case .changes? = jobs.first, jobs.count == 1 {
-                jobs +=
-                    service.writes.take(
-                        limit: Self.batchMax - 1, waitingUpToMilliseconds: Self.gatheringMilliseconds) ?? []
-            }
-            commit(jobs)
-            let now = Loop.wallClock
-            if jobs.isEmpty || now >= nextMaintenance {
-                let maintenance = writer.maintain(now: now)
-                nextMaintenance = maintenance.hasMore ? now : maintenance.next
-            }
-            mayWait = nextMaintenance > now
-            reportState()
+    /// Whether these jobs are better carried out with what comes within `gatheringMilliseconds`.
+    public static func mayGather(_ jobs: [WarmJob]) -> Bool {
+        if case .changes? = jobs.first { jobs.count == 1 } else { false }
+    }
+
+    /// Carries out what has gathered, and what is due in maintenance; returns in how many milliseconds to come again
+    /// where no job comes before, a second at most.
+    public func turn(_ jobs: [WarmJob], now: Timestamp) -> Int64 {
+        commit(jobs, now: now)
+        if jobs.isEmpty || now >= nextMaintenance {
+            let maintenance = writer.maintain(now: now)
+            nextMaintenance = maintenance.hasMore ? now : maintenance.next
         }
-        commit([.changes], takingChanges: true, now: Loop.wallClock)
+        reportState()
+        return min(1000, max(0, nextMaintenance.milliseconds(since: now)))
+    }
+
+    /// Commits what waits and makes it durable, for a clean end.
+    public func finish(now: Timestamp) {
+        commit([.changes], takingChanges: true, now: now)
         do {
-            try writer.synchronize(now: Loop.wallClock)
+            try writer.synchronize(now: now)
         } catch {
-            log.write(.error, "warm_sync_failed") { $0.member("error", "\(error)") }
+            onEvent(.syncFailed("\(error)"))
         }
     }
 
-    private func commit(_ jobs: [WarmService.WriteJob]) {
-        let now = Loop.wallClock
+    private func commit(_ jobs: [WarmJob], now: Timestamp) {
         // A walk over everything ends the batch before it, so that the order of commands is kept.
         let parts = jobs.split(omittingEmptySubsequences: false, whereSeparator: \.removesAll)
         var position = 0
@@ -77,8 +105,8 @@ final class WarmCommitter {
     /// The most bytes of commands in one commit, a single larger one excepted: a batch is held in memory.
     private static let batchBytesMax = 4 << 20
 
-    private func commitInBatches(_ jobs: ArraySlice<WarmService.WriteJob>, takingChanges: Bool, now: Timestamp) {
-        var batch: [WarmService.WriteJob] = []
+    private func commitInBatches(_ jobs: ArraySlice<WarmJob>, takingChanges: Bool, now: Timestamp) {
+        var batch: [WarmJob] = []
         var bytes = 0
         for job in jobs {
             if !batch.isEmpty, bytes + job.byteCount > Self.batchBytesMax {
@@ -91,15 +119,8 @@ final class WarmCommitter {
         commit(batch, takingChanges: takingChanges, now: now)
     }
 
-    private func commit(_ jobs: [WarmService.WriteJob], takingChanges: Bool, now: Timestamp) {
-        let (changes, distrusted) = service.pending.withLock { pending -> ([HashedKey: WarmChange], Set<HashedKey>) in
-            guard takingChanges else { return ([:], []) }
-            pending.committing = pending.changes
-            pending.changes = [:]
-            pending.bytes = 0
-            pending.announced = .none
-            return (pending.committing, pending.distrusted)
-        }
+    private func commit(_ jobs: [WarmJob], takingChanges: Bool, now: Timestamp) {
+        let (changes, distrusted) = takingChanges ? self.changes.begin() : ([:], [])
         guard !jobs.isEmpty || !changes.isEmpty || !distrusted.isEmpty else { return }
         writer.begin(now: now)
         var failed = stage(changes, now: now)
@@ -143,7 +164,7 @@ final class WarmCommitter {
             }
             return true
         } catch {
-            log.write(.warning, "warm_change_refused") { $0.member("error", "\(error)") }
+            onEvent(.changeRefused("\(error)"))
             return false
         }
     }
@@ -175,10 +196,7 @@ final class WarmCommitter {
 
     /// The commit failed: nothing of the batch was done.
     private func refuse(_ error: WarmError) {
-        log.write(.error, "warm_commit_failed") {
-            $0.member("error", "\(error)")
-            $0.member("refused", answers.count)
-        }
+        onEvent(.commitFailed("\(error)", refused: answers.count))
         for answer in answers { answer.deliver(error.outcome) }
         answers = []
         effects = []
@@ -187,20 +205,15 @@ final class WarmCommitter {
     /// Local memory hears of what was committed before anybody else does; then the answers go.
     private func finish(failed: Set<HashedKey>, removed: Set<HashedKey>, now: Timestamp) {
         for (key, change, policies) in effects {
-            service.local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
+            local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
         }
-        service.pending.withLock { pending in
-            pending.committing = [:]
-            pending.distrusted.subtract(removed)
-            for key in failed where pending.changes[key] == nil { pending.distrust(key, now: now) }
-        }
-        if !failed.isEmpty { service.changesDropped.add(failed.count, ordering: .relaxed) }
+        changes.end(failed: failed, removed: removed, now: now)
         for answer in answers { answer.deliver(.done(answer.replies)) }
         effects = []
         answers = []
     }
 
-    private func removeAll(_ job: WarmService.WriteJob, now: Timestamp) {
+    private func removeAll(_ job: WarmJob, now: Timestamp) {
         let deliver: @Sendable (WarmOutcome) -> Void
         switch job {
         case .removeAll(let answer): deliver = answer
@@ -210,7 +223,7 @@ final class WarmCommitter {
         }
         do {
             try writer.deleteAll(now: now)
-            service.local.removeAll()
+            local.removeAll()
             deliver(.done([.ok]))
         } catch {
             deliver(error.outcome)
@@ -221,9 +234,7 @@ final class WarmCommitter {
         let isDegraded = writer.tier.statistics.state != .healthy
         guard isDegraded != wasDegraded else { return }
         wasDegraded = isDegraded
-        log.write(isDegraded ? .error : .info, isDegraded ? "warm_degraded" : "warm_recovered") {
-            $0.member("state", "\(writer.tier.statistics.state)")
-        }
+        onEvent(isDegraded ? .degraded("\(writer.tier.statistics.state)") : .recovered)
     }
 }
 
@@ -284,7 +295,7 @@ struct WarmKeySpace: KeySpace {
     }
 }
 
-extension WarmService.WriteJob {
+extension WarmJob {
     /// Bytes of the values that it carries.
     fileprivate var byteCount: Int {
         guard case .perform(let commands, _, _) = self else { return 0 }

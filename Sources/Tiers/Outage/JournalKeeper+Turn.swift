@@ -1,0 +1,38 @@
+// A turn of the journal's keeper: a commit for what has gathered, a synchronisation where one is due, a step of making
+// room.
+
+public import Primitives
+
+/// When what is accepted is made durable.
+public enum JournalSync: Sendable, Equatable {
+    /// One fdatasync for all that gathered, before any of it is answered.
+    case always
+    case interval(milliseconds: Int)
+    case never
+}
+
+extension JournalKeeper {
+    /// The most jobs in one turn.
+    public static let turnMax = 1024
+
+    /// Carries out what has gathered, and what is due; returns in how many milliseconds to come again where no job
+    /// comes before, a second at most.
+    ///
+    /// A failure of synchronisation or of making room shows in the journal's statistics, and is tried again.
+    public func turn(_ jobs: [JournalJob], now: Timestamp, monotonicNanoseconds: Int64) -> Int64 {
+        let work = jobs.filter { if case .conflicts = $0 { false } else { true } }
+        if !work.isEmpty || jobs.isEmpty { process(work, now: now) }
+        for case .conflicts(let deliver) in jobs { deliver(conflicts) }
+        if case .interval(let milliseconds) = sync, monotonicNanoseconds >= nextSync {
+            nextSync = monotonicNanoseconds + Int64(milliseconds) * 1_000_000
+            try? journal.synchronize(now: now)
+        }
+        let hasMore = (try? journal.maintain(now: now)) ?? false
+        if hasMore { return 0 }
+        guard case .interval = sync else { return 1000 }
+        return min(1000, max(0, (nextSync - monotonicNanoseconds + 999_999) / 1_000_000))
+    }
+
+    /// Makes what was accepted durable, for a clean end.
+    public func finish(now: Timestamp) { try? journal.synchronize(now: now) }
+}
