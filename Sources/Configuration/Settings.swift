@@ -117,6 +117,8 @@ extension Configuration {
         Setting("turns.keep", .integer(1...100_000), \.records.turnsKeep),
         Setting("turns.unfolded", .integer(0...100_000), \.records.turnsUnfolded),
         Setting("turns.overflow", .choice, \.records.turnsOverflow),
+        Setting("outbox.max_payload", .bytes(from: 0, to: 8 << 20), \.outbox.maxPayload),
+        Setting("outbox.max_length", .optional(.integer(1...1_000_000_000), "none"), \.outbox.maxLength),
         Setting("checkpoints.keep", .integer(1...100_000), \.records.checkpointsKeep),
     ]
 

@@ -8,7 +8,8 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + recordFamilies + redisFamilies + (journal?.families(reads: counters.journalReads) ?? [])
+        lookupFamilies + recordFamilies + redisFamilies + (hasRedis ? outbox.families : [])
+            + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }
 

@@ -78,7 +78,8 @@ extension Snapshot {
 
     /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
-        processFields + recordFields + breakerFields + (journal?.statusFields ?? []) + tierFields
+        processFields + recordFields + (hasRedis ? outbox.statusFields : []) + breakerFields
+            + (journal?.statusFields ?? []) + tierFields
             + (audit?.statusFields ?? [])
             + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }
             + percentiles.flatMap { tier, histogram in
@@ -195,6 +196,7 @@ extension Snapshot {
                     $0.member("writes", writeState.rawValue)
                 }
             }
+            if hasRedis { json.object("outbox") { outbox.write(&$0) } }
             writeTiers(&json)
             if let audit { json.object("audit") { audit.write(&$0) } }
         }

@@ -28,6 +28,7 @@ struct Snapshot {
     let warmReadsWaiting: Int
     let journal: JournalFigures?
     let audit: AuditFigures?
+    let outbox: OutboxSnapshot
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -102,6 +103,7 @@ struct Snapshot {
         warmReadsWaiting = context.warm?.readsWaiting ?? 0
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
+        outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)

@@ -265,6 +265,11 @@ extension Worker {
             return check(key, overflow ? .max : Int(end))
         case .setMany(let keys, let values, _):
             return zip(keys, values).lazy.compactMap { check($0, $1.count) }.first
+        case .write(.record(let write), let key):
+            let rules = tiers.policies.policy(for: key).outbox
+            guard let count = write.emission?.payload.count, count > rules.maxPayload else { return nil }
+            counters.recordsTooBig.add()
+            return rules.tooBig(count)
         default: return nil
         }
     }

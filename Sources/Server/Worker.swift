@@ -56,6 +56,8 @@ final class Worker {
     /// The first worker's: it replays for all.
     private(set) var replay: Replay?
     private var replayConnection: RedisConnection?
+    /// The first worker's: it delivers for all.
+    private var outbox: Outbox?
     /// Nil where no Redis is configured.
     private(set) var passage: Passage?
     /// Nil where there is no audit.
@@ -124,6 +126,9 @@ final class Worker {
                 tiers, connection: connection, journal: journalPort, identity: journal.identity,
                 configuration: journal.plan.replay
             ) { [log] in log.note($0) }
+        }
+        if index == 0, redisConfiguration != nil {
+            outbox = Outbox(tiers, seed: .random(in: .min ... .max)) { [log] in log.note($0) }
         }
         if redisConfiguration != nil {
             passage = Passage(self) { manner in
@@ -302,6 +307,7 @@ final class Worker {
             }
         }
         replay?.step()
+        outbox?.step()
         passage?.keepHouse()
         counters.passedConnections.set(Int64(passage?.connectionCount ?? 0))
         counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))
@@ -400,6 +406,27 @@ extension Worker {
 }
 
 extension Log {
+    /// Tells of the outbox; streams are keys, and so hashed.
+    fileprivate func note(_ event: OutboxEvent) {
+        func hash(_ stream: [UInt8]) -> String {
+            String(decoding: SHA1Digest(stream).hexadecimal.prefix(16), as: UTF8.self)
+        }
+        switch event {
+        case .stuck(let stream, let reason, let messages):
+            write(.error, "outbox_stuck") {
+                $0.member("stream_hash", hash(stream))
+                $0.member("reason", reason)
+                $0.member("messages", messages)
+                $0.member(
+                    "what_to_do",
+                    "ZRANGE hearth:outbox 0 -1 names the streams; once this one can be appended to, its messages follow"
+                )
+            }
+        case .delivered(let stream): write(.info, "outbox_delivered") { $0.member("stream_hash", hash(stream)) }
+        case .refused(let reason): write(.error, "outbox_refused") { $0.member("error", reason) }
+        }
+    }
+
     /// Tells of a replay; keys as hashes.
     fileprivate func note(_ event: ReplayEvent) {
         switch event {

@@ -145,7 +145,7 @@ extension StringWrite {
         case .set(let bytes, _, _, _), .append(let bytes), .setRange(_, let bytes), .incrementFloat(let bytes):
             bytes.count
         case .delete, .getDelete, .getExpire, .expire, .persist, .increment, .throttle: 0
-        case .record(let write): write.action.contentBytes
+        case .record(let write): write.contentBytes
         }
     }
 }

@@ -131,8 +131,8 @@ public enum StringWrite: Sendable, Equatable {
             rules: rules.records)
         switch outcome {
         case .changed(let record, let expiresAt, let answer):
-            return (.put(HeldValue(record, expiresAt: expiresAt)), answer.reply(committed: rules.committed))
-        case .unchanged(let answer): return (.none, answer.reply(committed: rules.committed))
+            return (.put(HeldValue(record, expiresAt: expiresAt)), answer.reply(to: write, committed: rules.committed))
+        case .unchanged(let answer): return (.none, answer.reply(to: write, committed: rules.committed))
         case .refused(let refusal): return (.none, refusal.reply)
         }
     }

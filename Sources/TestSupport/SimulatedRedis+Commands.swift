@@ -170,8 +170,14 @@ extension SimulatedRedis {
         case "LPUSH":
             store(key, Entry(content: .list(Array(a.dropFirst(2)))))
             return .integer(Int64(a.count - 2))
-        case "EVAL": return record(a, byDigest: false) ?? replay(a, byDigest: false) ?? evaluate(a)
-        case "EVALSHA": return record(a, byDigest: true) ?? replay(a, byDigest: true) ?? .error("ERR no such script")
+        case "EVAL":
+            return record(a, byDigest: false) ?? deliver(a, byDigest: false) ?? replay(a, byDigest: false)
+                ?? evaluate(a)
+        case "EVALSHA":
+            return record(a, byDigest: true) ?? deliver(a, byDigest: true) ?? replay(a, byDigest: true)
+                ?? .error("ERR no such script")
+        case "ZRANGE": return members(of: key)
+        case "XLEN": return .integer(Int64(streamEntries(key)?.count ?? 0))
         default: return performOnKey(name, key, a)
         }
     }
@@ -323,6 +329,8 @@ extension SimulatedRedis.Entry {
         case .string: "string"
         case .list: "list"
         case .hash: "hash"
+        case .stream: "stream"
+        case .sortedSet: "zset"
         }
     }
 }

@@ -14,7 +14,7 @@ extension SimulatedRedis {
         let count = Int(String(decoding: a[2], as: UTF8.self)) ?? 0
         let keys = Array(a[3..<3 + count])
         let words = Array(a[(3 + count)...])
-        return isSwap ? swap(keys[0], words) : .integer(Int64(keys.count { delete($0, life: number(words[0])) }))
+        return isSwap ? swap(keys, words) : .integer(Int64(keys.count { delete($0, life: number(words[0])) }))
     }
 
     /// A hash as another client would have made it.
@@ -23,7 +23,8 @@ extension SimulatedRedis {
         store(Array(key.utf8), Entry(content: .hash(content)))
     }
 
-    private func swap(_ key: [UInt8], _ words: [[UInt8]]) -> Reply {
+    private func swap(_ keys: [[UInt8]], _ words: [[UInt8]]) -> Reply {
+        let key = keys[0]
         var fields: [[UInt8]: [UInt8]] = [:]
         let entry = live(key)
         if let entry {
@@ -44,8 +45,11 @@ extension SimulatedRedis {
             ])
         }
         if condition == .outOfMemory { return .error("OOM command not allowed when used memory > 'maxmemory'.") }
-        let last = 4 + 2 * Int(number(words[3]))
-        for index in stride(from: 4, to: last, by: 2) { fields[words[index]] = words[index + 1] }
+        let messages = Int(number(words[3]))
+        if let refusal = refusal(of: messages, for: Array(keys.dropFirst(2)), words) { return refusal }
+        let first = 8 + 5 * messages
+        let last = first + 2 * Int(number(words[first - 1]))
+        for index in stride(from: first, to: last, by: 2) { fields[words[index]] = words[index + 1] }
         for name in words[last...] { fields[name] = nil }
         let expiresAt: Timestamp
         switch words[2] {
@@ -54,7 +58,8 @@ extension SimulatedRedis {
         default: expiresAt = now.advanced(byMilliseconds: number(words[2]))
         }
         store(key, expiresAt <= now ? nil : Entry(content: .hash(fields), expiresAt: expiresAt))
-        return .ok
+        let waiting = send(messages, of: keys, words)
+        return .status(Array((waiting == 0 ? "OK" : "WAITING \(waiting)").utf8))
     }
 
     private static let version = Array("version".utf8)

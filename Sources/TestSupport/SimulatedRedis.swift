@@ -14,6 +14,15 @@ public final class SimulatedRedis {
         case string([UInt8])
         case list([[UInt8]])
         case hash([[UInt8]: [UInt8]])
+        case stream([StreamEntry])
+        /// Members by their scores.
+        case sortedSet([[UInt8]: Int64])
+    }
+
+    /// An entry of a stream, with its fields in their order.
+    public struct StreamEntry: Equatable, Sendable {
+        public var number: Int64
+        public var fields: [[UInt8]]
     }
 
     public struct Entry: Equatable, Sendable {
@@ -67,6 +76,8 @@ public final class SimulatedRedis {
         }
     }
     public var condition = Condition.healthy
+    /// Streams to which nobody may append (NOPERM).
+    public var forbiddenStreams: Set<[UInt8]> = []
     /// The kernel takes no more bytes from the client.
     public var takesNoBytes = false {
         didSet { if !takesNoBytes { for connection in connections { connection.push() } } }
@@ -105,10 +116,12 @@ public final class SimulatedRedis {
     public func forgetScripts() {
         knowsReplay = false
         knowsRecords = false
+        knowsOutbox = false
     }
 
     var knowsReplay = false
     var knowsRecords = false
+    var knowsOutbox = false
     /// What each marker keeps: the answers that were no plain `ok`, by sequence number.
     var replayAnswers: [[UInt8]: [Int64: Reply]] = [:]
     private var starts = 1
@@ -143,6 +156,7 @@ public final class SimulatedRedis {
         nextClientID = 1
         knowsReplay = false
         knowsRecords = false
+        knowsOutbox = false
         replayAnswers = [:]
         for key in Array(entries.keys) { store(key, nil) }
     }

@@ -64,6 +64,8 @@ public struct Policy: Sendable, Equatable {
     public var maxLocalValue = 1 << 20
     /// What applies to records: their turns and checkpoints.
     public var records = RecordRules()
+    /// What applies to messages (EMIT).
+    public var outbox = OutboxPolicy()
     /// How many replicas must have a write before it counts.
     public var waitReplicas = 0
     /// What becomes of rate limits in an outage.

@@ -39,7 +39,15 @@ extension Tiers {
             return completion(commands.map { _ in error })
         }
         // A command without keys is about all of them.
-        switch authority ?? (redis != nil ? .redis : warm != nil ? .warm : .local) {
+        let decides = authority ?? (redis != nil ? .redis : warm != nil ? .warm : .local)
+        if decides != .redis, commands.contains(where: \.command.emits) {
+            let reason =
+                redis == nil
+                ? "no Redis is configured (redis.url: off)" : "the policy of the key has no redis among its tiers"
+            return completion(
+                unavailable(commands, "not done: EMIT gives a message to a stream in Redis, and \(reason)"))
+        }
+        switch decides {
         case .redis: performInOrder(commands, isTransaction, completion)
         case .warm: performInWarm(commands, completion)
         case .local: performInLocal(commands, completion)

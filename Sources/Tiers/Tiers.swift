@@ -22,6 +22,7 @@ public final class TierShare: Sendable {
     /// Where writes were left without an answer.
     public let doubtful = DoubtfulClients()
     public let journalCounters = JournalCounters()
+    public let outbox = OutboxFigures()
     let throttleShares = ThrottleShares()
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
     let redisProcess = Atomic<UInt64>(0)

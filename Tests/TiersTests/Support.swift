@@ -31,6 +31,9 @@ final class Sidecar {
     var connections: [RedisConnection] = []
     private(set) var journal: SimulatedJournal?
     private(set) var replay: Replay?
+    private var outbox: Outbox?
+    /// What the outbox told the log.
+    let outboxEvents = Box<OutboxEvent>()
     /// What the replay told the log.
     let replayEvents = Box<ReplayEvent>()
     private var prober: BreakerProber?
@@ -113,6 +116,12 @@ final class Sidecar {
 
     private var replayConnection: RedisConnection?
 
+    /// From now on messages that wait in Redis are delivered, as the server's first worker does it.
+    func deliverMessages() {
+        let events = outboxEvents
+        outbox = Outbox(workers[0], seed: 1) { events.values.append($0) }
+    }
+
     /// The process is gone, with all that was in its memory; its connections end as a killed process's do.
     func crash() {
         isCrashed = true
@@ -129,6 +138,7 @@ final class Sidecar {
         scheduler.after(nanoseconds: 50_000_000) { [weak self] in
             guard let self, !isCrashed else { return }
             replay?.step()
+            outbox?.step()
             keepHouse()
         }
     }

@@ -20,7 +20,7 @@ enum RecordCommands {
         Command(
             "state.del", arity: -2, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
-                var options = RecordOptions(allowed: [.version, .fence])
+                var options = RecordOptions(allowed: [.version, .fence, .emit])
                 try options.take(a, from: 2)
                 return options.request(.delete, a)
             }),
@@ -34,7 +34,7 @@ enum RecordCommands {
             .native { (a, _) throws(CommandError) in
                 guard a.isWord(2, "upto") else { throw .syntax }
                 let sequence = try Parse.positive(a[3], "UPTO")
-                var options = RecordOptions(allowed: [.version, .fence])
+                var options = RecordOptions(allowed: [.version, .fence, .emit])
                 try options.take(a, from: 5)
                 return options.request(.foldTurns(upTo: sequence, summary: a.bytes(4)), a)
             }),
@@ -45,7 +45,7 @@ enum RecordCommands {
             "checkpoint.put", arity: -4, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
                 let step = try Parse.positive(a[2], "the step")
-                var options = RecordOptions(allowed: [.keep, .fence])
+                var options = RecordOptions(allowed: [.keep, .fence, .emit])
                 try options.take(a, from: 4)
                 return options.request(.putCheckpoint(step: step, a.bytes(3), keep: options.keep), a)
             }),
@@ -66,7 +66,7 @@ enum RecordCommands {
         Command(
             "checkpoint.del", arity: -2, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in
-                var options = RecordOptions(allowed: [.fence])
+                var options = RecordOptions(allowed: [.fence, .emit])
                 try options.take(a, from: 2)
                 return options.request(.delete, a)
             }),
@@ -97,20 +97,28 @@ enum RecordCommands {
             }),
     ]
 
-    /// STATE.SET key value [VERSION n | ABSENT] [SCHEMA n] [TTL ms | SLIDING ms] [FENCE n]
+    /// STATE.SET key value [VERSION n | ABSENT] [SCHEMA n] [TTL ms | SLIDING ms] [FENCE n] [EMIT stream payload]
     private static func set(_ a: Arguments, _ now: Moment) throws(CommandError) -> NativeRequest {
-        var options = RecordOptions(allowed: [.version, .absent, .schema, .life, .fence])
+        var options = RecordOptions(allowed: [.version, .absent, .schema, .life, .fence, .emit])
         try options.take(a, from: 3)
         return options.request(.set(value: a.bytes(2), schema: options.schema, options.life), a)
     }
 
-    /// TURNS.ADD key turn [turn …] [VERSION n] [FENCE n] [KEEP n]
+    /// TURNS.ADD key turn [turn …] [VERSION n] [FENCE n] [KEEP n] [EMIT stream payload]
     ///
     /// Turns come before the options; a turn that reads like an option is told by what follows it.
     private static func addTurns(_ a: Arguments, _ now: Moment) throws(CommandError) -> NativeRequest {
         var end = a.count
-        while end - 2 > 2, RecordOptions.isOption(a, end - 2, [.version, .fence, .keep]) { end -= 2 }
-        var options = RecordOptions(allowed: [.version, .fence, .keep])
+        while true {
+            if end - 2 > 2, RecordOptions.isOption(a, end - 2, [.version, .fence, .keep]) {
+                end -= 2
+            } else if end - 3 > 2, a.isWord(end - 3, "emit") {
+                end -= 3
+            } else {
+                break
+            }
+        }
+        var options = RecordOptions(allowed: [.version, .fence, .keep, .emit])
         try options.take(a, from: end)
         return options.request(.addTurns((2..<end).map { a.bytes($0) }, keep: options.keep), a)
     }
@@ -154,6 +162,21 @@ extension Parse {
         return a.bytes(2)
     }
 
+    /// The stream of EMIT: a key of the application's, and not the record's own.
+    static func stream(_ a: Arguments, _ index: Int) throws(CommandError) -> [UInt8] {
+        let stream = a.bytes(index)
+        guard !stream.isEmpty, stream.count <= Emission.streamBytesMax else {
+            throw CommandError("ERR the stream of EMIT must have 1 to \(Emission.streamBytesMax) bytes")
+        }
+        guard !stream.starts(with: "hearth:".utf8) else {
+            throw CommandError("ERR keys that begin with hearth: are Hearth's own; EMIT needs a stream of another name")
+        }
+        guard stream != a.bytes(1) else {
+            throw CommandError("ERR EMIT needs a stream, and this key is the record's own; name another")
+        }
+        return stream
+    }
+
     /// Milliseconds from 1 to some thousand years.
     static func life(_ bytes: UnsafeRawBufferPointer, _ what: String) throws(CommandError) -> Int64 {
         guard let value = StringWrite.integer(Array(bytes)), value > 0, value < 1 << 47 else {
@@ -165,7 +188,7 @@ extension Parse {
 
 /// The options of the writes of records; each at most once.
 private struct RecordOptions {
-    enum Name { case version, absent, schema, life, fence, keep }
+    enum Name { case version, absent, schema, life, fence, keep, emit }
 
     let allowed: Set<Name>
     private(set) var expectation = RecordWrite.Expectation.any
@@ -173,11 +196,14 @@ private struct RecordOptions {
     private(set) var life = LifeChange.keep
     private(set) var fence: Int64?
     private(set) var keep: Int?
+    private(set) var emission: Emission?
 
     init(allowed: Set<Name>) { self.allowed = allowed }
 
     func request(_ action: RecordAction, _ a: Arguments) -> NativeRequest {
-        NativeRequest(.record(RecordWrite(id: .unmade, action, expectation, fence: fence)), a.bytes(1))
+        var write = RecordWrite(id: .unmade, action, expectation, fence: fence)
+        write.emission = emission
+        return NativeRequest(.record(write), a.bytes(1))
     }
 
     static func isOption(_ a: Arguments, _ index: Int, _ names: Set<Name>) -> Bool {
@@ -198,6 +224,11 @@ private struct RecordOptions {
             return 1
         }
         guard index + 1 < a.count else { throw .syntax }
+        if allowed.contains(.emit), a.isWord(index, "emit"), emission == nil {
+            guard index + 2 < a.count else { throw .syntax }
+            emission = Emission(stream: try Parse.stream(a, index + 1), payload: a.bytes(index + 2))
+            return 3
+        }
         let value = a[index + 1]
         if allowed.contains(.version), a.isWord(index, "version"), expectation == .any {
             expectation = .version(try Parse.positive(value, "VERSION"))

@@ -21,6 +21,8 @@ public struct RecordWrite: Sendable, Equatable {
     public var fence: Int64?
     /// The rules under which it was accepted, where it is carried out later; nil for those of the moment.
     public var rules: RecordRules?
+    /// The message that is committed with it; nil where it has none.
+    public var emission: Emission?
 
     public init(id: OperationID, _ action: RecordAction, _ expectation: Expectation = .any, fence: Int64? = nil) {
         self.id = id
@@ -28,6 +30,9 @@ public struct RecordWrite: Sendable, Equatable {
         self.expectation = expectation
         self.fence = fence
     }
+
+    /// Bytes that its writer gave, the message's among them.
+    public var contentBytes: Int { action.contentBytes + (emission?.payload.count ?? 0) }
 }
 
 /// The life that STATE.SET gives.
@@ -223,13 +228,13 @@ public enum RecordAnswer: Sendable, Equatable {
     /// LEASE.ACQUIRE and LEASE.RENEW: the epoch; nil where somebody else holds it.
     case epoch(Int64?)
 
-    /// The reply, where the authority or the journal has committed it.
-    public func reply(committed: Committed) -> Reply {
+    /// The reply to `write`, where the authority or the journal has committed it.
+    public func reply(to write: RecordWrite, committed: Committed) -> Reply {
         func map(_ fields: (String, Reply)...) -> Reply {
-            .map(
-                (fields + [("committed", .string(Array(committed.rawValue.utf8)))]).flatMap {
-                    [.string(Array($0.0.utf8)), $0.1]
-                })
+            var fields = fields
+            if write.emission != nil { fields.append(("message", .string(Array(write.id.text.utf8)))) }
+            fields.append(("committed", .string(Array(committed.rawValue.utf8))))
+            return .map(fields.flatMap { [.string(Array($0.0.utf8)), $0.1] })
         }
         switch self {
         case .version(let version): return map(("version", .integer(version)))

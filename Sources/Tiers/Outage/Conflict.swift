@@ -119,7 +119,7 @@ extension StringWrite {
         case .incrementFloat(let step): "INCRBYFLOAT \(String(decoding: step, as: UTF8.self))"
         case .throttle: "THROTTLE"
         case .append(let bytes): "APPEND of \(bytes.count) bytes"
-        case .record(let write): write.action.command
+        case .record(let write): write.action.command + (write.emission == nil ? "" : " EMIT")
         case .setRange(let offset, let bytes): "SETRANGE at \(offset) of \(bytes.count) bytes"
         }
     }

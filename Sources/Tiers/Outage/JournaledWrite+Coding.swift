@@ -94,6 +94,8 @@ extension UnreadablePayload {
 private enum WriteCode: UInt8 {
     case set = 1
     case delete, expire, persist, increment, incrementFloat, append, setRange, record
+    /// A write of a record with its message behind it.
+    case emittingRecord
 }
 
 /// Writes payloads.
@@ -148,8 +150,12 @@ struct PayloadWriter {
             integer(UInt64(bitPattern: offset))
             bytes(value)
         case .record(let write):
-            byte(WriteCode.record.rawValue)
+            byte((write.emission == nil ? WriteCode.record : .emittingRecord).rawValue)
             record(write)
+            if let emission = write.emission {
+                bytes(emission.stream)
+                bytes(emission.payload)
+            }
         case .set, .getDelete, .getExpire, .expire, .throttle:
             preconditionFailure("BUG: a conditional write in the journal")
         }
@@ -219,6 +225,11 @@ struct PayloadReader {
             let offset = try signed()
             return .setRange(offset, try bytes())
         case .record: return .record(try record())
+        case .emittingRecord:
+            var write = try record()
+            let stream = try bytes()
+            write.emission = Emission(stream: stream, payload: try bytes())
+            return .record(write)
         }
     }
 }

@@ -55,12 +55,17 @@ public final class PendingWrites: Sendable {
         var ready = SequenceQueue()
         /// All entries as they were accepted, with some that have gone since.
         var order: [UInt64] = []
+        /// How many of them bring a message.
+        var messages = 0
     }
 
     private let table = Locked(Table())
     private let count = Atomic<Int>(0)
 
     public init() {}
+
+    /// Messages that go to their streams with the writes that wait.
+    public var messageCount: Int { isEmpty ? 0 : table.withLock { $0.messages } }
 
     /// Whether anything waits at all: what every read asks first.
     public var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
@@ -200,6 +205,7 @@ public final class PendingWrites: Sendable {
         table.withLock { table in
             for sequence in superseding { _ = table.remove(sequence) }
             table.entries[sequence] = Entry(write: write, acceptedAt: acceptedAt)
+            if write.record?.emission != nil { table.messages += 1 }
             for (key, _) in write.bases {
                 // In place: a chain may be long, and a copy of it would be as long.
                 table.chains[key, default: Chain(value: .unknown)].queue.append(sequence)
@@ -302,6 +308,7 @@ extension PendingWrites.Table {
     /// Takes an entry out of its chains; the keys whose chain ended with it.
     fileprivate mutating func remove(_ sequence: UInt64) -> [(key: [UInt8], value: PendingWrites.Value)] {
         guard let entry = entries.removeValue(forKey: sequence) else { return [] }
+        if entry.write.record?.emission != nil { messages -= 1 }
         if order.count > 64, order.count > 2 * entries.count {
             let held = entries
             order.removeAll { held[$0] == nil }

@@ -20,13 +20,19 @@ public enum RecordScripts {
 
 /// A change of a record from one state to another.
 struct RecordSwap {
-    /// KEYS: the record. ARGV: the version that must be there, 0 for none and `?` for only looking; the id of the write
-    /// that must have made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that
-    /// it has; how many fields change;
-    /// their names and values; names of fields that go.
+    /// KEYS: the record; where there are messages the index of those that wait, and the queues of their streams. (The
+    /// streams themselves are not among them: Redis would refuse the script where one may not be written.)
     ///
-    /// Answers OK, or what is there: its fields, its life as PTTL has it, and Redis's time.
+    /// ARGV: the version that must be there, 0 for none and `?` for only looking; the id of the write that must have
+    /// made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that it has; how many
+    /// messages there are, how many may wait for a stream, how many streams may be waited for, and the length to which
+    /// a stream is trimmed, or 0; for each message the place of its queue among the keys, stream, id, version and
+    /// payload; how many fields change; their names and values; names of fields that go.
+    ///
+    /// Answers OK, `WAITING n` where so many messages wait for their streams, or what is there: its fields, its life as
+    /// PTTL has it, and Redis's time.
     static let text = """
+        \(OutboxScript.addition)
         local key = KEYS[1]
         local kind = redis.call('TYPE', key)['ok']
         local version, operations = '0', ''
@@ -40,19 +46,44 @@ struct RecordSwap {
         if version ~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then
           return {redis.call('HGETALL', key), redis.call('PTTL', key), redis.call('TIME')}
         end
-        local last = 4 + 2 * tonumber(ARGV[4])
-        for at = 5, last, 2 do redis.call('HSET', key, ARGV[at], ARGV[at + 1]) end
+        local messages = tonumber(ARGV[4])
+        for place = 3, #KEYS do
+          local waiting = redis.call('XLEN', KEYS[place])
+          if waiting + messages > tonumber(ARGV[5]) then
+            return redis.error_reply('TOOBIG ' .. waiting .. ' messages wait for the stream of EMIT, '
+              .. ARGV[5] .. ' may: it does not take them; see what it holds and who may write it, and send this again')
+          end
+          if waiting == 0 and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then
+            return redis.error_reply('TOOBIG messages wait for ' .. ARGV[6]
+              .. ' streams that do not take them, no more may: see ZRANGE ' .. KEYS[2] .. ' 0 -1, and send this again')
+          end
+        end
+        local first = 9 + 5 * messages
+        local last = first - 1 + 2 * tonumber(ARGV[first - 1])
+        for at = first, last, 2 do redis.call('HSET', key, ARGV[at], ARGV[at + 1]) end
         for at = last + 1, #ARGV do redis.call('HDEL', key, ARGV[at]) end
         if ARGV[3] == '-' then redis.call('PERSIST', key)
         elseif ARGV[3] ~= '=' then redis.call('PEXPIRE', key, ARGV[3]) end
-        return redis.status_reply('OK')
+        local waiting = 0
+        for at = 8, 7 + 5 * messages, 5 do
+          local queue, stream = KEYS[tonumber(ARGV[at])], ARGV[at + 1]
+          local id, version, payload = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+          if redis.call('EXISTS', queue) == 1 or not add(stream, ARGV[7], id, key, version, payload) then
+            local place = redis.call('XADD', queue, '*', 'id', id, 'key', key, 'version', version,
+              'payload', payload, 'maxlen', ARGV[7])
+            redis.call('ZADD', KEYS[2], 'NX', string.match(place, '^%d+'), stream)
+            waiting = waiting + 1
+          end
+        end
+        return redis.status_reply(waiting == 0 and 'OK' or 'WAITING ' .. waiting)
         """
 
     static let digest = SHA1Digest(Array(text.utf8)).hexadecimal
 
     /// What Redis answered.
     enum Answer {
-        case done
+        /// So many of its messages wait for their streams.
+        case done(waiting: Int)
         /// Another state is there; nil for none. With Redis's own time.
         case other(HeldValue?, now: Timestamp)
         /// The key holds something that is no record.
@@ -70,10 +101,16 @@ struct RecordSwap {
     /// Redis's life of the key stays: somebody may have changed it, which is no write of the record.
     private let keepsLife: Bool
     private let brought: [String]
+    private let outbox: OutboxBatch
 
-    /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case.
-    init(from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = []) {
+    /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case; `outbox`: messages
+    /// that go with it.
+    init(
+        from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = [],
+        outbox: OutboxBatch = OutboxBatch()
+    ) {
         from = held?.record
+        self.outbox = outbox
         self.to = to
         self.expiresAt = expiresAt
         self.brought = brought
@@ -87,20 +124,23 @@ struct RecordSwap {
         expiresAt = .never
         keepsLife = true
         brought = []
+        outbox = OutboxBatch()
     }
 
     static let look = RecordSwap()
 
     /// The words behind EVALSHA's digest or EVAL's text.
     func words(_ key: [UInt8], now: Timestamp) -> [[UInt8]] {
-        let head = [Array("1".utf8), key]
-        guard let to else { return head + [Array("?".utf8), [], Array("-".utf8), Array("0".utf8)] }
+        let (keys, messages) = outbox.words
+        let head = [decimal(Int64(1 + keys.count)), key] + keys
+        guard let to else { return head + [Array("?".utf8), [], Array("-".utf8)] }
         let (set, remove) = to.changes(from: from, brought: brought)
-        return head
-            + [
-                decimal(from?.version ?? 0), Array((from?.operations.first?.text ?? "").utf8), life(of: to, now),
-                decimal(Int64(set.count)),
-            ] + set.flatMap { [$0.name, $0.value] } + remove
+        var words = head
+        words += [decimal(from?.version ?? 0), Array((from?.operations.first?.text ?? "").utf8), life(of: to, now)]
+        words += messages
+        words.append(decimal(Int64(set.count)))
+        for field in set { words += [field.name, field.value] }
+        return words + remove
     }
 
     /// Redis's life is a tenth longer where uses extend it, so that it does not end first (DESIGN §5).
@@ -156,7 +196,9 @@ extension Tiers {
 
     private static func understand(_ reply: Reply, sentAt: Timestamp) -> RecordSwap.Answer {
         switch reply {
-        case .status: return .done
+        case .status(let text):
+            let words = text.split(separator: UInt8(ascii: " "))
+            return .done(waiting: words.count == 2 ? Int(String(decoding: words[1], as: UTF8.self)) ?? 0 : 0)
         case .error(let text): return .refused(text)
         case .array(let parts):
             guard parts.count == 3, case .array(let fields) = parts[0], case .integer(let life) = parts[1],

@@ -51,16 +51,20 @@ struct RecordReplay {
             expiresAt = now.advanced(byMilliseconds: RecordRules.tombstoneLife)
         }
         brought = unit.writes.flatMap { $0.record?.action.fields ?? [] }
+        outbox.maxLength = policy.outbox.maxLength
     }
 
     private var brought: [String] = []
+    /// The messages of the entries that are done now.
+    private var outbox = OutboxBatch(isAccepted: true)
+    var messageCount: Int { outbox.messages.count }
 
     /// What has to be written; nil where nothing has.
     var swap: RecordSwap? {
         guard let record, record.stamp != found?.record?.stamp || record.isDeleted != found?.record?.isDeleted else {
             return nil
         }
-        return RecordSwap(from: found, to: record, expiresAt: expiresAt, brought: brought)
+        return RecordSwap(from: found, to: record, expiresAt: expiresAt, brought: brought, outbox: outbox)
     }
 
     /// Why an entry is not done; nil where it is, or was.
@@ -90,6 +94,7 @@ struct RecordReplay {
             self.record = record
             self.expiresAt = expiresAt
             applied = write.id
+            if let message = write.message(version: record.version) { outbox.messages.append(message) }
             return nil
         case .unchanged: return nil
         case .refused(let refusal): return (refusal.label == "conflict" ? .kept : .failed, refusal.text)
@@ -133,11 +138,12 @@ extension Replay {
         let process = connection.client.map { Self.process($0) } ?? 0
         tiers.send(swap, key, connection, permit, timeout: timeout) { [self] answer in
             switch answer {
-            case .done:
+            case .done(let waiting):
                 guard let replay else {
                     refuse(Array("ERR Redis answered a look at a record with OK".utf8))
                     return completion(nil, false)
                 }
+                tiers.share.outbox.note(replay.messageCount, waiting: waiting)
                 completion(replay.conflicts, true)
             case .other(let found, _):
                 let next = RecordReplay(

@@ -97,13 +97,16 @@ extension Tiers {
             on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
         switch (outcome, certainty) {
         case (.changed(let record, let expiresAt, let answer), _):
+            let outbox = OutboxBatch(
+                messages: attempt.write.message(version: record.version).map { [$0] } ?? [],
+                maxLength: attempt.policy.outbox.maxLength)
             let swap = RecordSwap(
-                from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields)
+                from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields, outbox: outbox)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)
         case (_, .absent): exchange(attempt, .look, nil)
-        case (.unchanged(let answer), .shown): attempt.completion([answer.reply(committed: .redis)])
+        case (.unchanged(let answer), .shown): attempt.completion([answer.reply(to: attempt.write, committed: .redis)])
         case (.refused(let refusal), .shown): attempt.completion([refusal.reply])
         }
     }
@@ -117,17 +120,23 @@ extension Tiers {
         let writes = result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now)
         let wanted = result == nil ? 0 : replicasWanted([attempt.key])
         let late = LateAnswer()
-        let hears: (RecordSwap.Answer) -> Void = { [self] in if case .done = $0 { settle(late) } }
+        let messages = attempt.write.emission == nil ? 0 : 1
+        let hears: (RecordSwap.Answer) -> Void = { [self] in
+            guard case .done(let waiting) = $0 else { return }
+            share.outbox.note(messages, waiting: waiting)
+            settle(late)
+        }
         let mayHear = journal != nil && result != nil && wanted == 0
         let sentAt = scheduler.monotonicNanoseconds
         if result != nil { endDoubtful(over: redis) }
         send(swap, attempt.key, redis, permit, late: mayHear ? hears : nil) { [self] answer in
-            if case .done = answer, let (held, answer) = result, let writes {
+            if case .done(let waiting) = answer, let (held, answer) = result, let writes {
+                if messages > 0 { share.outbox.note(messages, waiting: waiting) }
                 return awaitReplicas(wanted, over: redis, since: sentAt) { [self] shortfall in
                     defer { writes.end(self) }
                     guard let shortfall else {
                         writes.settle(attempt.key, to: held, self)
-                        return attempt.completion([answer.reply(committed: .redis)])
+                        return attempt.completion([answer.reply(to: attempt.write, committed: .redis)])
                     }
                     writes.suspect(self)
                     attempt.completion(unavailable([attempt.native], shortfall.text))

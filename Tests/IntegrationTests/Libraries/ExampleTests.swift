@@ -5,7 +5,7 @@ import Testing
 
 extension RealProcesses {
     @Suite struct Examples {
-        private static let names = ["session", "chat", "agent", "approval", "job", "worker", "embedding"]
+        private static let names = ["session", "chat", "agent", "approval", "job", "worker", "outbox", "embedding"]
         private static let root = "\(#filePath)".split(separator: "/", omittingEmptySubsequences: false)
             .dropLast(4).joined(separator: "/")
         private static let policies = "policies: [{prefix: 'approval:', consistency: strong}]"
