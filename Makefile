@@ -15,14 +15,17 @@ LINKED = swift build -c release --static-swift-stdlib
 RELEASE = $(LINKED) --product hearth
 BINARY = .build/release/hearth
 SOURCES = Package.swift Sources Tests Benchmarks
+MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test demo bench format lint install clean
+.PHONY: help build run test demo bench bench-growth micro micro-baseline format lint install clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
 	@echo 'make test     everything that is tested'
 	@echo 'make demo     a Redis that is killed and comes back, in half a minute'
 	@echo 'make bench    Hearth beside redis-server, memcached and a bare loop; QUICK=1 for a minute of it'
+	@echo 'make bench-growth  how cost grows with connections, sizes, entries, policies, workers'
+	@echo 'make micro    instructions and allocations of single operations, beside those committed'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
 	@echo 'make format   formats the sources in place'
@@ -50,7 +53,25 @@ bench:
 	$(RELEASE)
 	$(LINKED) --product hearth-bench
 	$(LINKED) --product bare-loop
+	$(LINKED) --product hearth-counts
 	@Benchmarks/bench $(if $(QUICK),--quick)
+
+bench-growth:
+	@.ci/scripts/packages bench
+	$(RELEASE)
+	$(LINKED) --product hearth-bench
+	@Benchmarks/growth
+
+micro:
+	@.ci/scripts/packages micro
+	$(MICRO)
+	@Benchmarks/micro
+
+# After a change whose price is meant, or that made something cheaper: the figures that `make micro` compares with.
+micro-baseline:
+	@.ci/scripts/packages micro
+	$(MICRO)
+	@Benchmarks/micro --baseline
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

@@ -24,7 +24,9 @@ let package = Package(
         .executable(name: "hearth", targets: ["hearth"]),
         .executable(name: "hearth-bench", targets: ["hearth-bench"]),
         .executable(name: "hearth-traces", targets: ["hearth-traces"]),
+        .executable(name: "hearth-micro", targets: ["hearth-micro"]),
         .executable(name: "bare-loop", targets: ["bare-loop"]),
+        .library(name: "hearth-counts", type: .dynamic, targets: ["hearth-counts"]),
     ],
     targets: [
         .systemLibrary(name: "CHiredis"),
@@ -69,17 +71,30 @@ let package = Package(
                 "Journal", "SegmentLog", "Audit", "Resilience", "Metrics", "Primitives",
             ], swiftSettings: strict),
 
-        room("LoadGenerator", ["EventLoop", "Metrics", "RESP"], path: "Benchmarks/Load/LoadGenerator"),
-        .executableTarget(
-            name: "hearth-bench", dependencies: ["LoadGenerator"], path: "Benchmarks/Load/hearth-bench",
-            swiftSettings: strict),
+        room("BenchmarkTool", path: "Benchmarks/Tool/BenchmarkTool"),
         room(
-            "TraceStudy", ["LocalTier", "LoadGenerator", "Metrics", "Primitives"], path: "Benchmarks/Traces/TraceStudy"),
+            "LoadGenerator", ["BenchmarkTool", "EventLoop", "Metrics", "RESP"], path: "Benchmarks/Load/LoadGenerator"),
         .executableTarget(
-            name: "hearth-traces", dependencies: ["TraceStudy", "LoadGenerator", "LocalTier"],
+            name: "hearth-bench", dependencies: ["LoadGenerator", "BenchmarkTool"],
+            path: "Benchmarks/Load/hearth-bench", swiftSettings: strict),
+        room(
+            "TraceStudy", ["BenchmarkTool", "LocalTier", "LoadGenerator", "Metrics", "Primitives"],
+            path: "Benchmarks/Traces/TraceStudy"),
+        .executableTarget(
+            name: "hearth-traces", dependencies: ["TraceStudy", "BenchmarkTool", "LocalTier"],
             path: "Benchmarks/Traces/hearth-traces", swiftSettings: strict),
+        room(
+            "MicroBenchmarks",
+            [
+                "BenchmarkTool", "LoadGenerator", "RESP", "LocalTier", "SegmentLog", "WarmTier", "Journal",
+                "Primitives",
+            ], path: "Benchmarks/Micro/MicroBenchmarks"),
+        .executableTarget(
+            name: "hearth-micro", dependencies: ["MicroBenchmarks", "BenchmarkTool"],
+            path: "Benchmarks/Micro/hearth-micro", swiftSettings: strict),
         .executableTarget(
             name: "bare-loop", path: "Benchmarks/BareLoop", linkerSettings: [.linkedLibrary("uv")]),
+        .target(name: "hearth-counts", path: "Benchmarks/Counts", linkerSettings: [.linkedLibrary("dl")]),
 
         room(
             "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
@@ -101,8 +116,9 @@ let package = Package(
         tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
-        tests("LoadGeneratorTests", ["LoadGenerator", "Metrics", "RESP"]),
-        tests("TraceStudyTests", ["TraceStudy", "LoadGenerator", "LocalTier"]),
+        tests("LoadGeneratorTests", ["LoadGenerator", "BenchmarkTool", "Metrics", "RESP"]),
+        tests("TraceStudyTests", ["TraceStudy", "LoadGenerator", "BenchmarkTool", "LocalTier"]),
+        tests("MicroBenchmarksTests", ["MicroBenchmarks", "BenchmarkTool"]),
         tests("IntegrationTests", []),
     ],
     swiftLanguageModes: [.v6]

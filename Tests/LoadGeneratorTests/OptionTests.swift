@@ -2,6 +2,7 @@
 
 import Testing
 
+@testable import BenchmarkTool
 @testable import LoadGenerator
 
 @Suite struct OptionTests {

@@ -1,6 +1,6 @@
 // Replays, what is made of them, and the command: tiny, so that it does not rot.
 
-import LoadGenerator
+import BenchmarkTool
 import LocalTier
 import TestSupport
 import Testing

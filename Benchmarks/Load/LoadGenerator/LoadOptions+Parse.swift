@@ -1,5 +1,7 @@
 // The command line of hearth-bench: one table of options, from which help is printed as well.
 
+public import BenchmarkTool
+
 extension LoadOptions {
     /// What a command line asks for.
     public enum Request: Equatable, Sendable {
@@ -77,7 +79,7 @@ extension LoadOptions {
             mixed       90 % GETs and 10 % SETs of hot keys
             write       SETs
             degraded    hit with Hearth's breaker forced open
-            or weights, as get:80,miss:10,set:10
+            or weights, as get:80,miss:10,set:10; store is a SET of a cold key
             """
         ) { (options, text) throws(UsageError) in
             guard let workload = Workload(text) else {
@@ -119,7 +121,11 @@ extension LoadOptions {
         },
         Option("--value-size", "N|MIX", "bytes of a value (64), or sizes with weights, as 64:50,1024:40,16384:10") {
             (options, text) throws(UsageError) in
-            options.sizes = try sizes(text)
+            options.sizes = try sizes("--value-size", text)
+        },
+        Option("--cold-value-size", "N|MIX", "the same of cold keys, where theirs are others (--value-size)") {
+            (options, text) throws(UsageError) in
+            options.coldSizes = try sizes("--cold-value-size", text)
         },
         Option("--check", "value|frame", "frame lets any value pass: for servers that answer the same to all (value)") {
             (options, text) throws(UsageError) in
@@ -218,9 +224,9 @@ extension LoadOptions {
             "--distribution: '\(text)' is neither uniform, zipfian nor zipfian:THETA with THETA above 0, at most 10")
     }
 
-    private static func sizes(_ text: String) throws(UsageError) -> ValueSizes {
+    private static func sizes(_ name: String, _ text: String) throws(UsageError) -> ValueSizes {
         let error = UsageError(
-            "--value-size: '\(text)' is no size up to 512 MiB, nor sizes with weights as 64:50,1024:50")
+            "\(name): '\(text)' is no size up to 512 MiB, nor sizes with weights as 64:50,1024:50")
         var shares: [ValueSizes.Share] = []
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
         for part in parts {

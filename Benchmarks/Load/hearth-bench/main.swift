@@ -1,5 +1,6 @@
 // hearth-bench: the load generator as a command.
 
+internal import BenchmarkTool
 internal import LoadGenerator
 
 #if canImport(Glibc)
@@ -8,32 +9,12 @@ internal import LoadGenerator
     internal import Darwin
 #endif
 
-func printError(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}
+private let tool = Tool("hearth-bench")
 
-func finish(_ code: Int32, _ text: String) -> Never {
-    printError("hearth-bench: \(text)\n")
-    exit(code)
-}
-
-/// A line that is written again and again, where somebody sees it.
 func showProgress(_ progress: LoadProgress) {
     let errors = progress.errors > 0 ? ", \(progress.errors) errors" : ""
     let answers = progress.completed > 0 ? ", \(progress.completed) answers" : ""
-    printError("\r\u{1b}[K\(progress.stage.rawValue): \(Int(progress.fraction * 100)) %\(answers)\(errors)")
-}
-
-func save(_ text: String, _ path: String) {
-    guard let file = fopen(path, "we") else {
-        finish(73, "\(path) can't be written: \(String(cString: strerror(errno)))")
-    }
-    let bytes = Array(text.utf8)
-    let written = fwrite(bytes, 1, bytes.count, file)
-    guard fclose(file) == 0, written == bytes.count else {
-        finish(73, "\(path) can't be written: \(String(cString: strerror(errno)))")
-    }
+    Tool.show("\(progress.stage.rawValue): \(Int(progress.fraction * 100)) %\(answers)\(errors)")
 }
 
 // A server that is gone must not end the process: writes say so themselves.
@@ -48,24 +29,23 @@ do throws(UsageError) {
         exit(0)
     }
 } catch {
-    finish(64, error.description)
+    tool.finish(64, error.description)
 }
 
 let run = LoadRun(options)
-let isWatched = isatty(STDERR_FILENO) != 0
-if isWatched { run.onProgress = showProgress }
+if Tool.isWatched { run.onProgress = showProgress }
 do throws(LoadFailure) {
     let report = try run.run()
-    if isWatched { printError("\r\u{1b}[K") }
+    Tool.show("")
     if options.onlyLoads {
         print("\(report.completed) keys written in \(report.elapsed / 1_000_000) ms")
         exit(0)
     }
     print(options.output == .json ? report.json : report.text, terminator: "")
     fflush(nil)
-    if let path = options.plotPath { save(report.svg, path) }
+    if let path = options.plotPath { tool.save(report.svg, path) }
     exit(report.wrong > 0 ? 65 : 0)
 } catch {
-    if isWatched { printError("\r\u{1b}[K") }
-    finish(69, error.description)
+    Tool.show("")
+    tool.finish(69, error.description)
 }

@@ -1,6 +1,6 @@
 // The command line of hearth-traces.
 
-public import LoadGenerator
+public import BenchmarkTool
 public import LocalTier
 
 /// What is replayed, with which rules, at which sizes.

@@ -1,6 +1,6 @@
 // hearth-traces: replays traces through the local tier, as a command.
 
-internal import LoadGenerator
+internal import BenchmarkTool
 internal import LocalTier
 internal import TraceStudy
 
@@ -10,15 +10,7 @@ internal import TraceStudy
     internal import Darwin
 #endif
 
-func printError(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}
-
-func finish(_ code: Int32, _ text: String) -> Never {
-    printError("hearth-traces: \(text)\n")
-    exit(code)
-}
+private let tool = Tool("hearth-traces")
 
 /// Reads a trace from a descriptor to its end, or to as many requests as are wanted.
 func readTrace(_ name: String, _ descriptor: Int32, _ reading: TraceReading) -> Trace {
@@ -28,13 +20,13 @@ func readTrace(_ name: String, _ descriptor: Int32, _ reading: TraceReading) -> 
         while !reader.isFull {
             let count = read(descriptor, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { finish(66, "\(name) can't be read: \(String(cString: strerror(errno)))") }
+            guard count >= 0 else { tool.finish(66, "\(name) can't be read: \(Tool.lastError)") }
             guard count > 0 else { break }
             try reader.read(buffer[..<count])
         }
         return try reader.finish()
     } catch {
-        finish(65, error.description)
+        tool.finish(65, error.description)
     }
 }
 
@@ -44,20 +36,9 @@ func load(_ source: StudyOptions.Source, _ options: StudyOptions) -> Trace {
     case .standardInput: return readTrace("standard input", STDIN_FILENO, options.reading)
     case .file(let path):
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { finish(66, "\(path) can't be opened: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else { tool.finish(66, "\(path) can't be opened: \(Tool.lastError)") }
         defer { close(descriptor) }
         return readTrace(path, descriptor, options.reading)
-    }
-}
-
-func save(_ text: String, _ path: String) {
-    guard let file = fopen(path, "we") else {
-        finish(73, "\(path) can't be written: \(String(cString: strerror(errno)))")
-    }
-    let bytes = Array(text.utf8)
-    let written = fwrite(bytes, 1, bytes.count, file)
-    guard fclose(file) == 0, written == bytes.count else {
-        finish(73, "\(path) can't be written: \(String(cString: strerror(errno)))")
     }
 }
 
@@ -70,10 +51,9 @@ do throws(UsageError) {
         exit(0)
     }
 } catch {
-    finish(64, error.description)
+    tool.finish(64, error.description)
 }
 
-let isWatched = isatty(STDERR_FILENO) != 0
 do throws(LocalTierError) {
     if options.measuresCost {
         let costs = try RuleCost.measure(options.rules)
@@ -83,12 +63,12 @@ do throws(LocalTierError) {
     var studies: [Study] = []
     for source in options.sources {
         let trace = load(source, options)
-        studies.append(try Study(trace, options) { if isWatched { printError("\r\u{1b}[K\($0)") } })
+        studies.append(try Study(trace, options) { Tool.show($0) })
     }
-    if isWatched { printError("\r\u{1b}[K") }
+    Tool.show("")
     let report = StudyReport(studies)
     print(options.output == .json ? report.json : report.text, terminator: "")
-    if let path = options.plotPath { save(report.svg, path) }
+    if let path = options.plotPath { tool.save(report.svg, path) }
 } catch {
-    finish(69, error.description)
+    tool.finish(69, error.description)
 }
