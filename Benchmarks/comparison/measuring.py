@@ -8,9 +8,9 @@ import time
 from comparison.servers import LOAD_CORE, Resp
 
 
-def load(server, *words, check=True):
+def load(server, *words, check=True, core=LOAD_CORE):
     """One run of hearth-bench against a server; its report."""
-    command = ["taskset", "-c", str(LOAD_CORE), os.path.join(server.built, "hearth-bench"), "--socket", server.path,
+    command = ["taskset", "-c", str(core), os.path.join(server.built, "hearth-bench"), "--socket", server.path,
                "--pid", str(server.pid), "--protocol", server.speaks, "--output", "json", *map(str, words)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     if done.returncode != 0:

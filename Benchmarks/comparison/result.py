@@ -51,6 +51,12 @@ def markdown(bench, computer, noise):
         if met and verdict["of_time"] and noise > NOISY:
             met += ", noisy"
         lines.append(f"| {verdict['what']} | {verdict['target']} | {verdict['measured']} | {met} |")
+    if bench.counts:
+        kinds = list(bench.counts[0]["each"])
+        lines += ["", "What one request asks of the C library and the kernel, by the difference of two runs:", "",
+                  "| what | " + " | ".join(kinds) + " |", "|---" + "|---:" * len(kinds) + "|"]
+        for row in bench.counts:
+            lines.append(f"| {row['what']} | " + " | ".join(f"{row['each'][kind]:.3f}" for kind in kinds) + " |")
     lines += [""] + [f"- {note}" for note in bench.notes]
     if bench.timeline:
         lines += ["", "The outage as a time line: [outage.svg](outage.svg)."]

@@ -56,16 +56,18 @@ class Server:
     # Where hearth, hearth-bench and bare-loop are.
     built = os.path.join(ROOT, ".build", "release")
 
-    def __init__(self, name, command, path, core=SERVER_CORE, speaks="redis", asked="PING"):
+    def __init__(self, name, command, path, core=SERVER_CORE, speaks="redis", asked="PING",
+                 environment=None):
         self.name, self.path, self.speaks, self.asked = name, path, speaks, asked
         self.command = ["taskset", "-c", str(core)] + command
         self.log = path + ".log"
-        self.process = None
-        self.start()
+        self.process, self.environment = None, environment or {}
+        # Milliseconds of the first start.
+        self.took = self.start()
 
     def start(self):
         with open(self.log, "ab") as log:
-            environment = {k: v for k, v in os.environ.items() if not k.startswith("HEARTH_")}
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("HEARTH_")} | self.environment
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         Server.running.append(self)
@@ -161,7 +163,8 @@ class Stage:
         path = self.place.socket("bare")
         return Server("bare libuv loop", [os.path.join(self.built, "bare-loop"), path], path, asked="connect")
 
-    def hearth(self, name, redis="off", local="64MiB", warm_sync="never", extra=""):
+    def hearth(self, name, redis="off", local="64MiB", warm_sync="never", extra="", core=SERVER_CORE,
+               environment=None):
         path = self.place.socket(name)
         url = "off" if redis == "off" else f'"unix://{redis}"'
         file = os.path.join(self.place.sockets, name + ".yaml")
@@ -171,4 +174,5 @@ class Stage:
                 f"local: {{max_bytes: {local}}}\n"
                 f"warm: {{path: '{self.place.directory(name)}/warm', max_bytes: 8GiB, sync: {warm_sync}}}\n"
                 f"journal: {{path: '{self.place.directory(name)}/journal'}}\n{extra}\n")
-        return Server("hearth", [os.path.join(self.built, "hearth"), "serve", "--config", file], path)
+        return Server("hearth", [os.path.join(self.built, "hearth"), "serve", "--config", file], path, core=core,
+                      environment=environment)

@@ -9,19 +9,21 @@ import Testing
         return parts.dropLast(3).joined(separator: "/")
     }()
 
-    private func script(_ words: [String]) throws -> (code: Int32, output: String, directory: TemporaryDirectory) {
+    private func script(_ name: String = "bench", _ words: [String]) throws -> (
+        code: Int32, output: String, directory: TemporaryDirectory
+    ) {
         let directory = try TemporaryDirectory()
         let built = try built("hearth-bench")
         let place = built.dropLast("/hearth-bench".count)
         let run = try ChildProcess.run(
-            "\(root)/Benchmarks/bench", ["--built", String(place), "--out", directory.path] + words, in: directory,
+            "\(root)/Benchmarks/\(name)", ["--built", String(place), "--out", directory.path] + words, in: directory,
             within: 900_000)
         return (run.code, run.output, directory)
     }
 
     @Test func `every part runs and fills its rows`() throws {
         guard program("memcached") != nil, program("redis-benchmark") != nil else { return }
-        let run = try script(["--quick", "--rounds", "1", "--seconds", "0.1", "--tiny"])
+        let run = try script("bench", ["--quick", "--rounds", "1", "--seconds", "0.1", "--tiny"])
         try #require(run.code == 0, "\(run.output.suffix(2000))")
         let table = readFile(run.directory.file("latest.md"))
         for what in [
@@ -30,7 +32,8 @@ import Testing
             "GET degraded, breaker open",
             "SET through Redis", "GET warm hit", "SET, durable before it is answered", "while Redis hangs",
             "resident memory, idle", "start to first answer", "hung Redis to open breaker",
-            "heap allocations per GET hit",
+            "heap allocations per GET hit", "while warm writes saturate",
+            "GET miss, answered by Redis, no pipeline |",
         ] { #expect(table.contains(what), "\(what)") }
         let json = readFile(run.directory.file("latest.json"))
         #expect(json.contains("\"machine\"") && json.contains("\"targets\"") && json.contains("\"rows\""))
@@ -38,9 +41,23 @@ import Testing
         #expect(!table.contains(root) && !json.contains(root))
     }
 
+    @Test func `every curve of growth has a table and a picture`() throws {
+        let run = try script("growth", ["--rounds", "1", "--seconds", "0.1", "--tiny"])
+        try #require(run.code == 0, "\(run.output.suffix(2000))")
+        let table = readFile(run.directory.file("growth.md"))
+        for what in ["by connections", "by the size of the value", "by entries", "by policies", "by workers"] {
+            #expect(table.contains(what), "\(what)")
+        }
+        for name in ["connections", "sizes", "entries", "policies", "workers"] {
+            #expect(readFile(run.directory.file("growth-\(name).svg")).hasPrefix("<svg "), "\(name)")
+        }
+        #expect(!table.contains(root))
+    }
+
     @Test func `wrong words are refused`() throws {
-        #expect(try script(["--only", "nothing"]).code == 64)
-        #expect(try script(["--rounds", "0"]).code == 64)
-        #expect(try script(["--nonsense"]).code == 64)
+        #expect(try script("growth", ["--only", "nothing"]).code == 64)
+        #expect(try script("bench", ["--only", "nothing"]).code == 64)
+        #expect(try script("bench", ["--rounds", "0"]).code == 64)
+        #expect(try script("bench", ["--nonsense"]).code == 64)
     }
 }

@@ -38,16 +38,17 @@ public final class KeySpace {
 
     public let hotPrefix: String
     public let coldPrefix: String
-    private let sizes: ValueSizes
+    private let sizes: (hot: ValueSizes, cold: ValueSizes)
     private let prefixes: (hot: [UInt8], cold: [UInt8])
     private let pattern: UnsafeMutablePointer<UInt8>
 
-    public init(hotPrefix: String, coldPrefix: String, sizes: ValueSizes) {
+    /// Cold keys have values of `sizes` where they are given none of their own.
+    public init(hotPrefix: String, coldPrefix: String, sizes: ValueSizes, coldSizes: ValueSizes? = nil) {
         self.hotPrefix = hotPrefix
         self.coldPrefix = coldPrefix
-        self.sizes = sizes
+        self.sizes = (sizes, coldSizes ?? sizes)
         prefixes = (Array(hotPrefix.utf8), Array(coldPrefix.utf8))
-        let count = sizes.largest + Self.offsets
+        let count = max(self.sizes.hot.largest, self.sizes.cold.largest) + Self.offsets
         pattern = .allocate(capacity: count)
         var random = LoadRandom(seed: 0x68_65_61_72_74_68)
         for index in 0..<count { pattern[index] = 0x61 + UInt8(random.below(26)) }
@@ -78,7 +79,9 @@ public final class KeySpace {
 
     /// The bytes of a key's value.
     @inline(__always)
-    func valueCount(_ key: Key) -> Int { sizes.size(LoadRandom.mix(key.rawValue)) }
+    func valueCount(_ key: Key) -> Int {
+        (key.isCold ? sizes.cold : sizes.hot).size(LoadRandom.mix(key.rawValue))
+    }
 
     @inline(__always)
     func appendValue(_ key: Key, to output: OutputBuffer) {

@@ -44,6 +44,8 @@ public struct LoadOptions: Equatable, Sendable {
     public var coldPrefix = "cold:"
     public var distribution = KeyDistribution.zipfian(theta: 0.99)
     public var sizes = ValueSizes(64)
+    /// Those of cold keys; nil is `sizes`.
+    public var coldSizes: ValueSizes?
     public var check = ValueCheck.value
     /// Requests a second of an open loop; nil for a closed loop.
     public var rate: Double?

@@ -76,7 +76,9 @@ public final class LoadRun {
 
     public init(_ options: LoadOptions) {
         self.options = options
-        keys = KeySpace(hotPrefix: options.prefix, coldPrefix: options.coldPrefix, sizes: options.sizes)
+        keys = KeySpace(
+            hotPrefix: options.prefix, coldPrefix: options.coldPrefix, sizes: options.sizes,
+            coldSizes: options.coldSizes)
         writer = RequestWriter(options.wire, keys)
         reader = ReplyReader(options.wire, keys, options.check)
         picker = KeyPicker(options.distribution, count: options.keys)
@@ -163,7 +165,8 @@ public final class LoadRun {
     }
 
     func didFailToConnect(_ connection: LoadConnection, _ error: EventLoopError) {
-        guard phase == .connecting else { return again(connection) }
+        // A server whose queue of new connections is full is there, and takes more in a moment.
+        guard phase == .connecting, error.name != "EAGAIN" else { return again(connection) }
         end(
             LoadFailure(
                 "no server at \(options.address): \(error.message) (\(error.name)). `make run` serves on run/hearth.sock."
@@ -343,7 +346,7 @@ public final class LoadRun {
         let key: Key
         switch operation {
         case .get, .set: key = .hot(picker.next(&random))
-        case .miss:
+        case .miss, .store:
             key = .cold(nextCold)
             nextCold = nextCold &+ 1 < options.coldKeys ? nextCold &+ 1 : 0
         }

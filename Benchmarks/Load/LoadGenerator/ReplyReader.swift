@@ -57,7 +57,7 @@ struct ReplyReader {
         switch bytes[0] {
         case UInt8(ascii: "$"):
             if bytes[1] == UInt8(ascii: "-") {
-                return bytes.count < 5 ? (.incomplete(needed: 5), 0) : (operation == .set ? .wrong : .absent, 5)
+                return bytes.count < 5 ? (.incomplete(needed: 5), 0) : (operation.isWrite ? .wrong : .absent, 5)
             }
             var length = 0
             var position = 1
@@ -70,7 +70,7 @@ struct ReplyReader {
             return value(bytes, from: position &+ 2, length, trailer: 2, operation, key)
         case UInt8(ascii: "+"):
             guard let end = lineEnd(bytes) else { return (.incomplete(needed: bytes.count + 1), 0) }
-            return (operation == .set ? .right : .wrong, end)
+            return (operation.isWrite ? .right : .wrong, end)
         case UInt8(ascii: "-"):
             guard let end = lineEnd(bytes) else { return (.incomplete(needed: bytes.count + 1), 0) }
             return (.failed(from: 1, to: end - 2), end)
@@ -96,8 +96,8 @@ struct ReplyReader {
             guard position > 0, bytes[position] == 32, factor > 1 else { return (.garbled, 0) }
             return value(bytes, from: end, length, trailer: 7, operation, key)
         }
-        if first == UInt8(ascii: "E"), end == 5 { return (operation == .set ? .wrong : .absent, end) }
-        if first == UInt8(ascii: "S"), end == 8 { return (operation == .set ? .right : .wrong, end) }
+        if first == UInt8(ascii: "E"), end == 5 { return (operation.isWrite ? .wrong : .absent, end) }
+        if first == UInt8(ascii: "S"), end == 8 { return (operation.isWrite ? .right : .wrong, end) }
         // ERROR, CLIENT_ERROR …, SERVER_ERROR …, NOT_STORED.
         return (.failed(from: 0, to: end - 2), end)
     }
@@ -110,7 +110,7 @@ struct ReplyReader {
         let whole = start &+ length &+ trailer
         guard bytes.count >= whole else { return (.incomplete(needed: whole), 0) }
         guard bytes[start &+ length] == 13, bytes[whole &- 1] == 10 else { return (.garbled, 0) }
-        guard operation != .set else { return (.wrong, whole) }
+        guard !operation.isWrite else { return (.wrong, whole) }
         guard check == .value else { return (.right, whole) }
         let value = UnsafeRawBufferPointer(rebasing: bytes[start..<(start &+ length)])
         return (keys.isValue(value, of: key) ? .right : .wrong, whole)

@@ -41,7 +41,7 @@ struct RequestWriter {
             (key.isCold ? getHead.cold : getHead.hot).withUnsafeBytes { output.append($0) }
             keys.appendKey(key, to: output)
             output.append("\r\n")
-        case .set:
+        case .set, .store:
             (key.isCold ? setColdHead : setHead).withUnsafeBytes { output.append($0) }
             keys.appendKey(key, to: output)
             switch wire {

@@ -8,14 +8,20 @@ public enum Operation: Int, CaseIterable, Sendable {
     case miss = 1
     /// SET of a hot key, to the value that it has.
     case set = 2
+    /// SET of a cold key, in turn.
+    case store = 3
 
     public var name: String {
         switch self {
         case .get: "get"
         case .miss: "miss"
         case .set: "set"
+        case .store: "store"
         }
     }
+
+    @inline(__always)
+    var isWrite: Bool { self == .set || self == .store }
 }
 
 /// A mix of operations, by its name or by its weights.
@@ -26,9 +32,9 @@ public struct Workload: Equatable, Sendable {
     /// The breaker is forced open before the measurement, and given back after it.
     public let isDegraded: Bool
 
-    private init(_ name: String, get: Int = 0, miss: Int = 0, set: Int = 0, isDegraded: Bool = false) {
+    private init(_ name: String, get: Int = 0, miss: Int = 0, set: Int = 0, store: Int = 0, isDegraded: Bool = false) {
         self.name = name
-        weights = [get, miss, set]
+        weights = [get, miss, set, store]
         self.isDegraded = isDegraded
     }
 
@@ -45,7 +51,7 @@ public struct Workload: Equatable, Sendable {
             self = known
             return
         }
-        var weights = [0, 0, 0]
+        var weights = Operation.allCases.map { _ in 0 }
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let pair = part.split(separator: ":", omittingEmptySubsequences: false)
             guard pair.count == 2, let operation = Operation.allCases.first(where: { $0.name == pair[0] }),
@@ -63,13 +69,15 @@ public struct Workload: Equatable, Sendable {
     /// Those that occur.
     public var operations: [Operation] { Operation.allCases.filter { weight($0) > 0 } }
     var usesHotKeys: Bool { weight(.get) + weight(.set) > 0 }
-    var usesColdKeys: Bool { weight(.miss) > 0 }
+    var usesColdKeys: Bool { weight(.miss) + weight(.store) > 0 }
 
     @inline(__always)
     func pick(_ random: inout LoadRandom) -> Operation {
         if weights[0] == total { return .get }
-        let drawn = Int(random.below(UInt64(total)))
-        if drawn < weights[0] { return .get }
-        return drawn < weights[0] + weights[1] ? .miss : .set
+        var drawn = Int(random.below(UInt64(total))) - weights[0]
+        if drawn < 0 { return .get }
+        drawn -= weights[1]
+        if drawn < 0 { return .miss }
+        return drawn < weights[2] ? .set : .store
     }
 }

@@ -1,0 +1,1 @@
+"""Curves, a file each; comparison/growth.py finds them by name."""
