@@ -44,10 +44,16 @@ extension Journal {
 
     /// Bytes that one more record may take, beside what is staged; exact for a record of `bytes`.
     func freeBytes(staged: Int, adding bytes: Int) -> Int {
+        min(room(staged: staged, adding: bytes), recordBytesMax)
+    }
+
+    /// Bytes that further entries may take together; below 0 where those that live pass the line.
+    var room: Int { room(staged: 0, adding: 0) }
+
+    private func room(staged: Int, adding bytes: Int) -> Int {
         let live = ledger.entryBytes + staged
         let limit = limitForEnds(batch: staged + bytes) - endReserve - noteReserve - options.maxBytes / 32
-        let free = limit - damaged.bytes - unreclaimable(live + bytes) + bytes
-        return min(free, recordBytesMax)
+        return limit - damaged.bytes - unreclaimable(live + bytes) + bytes
     }
 
     /// Frees what a batch needs: `kept` bytes of entries and notes, `all` with its ends.

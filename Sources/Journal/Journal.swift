@@ -255,6 +255,8 @@ public final class Journal {
         var figures = counters
         figures.entries = ledger.entries.count
         figures.liveBytes = ledger.liveBytes
+        figures.entryBytes = ledger.entryBytes
+        figures.freeBytes = max(0, room)
         figures.diskBytes = chargedBytes
         figures.maxBytes = options.maxBytes
         figures.segments = log.segments.count

@@ -17,6 +17,11 @@ public struct JournalStatistics: Sendable, Equatable {
     public var entries = 0
     /// Bytes of the records of pending entries and notes, their share of footers included.
     public var liveBytes = 0
+    /// Bytes of the records of pending entries alone.
+    public var entryBytes = 0
+    /// Bytes that the records of further entries may take, before settlements and compaction; 0 where it is full. One
+    /// large record may find no room in what many small ones would.
+    public var freeBytes = 0
     /// Bytes of all files, and what sealing the last segment will add: never over `maxBytes`.
     public var diskBytes = 0
     public var maxBytes = 0

@@ -78,6 +78,10 @@ struct JournalFigures {
             MetricFamily(
                 "hearth_journal_age_seconds", "Age of the oldest entry that waits; 0 where none does.", .gauge,
                 [Sample([], Double(ageMilliseconds) / 1000)]),
+            gauge("hearth_journal_entry_bytes", "Bytes of the entries that wait, as records.", statistics.entryBytes),
+            gauge(
+                "hearth_journal_free_bytes", "Bytes that further entries may take before the journal is full.",
+                statistics.freeBytes),
             gauge("hearth_journal_disk_bytes", "Bytes of the journal's files.", statistics.diskBytes),
             gauge(
                 "hearth_journal_max_bytes", "Bytes that the journal's files may take (journal.max_bytes).",

@@ -35,6 +35,8 @@ import Testing
             let (journal, _) = try simulated(files, maxBytes: maxBytes)
             var pending = try fill(journal, size: size)
             #expect(journal.statistics.state == .full)
+            #expect(journal.statistics.freeBytes <= size + 600, "\(journal.statistics.freeBytes) bytes are left")
+            #expect(journal.statistics.entryBytes >= pending.count * size)
             #expect(pending.count * (size + 112) >= maxBytes / 2 - 2 * (size + 112), "\(pending.count) entries")
             for round in 0..<6 {
                 let share = round % 2 == 0 ? pending.count / 2 + 1 : pending.count
@@ -49,6 +51,7 @@ import Testing
             #expect(journal.entries.map(\.sequence) == pending.sorted())
             try journal.end(pending)
             #expect(journal.statistics.entries == 0)
+            #expect(journal.statistics.entryBytes == 0 && journal.statistics.freeBytes >= maxBytes / 2)
             pending = try fill(journal, size: size)
             #expect(journal.entries.map(\.sequence) == pending)
             #expect(files.bytesUsedMax <= maxBytes)
