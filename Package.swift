@@ -124,6 +124,19 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// A run that needs a few targets builds no others: HEARTH_TARGETS=TiersTests,JournalTests swift test.
+if let wanted = Context.environment["HEARTH_TARGETS"]?.split(separator: ",").map(String.init) {
+    var kept: Set<String> = []
+    var open = wanted
+    while let name = open.popLast() {
+        guard kept.insert(name).inserted else { continue }
+        guard let target = package.targets.first(where: { $0.name == name }) else { fatalError("No target \(name)") }
+        for case .byNameItem(let name, _) in target.dependencies { open.append(name) }
+    }
+    package.targets.removeAll { !kept.contains($0.name) }
+    package.products.removeAll { !kept.contains($0.name) }
+}
+
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
     let fuzzers: [(name: String, modules: [Target.Dependency])] = [
