@@ -142,6 +142,7 @@ if Context.environment["HEARTH_FUZZ"] != nil {
     let fuzzers: [(name: String, modules: [Target.Dependency])] = [
         ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]), ("ReplyFuzzer", ["RESP"]),
         ("AuditFuzzer", ["Audit", "SegmentLog", "TestSupport", "Primitives"]),
+        ("SchemaFuzzer", ["State"]),
         ("JournalFuzzer", ["Journal", "SegmentLog", "TestSupport", "Primitives"]),
         ("SegmentFuzzer", ["WarmTier", "SegmentLog", "TestSupport", "Primitives"]),
     ]

@@ -5,7 +5,7 @@ internal import Tiers
 
 extension Loader {
     /// One element of the list, as far as it could be understood.
-    private struct Item {
+    struct Item {
         var index: Int
         var prefix: String
         var mark: Mark
@@ -172,6 +172,7 @@ extension Loader {
                     + (configuration.redisIsOff ? "while redis.url is off" : "without redis among its tiers")
                     + ": there are no replicas to wait for")
         }
+        judgeSchema(policy.records.schema, item, place("schema.steps"), place("schema.current", "schema.steps"))
         if policy.audit != .off, configuration.audit.path == nil, !refused.contains("audit.path") {
             refuse(
                 place("audit"),

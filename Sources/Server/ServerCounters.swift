@@ -22,6 +22,7 @@ final class ServerCounters: Sendable {
     let recordConflicts = Counter()
     let recordsFenced = Counter()
     let recordsTooBig = Counter()
+    let recordsOfNoSchema = Counter()
     /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop`).
     let turnsDropped = Counter()
     /// Passed-through commands by what came of them.
@@ -43,10 +44,7 @@ final class ServerCounters: Sendable {
     /// Counts what became of a write of a record, whoever carried it out, by what its client is told.
     func note(_ action: RecordAction, _ reply: Reply) {
         switch reply {
-        case .error(let text):
-            if text.starts(with: "CONFLICT ".utf8) { recordConflicts.add() }
-            if text.starts(with: "FENCED ".utf8) { recordsFenced.add() }
-            if text.starts(with: "TOOBIG ".utf8) { recordsTooBig.add() }
+        case .error: note(reply)
         case .map(let fields):
             guard case .addTurns = action, let name = fields.firstIndex(of: .string(Array("dropped".utf8))),
                 name + 1 < fields.count, case .integer(let count) = fields[name + 1], count > 0
@@ -54,6 +52,15 @@ final class ServerCounters: Sendable {
             turnsDropped.add(UInt64(count))
         case .string, .status, .integer, .null, .array, .framed: break
         }
+    }
+
+    /// Counts a refusal by its first word.
+    func note(_ refusal: Reply) {
+        guard case .error(let text) = refusal else { return }
+        if text.starts(with: "CONFLICT ".utf8) { recordConflicts.add() }
+        if text.starts(with: "FENCED ".utf8) { recordsFenced.add() }
+        if text.starts(with: "TOOBIG ".utf8) { recordsTooBig.add() }
+        if text.starts(with: "NOSCHEMA ".utf8) { recordsOfNoSchema.add() }
     }
 }
 

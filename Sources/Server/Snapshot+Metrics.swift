@@ -75,12 +75,19 @@ extension Snapshot {
                 .counter,
                 [
                     ("conflict", counters.recordConflicts), ("fenced", counters.recordsFenced),
-                    ("toobig", counters.recordsTooBig),
+                    ("toobig", counters.recordsTooBig), ("noschema", counters.recordsOfNoSchema),
                 ].map { Sample([Label("kind", $0.0)], $0.1) }),
             counter(
                 "hearth_records_reapplied_total",
                 "Writes of records applied again, since Redis held another version than was thought.",
                 counters.recordsReapplied),
+            MetricFamily(
+                "hearth_schema_reads_total",
+                "Reads of values in another schema than their policy's, by what came of it.", .counter,
+                counters.schemaReads.sorted { $0.key < $1.key }.map { Sample([Label("outcome", $0.key)], $0.value) }),
+            counter(
+                "hearth_schema_written_back_total", "Values stored in their policy's schema behind a read.",
+                counters.schemaWrittenBack),
             counter(
                 "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
                 counters.turnsDropped),

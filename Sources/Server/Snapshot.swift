@@ -55,6 +55,10 @@ struct Snapshot {
         var recordConflicts: UInt64 = 0
         var recordsFenced: UInt64 = 0
         var recordsTooBig: UInt64 = 0
+        var recordsOfNoSchema: UInt64 = 0
+        /// Reads of values in another schema than their policy's, by what came of it.
+        var schemaReads: [String: UInt64] = [:]
+        var schemaWrittenBack: UInt64 = 0
         var recordsReapplied: UInt64 = 0
         var turnsDropped: UInt64 = 0
         var passedAnswered: UInt64 = 0
@@ -143,6 +147,7 @@ extension Snapshot.Sums {
         recordConflicts += counters.recordConflicts.value
         recordsFenced += counters.recordsFenced.value
         recordsTooBig += counters.recordsTooBig.value
+        recordsOfNoSchema += counters.recordsOfNoSchema.value
         turnsDropped += counters.turnsDropped.value
         passedAnswered += counters.passedAnswered.value
         passedErrors += counters.passedErrors.value
@@ -163,6 +168,8 @@ extension Snapshot.Sums {
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
+        for (label, count) in counters.schema.outcomes { schemaReads[label, default: 0] += count }
+        schemaWrittenBack += counters.schema.writtenBack.value
         replicated += counters.replicated.value
         underreplicated += counters.underreplicated.value
         replicationUnknown += counters.replicationUnknown.value

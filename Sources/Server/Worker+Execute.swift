@@ -223,23 +223,34 @@ extension Worker {
         guard connection.mayStart([hash], isWrite: false) else { return false }
         counters.commands.add()
         let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
-        tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) { reading in
+        tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
+            [self] reading in
             slot.audited?.note(reading)
-            connection.complete(slot) { $0.reply(Self.reply(to: query, reading), slot.version) }
+            let reply = self.reply(to: query, reading)
+            connection.complete(slot) { $0.reply(reply, slot.version) }
         }
         return true
     }
 
-    private static func reply(to query: RecordQuery, _ reading: Reading) -> Reply {
+    private func reply(to query: RecordQuery, _ reading: Reading) -> Reply {
         guard case .record(let held) = reading.content else {
             // A default context is a plain value's; a record that nobody knows is not there.
             if case .defaultContext = reading.content { return .null }
             if case .value = reading.content { return StringWrite.wrongType }
             return StringRead.get.reply(for: reading, now: Loop.wallClock)
         }
-        guard let record = held.record else { return StringWrite.unreadableRecord }
+        guard var record = held.record else { return StringWrite.unreadableRecord }
+        var note = ""
+        if query.isAboutValue {
+            switch tiers.present(record, of: query.key, reading) {
+            case .refused(let refusal):
+                counters.note(refusal.reply)
+                return refusal.reply
+            case .record(let presented, let why): (record, note) = (presented, why)
+            }
+        }
         return query.reply(
-            RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock))
+            RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note))
     }
 
     private static func hashes(of command: StringCommand) -> [KeyHash] {

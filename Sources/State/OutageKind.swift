@@ -16,6 +16,8 @@ public enum OutageKind: Int, Sendable, Comparable {
     case keyspace
     /// Decides who may write (LEASE.ACQUIRE): nobody but Redis may, whatever the policy says.
     case exclusive
+    /// Nobody asked for it (a migration behind a read): a later read does it.
+    case upkeep
 
     public static func < (a: OutageKind, b: OutageKind) -> Bool { a.rawValue < b.rawValue }
 }
@@ -42,7 +44,8 @@ extension StringWrite {
         case .delete, .getExpire, .persist, .setRange: .idempotent
         case .increment, .incrementFloat, .append: .accumulating
         // The record remembers who wrote it, so that done twice is done once.
-        case .record(let write): write.action.isLease ? .exclusive : .idempotent
+        case .record(let write):
+            write.action.isLease ? .exclusive : write.action == .migrate ? .upkeep : .idempotent
         }
     }
 
@@ -98,7 +101,13 @@ extension StringCommand {
             case .setRange(_, let bytes): return bytes.isEmpty ? [] : [(key, write)]
             case .delete, .persist, .increment, .incrementFloat, .append: return [(key, write)]
             case .record(var record):
-                record.rules = rules(key).records
+                var its = rules(key).records
+                // The schema that the value is written in is that of this moment; what is known then judges later.
+                if case .set(let value, nil, let life) = record.action {
+                    record.action = .set(value: value, schema: its.schema.current, life)
+                }
+                its.schema = Schema()
+                record.rules = its
                 // Nobody here may know what a deletion takes away.
                 let isBlind = record.action == .delete && record.expectation == .any
                 return isDone || isBlind ? [(key, .record(record))] : []

@@ -36,7 +36,8 @@ extension SimulatedRedis {
         }
         let version = fields[Self.version] ?? [UInt8(ascii: "0")]
         let operations = fields[Array("operations".utf8)] ?? []
-        guard version == words[0], operations.starts(with: words[1]) else {
+        let state = version + [UInt8(ascii: ":")] + (fields[Array("schema".utf8)] ?? [UInt8(ascii: "0")])
+        guard state == words[0], operations.starts(with: words[1]) else {
             let life: Int64 = entry.map { $0.expiresAt == .never ? -1 : $0.expiresAt.milliseconds(since: now) } ?? -2
             let time = [now.milliseconds / 1000, now.milliseconds % 1000 * 1000]
             return .array([

@@ -1,6 +1,7 @@
 // What the tiers of one worker count.
 
 public import Metrics
+internal import State
 
 /// Counters and latencies of one worker's tiers; written by its thread, read by any.
 public final class TierCounters: Sendable {
@@ -43,6 +44,8 @@ public final class TierCounters: Sendable {
     public let journalReads = Counter()
     /// Writes of records that were applied again, since Redis held another version than was thought.
     public let recordsReapplied = Counter()
+    /// Values of records that were read in another schema than their policy's, by what came of it.
+    public let schema = SchemaCounters()
     /// Nanoseconds from a request to the journal to its answer.
     public let journalLatency = Histogram()
     public let writes = Counter()
@@ -65,6 +68,37 @@ public final class TierCounters: Sendable {
     let throttled = (0..<ThrottleSource.allCases.count * 2).map { _ in CounterCell() }
 
     public init() {}
+}
+
+/// What became of values that had another schema than their policy's.
+public final class SchemaCounters: Sendable {
+    public let migrated = Counter()
+    public let notJSON = Counter()
+    public let failed = Counter()
+    public let tooOld = Counter()
+    public let newer = Counter()
+    /// New forms that were stored behind a read.
+    public let writtenBack = Counter()
+
+    /// Counts what came of a read.
+    func note(_ migration: Migration) {
+        switch migration {
+        case .none: break
+        case .changed: migrated.add()
+        case .newer: newer.add()
+        case .failed(.notJSON): notJSON.add()
+        case .failed(.step): failed.add()
+        case .failed(.tooOld): tooOld.add()
+        }
+    }
+
+    /// Each outcome's label, and how many reads had it.
+    public var outcomes: [(label: String, count: UInt64)] {
+        [
+            ("migrated", migrated.value), ("not_json", notJSON.value), ("failed", failed.value),
+            ("too_old", tooOld.value), ("newer", newer.value),
+        ]
+    }
 }
 
 /// A counter that an array can hold.

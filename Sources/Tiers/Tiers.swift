@@ -70,6 +70,8 @@ public final class Tiers {
     var extensions: [(key: [UInt8], life: Int64)] = []
     /// Makes the ids of writes of records.
     var operationIDs: any RandomNumberGenerator = SystemRandomNumberGenerator()
+    /// Records whose new form is being stored behind a read.
+    var writeBacks: Set<[UInt8]> = []
     /// Waiters with a stale copy in hand, in the order in which their patience ends.
     var impatient: [(flight: Flight, at: Int64)] = []
     var softTimer: (any ScheduledTimer)?

@@ -79,7 +79,91 @@ import Testing
             "1:25: breaker.failure_rate: found the number 50, expected a share above 0 and at most 1, such as 0.5"
         ),
         ("policies: [{prefix: a, strict: yes}]", "1:32: policies[0].strict: found \"yes\", expected true or false"),
-        ("policies: [{prefix: a, schema: {at: 1}}]", "1:24: policies[0].schema: not supported by this version"),
+        ("policies: [{prefix: a, residency: {at: 1}}]", "1:24: policies[0].residency: not supported by this version"),
+        (
+            "policies: [{prefix: a, schema: {curent: 1}}]",
+            "1:33: unknown key \"curent\" in policies[0].schema; did you mean \"current\"?"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 0}}]",
+            "1:42: policies[0].schema.current: found the number 0, expected a whole number from 1 to 4503599627370495, or none"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 1, write_back: never}}]",
+            "1:57: policies[0].schema.write_back: found \"never\", expected lazy or hold"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: {to: 2}}}]",
+            "1:52: policies[0].schema.steps: found a mapping, expected a list of steps, such as [{to: 2, rename: {user.name: full_name}}]"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [2]}}]",
+            "1:53: policies[0].schema.steps: found the number 2, expected a step, such as {to: 2, remove: [age]}"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{remove: [a]}]}}]",
+            "1:53: policies[0].schema.steps: a step without to: the schema that it leads to"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 1}]}}]",
+            "1:58: policies[0].schema.steps: to: 1 is the schema that the first step begins with"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: two}]}}]",
+            "1:58: policies[0].schema.steps: to: found \"two\", expected a whole number from 1 to 4503599627370495"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, renam: {}}]}}]",
+            "1:61: policies[0].schema.steps: unknown key \"renam\" in the step to 2, expected rename, move, remove, default or set; did you mean \"rename\"?"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, rename: [a]}]}}]",
+            "1:69: policies[0].schema.steps: rename: found a list, expected a mapping of new names by path, such as {user.name: full_name}"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, remove: a}]}}]",
+            "1:69: policies[0].schema.steps: remove: found \"a\", expected a list of paths, such as [user.age]"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, remove: [$.a]}]}}]",
+            "1:70: policies[0].schema.steps: remove: \"$.a\" is no path: a path begins with a name, without the $; expected a path such as user.name, turns[*].text or users.*.name (other names as [\"a.b\"])"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, rename: {a.b: c.d}}]}}]",
+            "1:75: policies[0].schema.steps: rename a.b: \"c.d\" is a path, and rename gives a name in the same object; to another place: move"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2, set: {a: 0x1F}}]}}]",
+            "1:70: policies[0].schema.steps: found the number 0x1F, expected a number as JSON writes it, or a string in quotes"
+        ),
+        (
+            "policies:\n- prefix: a\n  schema:\n    current: 2\n    steps:\n    - to: 2\n      rename: {user: person}\n      remove:\n      - user.age",
+            "9:9: policies[0].schema.steps: remove user.age: it is gone by then, after rename user (rename, move, remove, default, set is the order)"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 4, steps: [{to: 2}, {to: 4}]}}]",
+            "1:62: policies[0].schema.steps: to 4 after to 2: the step to 3 is missing"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 3, steps: [{to: 3}, {to: 2}]}}]",
+            "1:62: policies[0].schema.steps: to 2 after to 3: steps stand in order"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 2, steps: [{to: 2}, {to: 3}]}}]",
+            "1:67: policies[0].schema.steps: to 3 leads beyond schema.current (2)"
+        ),
+        (
+            "policies: [{prefix: a, schema: {current: 5, steps: [{to: 2}, {to: 3}]}}]",
+            "1:42: policies[0]: schema.current is 5, and the steps end at 3: the step to 4 is missing"
+        ),
+        (
+            "policies: [{prefix: a, schema: {steps: [{to: 2}]}}]",
+            "1:40: policies[0]: schema.steps without schema.current: which schema are values to have?"
+        ),
+        (
+            "policies: [{prefix: '', schema: {current: 2, steps: [{to: 2}]}}, {prefix: a, schema: {current: 3}}]",
+            "1:96: policies[1]: schema.current is 3, and the steps end at 2: the step to 3 is missing"
+        ),
         (
             "policies: [{prefix: a, turns: {keep: 0}}]",
             "1:38: policies[0].turns.keep: found the number 0, expected a whole number from 1 to 100000"

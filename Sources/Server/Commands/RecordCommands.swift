@@ -14,7 +14,9 @@ enum RecordCommands {
         Command(
             "state.get", arity: -2, [.readonly, .fast], keys: oneKey,
             .recordRead { (a) throws(CommandError) in
-                try RecordQuery(a, optionsFrom: 2) { .state($0) }
+                var query = try RecordQuery(a, optionsFrom: 2) { .state($0) }
+                query.isAboutValue = true
+                return query
             }),
         Command("state.set", arity: -3, .write, keys: oneKey, .native(set)),
         Command(

@@ -11,6 +11,8 @@ struct RecordQuery {
     var isStrong = false
     /// Milliseconds since the last verification beyond which the authority is asked; nil leaves it to the policy.
     var maxAge: Int64?
+    /// Tells of the value, which is given in its policy's schema.
+    var isAboutValue = false
     let reply: (RecordFound) -> Reply
 
     init(key: [UInt8], reply: @escaping (RecordFound) -> Reply) {
@@ -47,6 +49,8 @@ struct RecordFound {
     let expiresAt: Timestamp
     let reading: Reading
     let now: Timestamp
+    /// Why the value has another schema than its policy's; empty where it has that.
+    var note = ""
 
     /// Names and values of a map.
     typealias Fields = [(String, Reply)]
@@ -63,7 +67,7 @@ struct RecordFound {
             ("source", Self.text(reading.source.rawValue)), ("freshness", Self.text(reading.freshness.rawValue)),
             ("age_ms", reading.verifiedAt.map { .integer(max(0, now.milliseconds(since: $0))) } ?? .null),
             ("ttl_ms", expiresAt == .never ? .null : .integer(max(0, expiresAt.milliseconds(since: now)))),
-            ("reason", Self.text(reading.reason)),
+            ("reason", Self.text([reading.reason, note].filter { !$0.isEmpty }.joined(separator: "; "))),
         ]
     }
 

@@ -10,6 +10,7 @@ extension RecordWrite {
         on held: Record?, expiresAt: Timestamp, now: Timestamp, maxValue: Int, rules: RecordRules
     ) -> RecordOutcome {
         let rules = self.rules ?? rules
+        if action == .migrate { return Self.migrate(held, expiresAt, maxValue, rules.schema) }
         if let held, held.operations.contains(id) { return .unchanged(repeated(held)) }
         let alive = held.flatMap { $0.isDeleted ? nil : $0 }
         switch expectation {
@@ -79,8 +80,23 @@ extension RecordWrite {
         case .addTurns, .foldTurns: held.turnsAnswer(sequence: (held.turns?.next ?? 1) - 1, dropped: 0)
         case .putCheckpoint(let step, _, _): .checkpoint(version: held.version, step: step)
         case .acquireLease, .renewLease: .epoch(held.lease?.epoch)
-        case .releaseLease: .flag(true)
+        case .releaseLease, .migrate: .flag(true)
         }
+    }
+
+    /// The same state in the form that its policy names.
+    private static func migrate(
+        _ held: Record?, _ expiresAt: Timestamp, _ maxValue: Int, _ schema: Schema
+    ) -> RecordOutcome {
+        guard let held, case .changed(let value, let number, _) = held.migration(to: schema) else {
+            return .unchanged(.flag(false))
+        }
+        let record = held.migrated(value: value, schema: number)
+        let bytes = record.contentBytes
+        guard bytes <= maxValue || bytes <= held.contentBytes else {
+            return .refused(.tooBig(bytes: bytes, allowed: maxValue))
+        }
+        return .changed(record, expiresAt: expiresAt, .flag(true))
     }
 
     private func apply(
@@ -89,8 +105,8 @@ extension RecordWrite {
         record.version += 1
         switch action {
         case .set(let value, let schema, let change):
+            record.schema = try Self.schema(given: schema, over: record, rules.schema)
             record.value = value
-            record.schema = schema ?? record.schema
             switch change {
             case .keep: break
             case .end(let milliseconds):
@@ -137,7 +153,21 @@ extension RecordWrite {
             lease.until = now
             record.take(lease, &life)
             return .flag(true)
+        case .migrate: preconditionFailure("BUG: a migration among the writes of a record")
         }
+    }
+
+    /// The schema of a value that is written over what a record holds.
+    private static func schema(given: Int64?, over record: Record, _ rules: Schema) throws(Stop) -> Int64 {
+        guard let current = rules.current, let oldest = rules.oldest else { return given ?? record.schema }
+        if record.value != nil, record.schema > current {
+            throw .refused(.newerSchema(found: record.schema, known: current))
+        }
+        guard let given else { return current }
+        guard given >= oldest, given <= current else {
+            throw .refused(.unknownSchema(given: given, known: oldest...current))
+        }
+        return given
     }
 
     // MARK: Turns

@@ -55,12 +55,14 @@ public enum RecordAction: Sendable, Equatable {
     case acquireLease(owner: [UInt8], milliseconds: Int64)
     case renewLease(owner: [UInt8], epoch: Int64, milliseconds: Int64)
     case releaseLease(owner: [UInt8], epoch: Int64)
+    /// Brings the value to its policy's schema; no write of the state, so that version and times stay.
+    case migrate
 
     /// Whether it is about who may write, which only the authority may decide.
     public var isLease: Bool {
         switch self {
         case .acquireLease, .renewLease, .releaseLease: true
-        case .set, .delete, .addTurns, .foldTurns, .putCheckpoint: false
+        case .set, .delete, .addTurns, .foldTurns, .putCheckpoint, .migrate: false
         }
     }
 
@@ -70,7 +72,7 @@ public enum RecordAction: Sendable, Equatable {
         case .set: ["value", "schema"]
         case .foldTurns: ["summary"]
         case .putCheckpoint(let step, _, _): ["step:\(step)"]
-        case .delete, .addTurns, .acquireLease, .renewLease, .releaseLease: []
+        case .delete, .addTurns, .acquireLease, .renewLease, .releaseLease, .migrate: []
         }
     }
 
@@ -81,7 +83,7 @@ public enum RecordAction: Sendable, Equatable {
         case .addTurns(let turns, _): Array(turns.joined(separator: [UInt8(ascii: "\n")]))
         case .foldTurns(_, let summary): summary
         case .putCheckpoint(_, let bytes, _): bytes
-        case .delete, .acquireLease, .renewLease, .releaseLease: nil
+        case .delete, .acquireLease, .renewLease, .releaseLease, .migrate: nil
         }
     }
 
@@ -96,6 +98,7 @@ public enum RecordAction: Sendable, Equatable {
         case .acquireLease: "LEASE.ACQUIRE"
         case .renewLease: "LEASE.RENEW"
         case .releaseLease: "LEASE.RELEASE"
+        case .migrate: "HEARTH MIGRATE"
         }
     }
 
@@ -107,7 +110,7 @@ public enum RecordAction: Sendable, Equatable {
         case .foldTurns(_, let summary): summary.count
         case .putCheckpoint(_, let bytes, _): bytes.count
         case .acquireLease(let owner, _), .renewLease(let owner, _, _), .releaseLease(let owner, _): owner.count
-        case .delete: 0
+        case .delete, .migrate: 0
         }
     }
 }
@@ -133,6 +136,8 @@ public struct RecordRules: Sendable, Equatable {
     public var life: Int64?
     /// Whether that life begins anew with every use.
     public var isSliding = false
+    /// The schema of values, and the steps from older ones.
+    public var schema = Schema()
 
     public init() {}
 
@@ -157,6 +162,10 @@ public enum RecordRefusal: Sendable, Equatable {
     /// TURNS.FOLD of what is folded already.
     case foldedAlready(given: Int64, foldedTo: Int64)
     case notHeld(given: Int64, owner: [UInt8], found: Lease?)
+    /// The value is of a schema that the policy does not know yet.
+    case newerSchema(found: Int64, known: Int64)
+    /// STATE.SET … SCHEMA with one that the policy does not know.
+    case unknownSchema(given: Int64, known: ClosedRange<Int64>)
 
     /// The error, in words that say what was expected, what was found, and what to do.
     public var text: String {
@@ -192,6 +201,12 @@ public enum RecordRefusal: Sendable, Equatable {
             "FENCED the lease of epoch \(given) has ended, and nobody holds one: acquire it anew"
         case .notHeld(let given, _, let lease?):
             "FENCED the lease of epoch \(given) has ended, found epoch \(lease.epoch): acquire it anew"
+        case .newerSchema(let found, let known):
+            "NOSCHEMA the value has schema \(found), and the policy of its key knows up to \(known): a newer release "
+                + "wrote it; read and write it there, or give the policy that schema"
+        case .unknownSchema(let given, let known):
+            "NOSCHEMA given SCHEMA \(given), and the policy of the key knows \(known.lowerBound) to "
+                + "\(known.upperBound): write one of these, or give the policy that schema"
         }
     }
 
@@ -203,6 +218,7 @@ public enum RecordRefusal: Sendable, Equatable {
         case .conflict, .stepNotNewer, .foldedAlready: "conflict"
         case .fenced, .notHeld: "fenced"
         case .tooBig, .tooManyUnfolded: "toobig"
+        case .newerSchema, .unknownSchema: "noschema"
         case .foldBeyond: "error"
         }
     }

@@ -23,8 +23,9 @@ struct RecordSwap {
     /// KEYS: the record; where there are messages the index of those that wait, and the queues of their streams. (The
     /// streams themselves are not among them: Redis would refuse the script where one may not be written.)
     ///
-    /// ARGV: the version that must be there, 0 for none and `?` for only looking; the id of the write that must have
-    /// made it, or nothing; the life in milliseconds, `-` for one without end and `=` for the one that it has; how many
+    /// ARGV: the version that must be there and the schema of its value (`7:0`; a migration changes the second alone),
+    /// 0 for none and `?` for only looking; the id of the write that must have made it, or nothing; the life in
+    /// milliseconds, `-` for one without end and `=` for the one that it has; how many
     /// messages there are, how many may wait for a stream, how many streams may be waited for, and the length to which
     /// a stream is trimmed, or 0; for each message the place of its queue among the keys, stream, id, version and
     /// payload; how many fields change; their names and values; names of fields that go.
@@ -35,15 +36,16 @@ struct RecordSwap {
         \(OutboxScript.addition)
         local key = KEYS[1]
         local kind = redis.call('TYPE', key)['ok']
-        local version, operations = '0', ''
+        local version, operations, schema = '0', '', '0'
         if kind == 'hash' then
           version = redis.call('HGET', key, 'version')
           operations = redis.call('HGET', key, 'operations')
+          schema = redis.call('HGET', key, 'schema') or '0'
         end
         if kind ~= 'hash' and kind ~= 'none' or not operations or not version or not string.match(version, '^%d+$') then
           return redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value')
         end
-        if version ~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then
+        if version .. ':' .. schema ~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then
           return {redis.call('HGETALL', key), redis.call('PTTL', key), redis.call('TIME')}
         end
         local messages = tonumber(ARGV[4])
@@ -103,10 +105,10 @@ struct RecordSwap {
     private let brought: [String]
     private let outbox: OutboxBatch
 
-    /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case; `outbox`: messages
-    /// that go with it.
+    /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case; `keepsLife`: it is
+    /// no use of the record; `outbox`: messages that go with it.
     init(
-        from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = [],
+        from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = [], keepsLife: Bool = false,
         outbox: OutboxBatch = OutboxBatch()
     ) {
         from = held?.record
@@ -114,7 +116,8 @@ struct RecordSwap {
         self.to = to
         self.expiresAt = expiresAt
         self.brought = brought
-        keepsLife = held.map { $0.expiresAt == expiresAt && !$0.isTombstone } ?? false && to.slidingFor == 0
+        let isSame = held.map { $0.expiresAt == expiresAt && !$0.isTombstone } ?? false
+        self.keepsLife = isSame && (keepsLife || to.slidingFor == 0)
     }
 
     /// Only looks.
@@ -136,7 +139,10 @@ struct RecordSwap {
         guard let to else { return head + [Array("?".utf8), [], Array("-".utf8)] }
         let (set, remove) = to.changes(from: from, brought: brought)
         var words = head
-        words += [decimal(from?.version ?? 0), Array((from?.operations.first?.text ?? "").utf8), life(of: to, now)]
+        words += [
+            decimal(from?.version ?? 0) + [UInt8(ascii: ":")] + decimal(from?.schema ?? 0),
+            Array((from?.operations.first?.text ?? "").utf8), life(of: to, now),
+        ]
         words += messages
         words.append(decimal(Int64(set.count)))
         for field in set { words += [field.name, field.value] }

@@ -71,6 +71,7 @@ extension PayloadWriter {
             optional(keep.map { Int64($0) })
             bytes(content)
         case .acquireLease, .renewLease, .releaseLease: preconditionFailure("BUG: a lease in the journal")
+        case .migrate: preconditionFailure("BUG: a migration in the journal")
         }
     }
 }

@@ -87,6 +87,7 @@ struct RecordReplay {
         if base.isUnknown, alive != nil, case .set = write.action, policy.onUnknownBase == .keep {
             return (.kept, "written without knowing that there was a record")
         }
+        write.rules?.schema = policy.records.schema
         let outcome = write.perform(
             on: record, expiresAt: expiresAt, now: acceptedAt, maxValue: policy.maxValue, rules: RecordRules())
         switch outcome {

@@ -101,7 +101,8 @@ extension Tiers {
                 messages: attempt.write.message(version: record.version).map { [$0] } ?? [],
                 maxLength: attempt.policy.outbox.maxLength)
             let swap = RecordSwap(
-                from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields, outbox: outbox)
+                from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields,
+                keepsLife: attempt.write.action == .migrate, outbox: outbox)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)
