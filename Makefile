@@ -14,10 +14,11 @@ QUICK ?=
 LINKED = swift build -c release --static-swift-stdlib
 RELEASE = $(LINKED) --product hearth
 BINARY = .build/release/hearth
+TESTED = --explicit-target-dependency-import-check error --disable-index-store $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test demo bench bench-growth micro micro-baseline format lint install clean
+.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline format lint install clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -41,7 +42,11 @@ run: build
 
 test:
 	@.ci/scripts/packages test
-	@.ci/scripts/telling swift test --explicit-target-dependency-import-check error $(TEST_FLAGS)
+	@.ci/scripts/telling swift test $(TESTED)
+
+build-tests:
+	@.ci/scripts/packages test
+	@swift build --build-tests $(TESTED)
 
 demo:
 	@.ci/scripts/packages test
