@@ -7,7 +7,7 @@ ARGS ?=
 # Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
 TEST_FLAGS ?=
 
-# Not empty: `make bench` in a minute, of fewer and shorter rounds.
+# Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` with a few of its faults.
 QUICK ?=
 
 # The Swift runtime is linked in: the binary needs the C libraries alone.
@@ -18,7 +18,7 @@ TESTED = --explicit-target-dependency-import-check error --disable-index-store $
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline format lint install clean
+.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline chaos format lint install clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench    Hearth beside redis-server, memcached and a bare loop; QUICK=1 for a minute of it'
 	@echo 'make bench-growth  how cost grows with connections, sizes, entries, policies, workers'
 	@echo 'make micro    instructions and allocations of single operations, beside those committed'
+	@echo 'make chaos    real faults on real processes, every acknowledged write looked for; QUICK=1 for some of them'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
 	@echo 'make format   formats the sources in place'
@@ -77,6 +78,11 @@ micro-baseline:
 	@.ci/scripts/packages micro
 	$(MICRO)
 	@Benchmarks/micro --baseline
+
+chaos:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Proof/chaos $(if $(QUICK),--quick)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

@@ -166,7 +166,10 @@ public final class WarmWriter {
         } catch {
             counters.failedCommits += 1
             adoptSegments()
-            if log.failure != nil { retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds) }
+            // Who is told to wait does not put the next attempt off: under steady writes it would never come.
+            var wasTried = true
+            if case .degraded = error { wasTried = false }
+            if wasTried, log.failure != nil { retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds) }
             throw error
         }
         // What was written is acknowledged; a synchronisation behind it that fails is a state, not this commit's error.

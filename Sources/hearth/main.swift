@@ -1,3 +1,3 @@
 // The command line: the first word says what to do.
 
-CommandLineTool(Array(CommandLine.arguments.dropFirst())).run()
+CommandLineTool(CommandWords.all).run()

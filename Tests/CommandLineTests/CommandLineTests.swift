@@ -27,6 +27,25 @@ import Testing
         #expect(document.output.contains("\"mode\":\"embedded\"") && !document.output.contains("breaker"))
     }
 
+    #if os(Linux)
+        @Test func `a library that is loaded ahead and sets a variable takes no words away`() throws {
+            guard let compiler = program("cc") ?? program("clang") else { return }
+            let directory = try TemporaryDirectory()
+            let source = try directory.write(
+                "early.c",
+                """
+                #include <stdlib.h>
+                __attribute__((constructor)) static void early(void) { setenv("HEARTH_EARLY", "", 1); unsetenv("HEARTH_EARLY"); }
+                """)
+            let library = directory.file("early.so")
+            let compiled = try ChildProcess.run(compiler, ["-shared", "-fPIC", "-o", library, source], in: directory)
+            #expect(compiled.code == 0, "\(compiled.output)")
+            let version = try ChildProcess.run(
+                try built("hearth"), ["version"], environment: ["LD_PRELOAD": library], in: directory)
+            #expect(version.code == 0 && version.output.hasPrefix("hearth "), "\(version.output)")
+        }
+    #endif
+
     @Test func `top prints plain screens where its output is no terminal`() throws {
         let server = try HearthProcess()
         let top = try hearth("top", "--count", "2", server: server)

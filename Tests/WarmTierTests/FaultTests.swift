@@ -242,6 +242,26 @@ struct ScriptedLife {
         }
     }
 
+    @Test func `a disk that works again is found though writes never stop`() throws {
+        let files = SimulatedFileSystem(seed: 1)
+        let writer = try simulated(files)
+        files.faults.failingOperation = .synchronize
+        files.faults.failingCall = 1
+        files.faults.isPersistent = true
+        var now: Int64 = 1000
+        func write() -> Bool {
+            // More often than the disk is tried again.
+            now += 20
+            return (try? writer.batch(now: .at(now)) { writer throws(WarmError) in try writer.put("k", "v") }) != nil
+        }
+        for _ in 0..<10 { #expect(!write()) }
+        files.faults = SimulatedFaults()
+        let worksAgain = now
+        while !write(), now < worksAgain + 10_000 {}
+        #expect(now <= worksAgain + 300)
+        #expect(writer.tier.statistics.state == .healthy)
+    }
+
     @Test func `a store on a read-only medium is read`() throws {
         var life = ScriptedLife(seed: 5, whenFull: .refuse)
         life.open()
