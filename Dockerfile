@@ -15,7 +15,7 @@ COPY .ci/scripts/packages .ci/scripts/packages
 RUN .ci/scripts/packages build
 COPY . .
 RUN swift build -c release --static-swift-stdlib --product hearth \
-    && packaging/root-tree .build/release/hearth /tree
+    && .ci/scripts/root-tree .build/release/hearth /tree
 
 FROM scratch
 LABEL org.opencontainers.image.title="Hearth" \

@@ -82,7 +82,7 @@ micro-baseline:
 chaos:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
-	@Proof/chaos $(if $(QUICK),--quick)
+	@Tests/Proof/chaos $(if $(QUICK),--quick)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

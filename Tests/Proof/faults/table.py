@@ -6,14 +6,14 @@ from ledgers.ledger import DISORDERED, DOUBLED, LOST, UNDONE, WRONG
 HEAD = """# Chaos
 
 Real faults on real processes, under load that knows what it wrote. This page is written by `make chaos`
-(`Proof/chaos`), which fails where anything acknowledged is lost, or anything that was not written is read.
+(`Tests/Proof/chaos`), which fails where anything acknowledged is lost, or anything that was not written is read.
 
 ## How to read it
 
 Fifteen to nineteen clients write and read through Hearth's socket all the time: strings (`SET`, `MSET`, `DEL`, with and without
 a life), counters, texts that only grow, pairs of keys written by `MULTI` or `MSET`, conversations, records written on the version
 that was read, and leases with fenced writes. Each value carries its key and a sequence number; each client remembers what
-was acknowledged, what was refused and what stayed unknown (`Proof/ledgers`). Every read under load is judged, and after the fault, once
+was acknowledged, what was refused and what stayed unknown (`Tests/Proof/ledgers`). Every read under load is judged, and after the fault, once
 Hearth is healthy again, everything is read once more, through every sidecar.
 
 | column | what |

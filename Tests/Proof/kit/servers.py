@@ -11,7 +11,7 @@ import time
 from .waiting import TooLate, eventually
 from .wire import Client, Gone, Refusal
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 
 class Place:
