@@ -14,7 +14,7 @@ QUICK ?=
 LINKED = swift build -c release --static-swift-stdlib
 RELEASE = $(LINKED) --product hearth
 BINARY = .build/release/hearth
-TESTED = --explicit-target-dependency-import-check error --disable-index-store $(TEST_FLAGS)
+TESTED = --explicit-target-dependency-import-check error $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
