@@ -14,11 +14,11 @@ struct Glob {
         self.ignoresCase = ignoresCase
     }
 
-    func matches(_ text: [UInt8]) -> Bool {
+    func matches<Text: RandomAccessCollection<UInt8>>(_ text: Text) -> Bool where Text.Index == Int {
         var position = 0
-        var index = 0
+        var index = text.startIndex
         var retry: (pattern: Int, text: Int)?
-        while index < text.count {
+        while index < text.endIndex {
             if position < pattern.count, pattern[position] == UInt8(ascii: "*") {
                 retry = (position + 1, index)
                 position += 1

@@ -78,6 +78,16 @@ public final class HearthProcess: @unchecked Sendable {
         }
     }
 
+    /// Waits until Redis itself has answered a read again: after its process was replaced, a breaker that is closed may
+    /// only not have heard of it yet.
+    public func waitUntilRedisAnswers() throws {
+        let client = try client()
+        try eventually("Redis answers; log: \(log.suffix(1500))") {
+            try !client.call("STATE.GET", "waiting for Redis", "STRONG").isError
+        }
+        try waitUntilClosed()
+    }
+
     /// The breaker's state for reads and for writes.
     public func breaker(_ client: RESPClient) throws -> (reads: String, writes: String) {
         let fields = try client.call("HEARTH", "BREAKER").fields

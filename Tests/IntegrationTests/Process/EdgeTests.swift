@@ -149,7 +149,7 @@ extension RealProcesses {
             // sleep: twice its life passes.
             pause(6000)
             try redis.restart()
-            try hearth.waitUntilClosed()
+            try hearth.waitUntilRedisAnswers()
             #expect(try c.call("GET", "s:1").text == "turns")
             try eventually("Redis has it again") {
                 _ = try c.call("GET", "s:1")

@@ -87,7 +87,8 @@ extension RealProcesses {
             #expect(try c.call("DEL", "gone") == .integer(1))
             redis.kill()
             try redis.restart()
-            try hearth.waitUntilClosed()
+            try hearth.waitUntilRedisAnswers()
+            // sleep: max_staleness passes.
             pause(60)
             #expect(try c.call("GET", "p").text == "v p")
             let direct = try redis.client()
