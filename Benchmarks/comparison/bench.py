@@ -44,7 +44,12 @@ class Bench:
 
     @property
     def timing(self):
-        return ["--duration", f"{int(self.seconds * 1000)}ms", "--warmup", f"{int(self.seconds * 300)}ms"]
+        return ["--duration", f"{int(self.seconds * 1000)}ms", "--warmup", f"{int(self.seconds * 300)}ms", *self.keys]
+
+    @property
+    def keys(self):
+        """Where it is only tried, so few hot keys that a binary for debugging has written them at once."""
+        return ["--keys", 300] if self.tiny else []
 
     def group(self, title, rows):
         """Runs the rows in turn, as many rounds as asked for."""

@@ -42,7 +42,9 @@ class Growth:
 
     def load(self, server, *words, **options):
         timing = ["--duration", f"{int(self.seconds * 1000)}ms", "--warmup", f"{int(self.seconds * 400)}ms"]
-        return load(server, "--distribution", "uniform", *words, *timing, **options)
+        # So few hot keys, where it is only tried, that a binary for debugging has written them at once.
+        few = ["--keys", 300] if self.tiny and "--keys" not in words else []
+        return load(server, "--distribution", "uniform", *few, *words, *timing, **options)
 
     def run(self):
         for name, curve in curves().items():

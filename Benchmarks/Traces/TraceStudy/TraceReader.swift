@@ -53,6 +53,8 @@ public struct TraceReader {
     private var requests: [TraceRequest] = []
     /// What came of a record or line that is not whole yet.
     private var rest: [UInt8] = []
+    /// Bytes at the beginning of `rest` in which no line ends, so that pieces of a long line are looked at once.
+    private var searched = 0
     /// Bytes of whole records, or whole lines, so far.
     private var offset = 0
     private var line = 0
@@ -132,14 +134,16 @@ public struct TraceReader {
     private mutating func readLines(isEnd: Bool) throws(TraceError) {
         var start = 0
         while start < rest.count, !isFull {
-            guard let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) ?? (isEnd ? rest.count : nil) else {
-                break
-            }
+            let end = rest[max(start, searched)...].firstIndex(of: UInt8(ascii: "\n")) ?? (isEnd ? rest.count : nil)
+            searched = end ?? rest.count
+            guard let end else { break }
             line += 1
             if line > reading.headerLines { try readLine(rest[start..<end]) }
             start = end + 1
         }
-        rest.removeFirst(min(start, rest.count))
+        start = min(start, rest.count)
+        rest.removeFirst(start)
+        searched = max(0, searched - start)
         guard rest.count <= Self.lineBytesMax || isFull else {
             throw TraceError(name, line: line + 1, "a line above \(Self.lineBytesMax) bytes; is this a text trace?")
         }

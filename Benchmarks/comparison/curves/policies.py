@@ -14,7 +14,7 @@ def run(growth):
     hit, miss, write = (curve.line(name) for name in ("GET hit", "GET miss", "SET"))
     start = curve.line("start", "ms", drawn=False)
     backend = growth.stage.redis("policies-redis", core=LOAD_CORE)
-    cold = 20_000 if growth.tiny else 100_000
+    cold = 1_000 if growth.tiny else 100_000
     for step in steps:
         prefixes = [f"{number:x}".rjust(2 + number % 6, "p") + ":" for number in range(step)]
         lines = "".join(f"  - {{prefix: '{prefix}', max_staleness: 60s}}\n" for prefix in prefixes)

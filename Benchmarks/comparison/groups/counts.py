@@ -14,18 +14,18 @@ ORDER = 15
 
 def run(bench):
     bench.say("what a request asks of the C library and the kernel")
-    few, many = (2_000, 10_000) if bench.tiny else (50_000, 250_000)
+    few, many = (200, 600) if bench.tiny else (50_000, 250_000)
     backend = bench.stage.redis("counts-redis", core=LOAD_CORE)
     front = counted(bench.stage, "counts", redis=backend.path, local="4MiB",
                     extra="policies:\n  - {prefix: 'key:', consistency: eventual}")
     cold = ["--workload", "miss-redis", "--cold-keys", many + few, "--no-load"]
-    load(front, "--load-only")
+    load(front, *bench.keys, "--load-only")
     load(front, "--workload", "miss-redis", "--cold-keys", many + few, "--load-only")
     hits = {}
     for pipeline, name in [(16, "pipeline 16"), (1, "no pipeline")]:
-        words = ["--pipeline", pipeline]
+        words = ["--pipeline", pipeline, *bench.keys]
         # Hot keys last, so that they are held: what was read before may have taken their place.
-        load(front, "--load-only")
+        load(front, *bench.keys, "--load-only")
         hits[name] = per_request(front, few, many, *words, "--no-load", "--distribution", "uniform")
         rows = [("GET hit", hits[name]), ("GET miss, answered by Redis", per_request(front, few, many, *words, *cold)),
                 ("SET through Redis", per_request(front, few, many, *words, "--no-load", "--workload", "write"))]
@@ -45,10 +45,10 @@ def cache_misses(bench):
         return "cache misses were not counted: perf is not installed"
     server = bench.stage.hearth("misses-of-caches")
     try:
-        load(server, "--load-only")
+        load(server, *bench.keys, "--load-only")
         report = {}
         runner = threading.Thread(target=lambda: report.update(
-            load(server, "--no-load", "--pipeline", 16, "--distribution", "uniform", "--duration", "1s")))
+            load(server, *bench.keys, "--no-load", "--pipeline", 16, "--distribution", "uniform", "--duration", "1s")))
         runner.start()
         done = subprocess.run(["perf", "stat", "-x", ",", "-e", "cache-misses", "-p", str(server.pid), "--", "sleep", "1"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -9,7 +9,7 @@ def run(bench):
     redis = bench.stage.redis("redis-direct")
     backend = bench.stage.redis("redis-behind", core=LOAD_CORE)
     front = bench.stage.hearth("front-small", redis=backend.path, local="4MiB")
-    cold = 30_000 if bench.tiny else 200_000 if bench.quick else 400_000
+    cold = 2_000 if bench.tiny else 200_000 if bench.quick else 400_000
     load(front, "--workload", "miss-redis", "--cold-keys", cold, "--load-only", "--connections", 50)
     load(redis, "--workload", "miss-redis", "--cold-keys", cold, "--load-only")
     lookups = []

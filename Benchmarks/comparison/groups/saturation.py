@@ -14,7 +14,7 @@ def run(bench):
                                "  - {prefix: 'cold:', max_local_value: 4KiB}")
     alone, mixed, size = (450, 475, 1024) if bench.tiny else (18_000, 19_000, 64 << 10)
     common = ["--distribution", "uniform", "--no-load", *bench.timing]
-    load(front, "--load-only")
+    load(front, *bench.keys, "--load-only")
     dropped = []
 
     def quiet(n):

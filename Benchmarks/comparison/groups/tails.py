@@ -17,9 +17,9 @@ def run(bench):
         "front-tail", redis=backend.path, local="4MiB",
         extra="breaker: {open_max: 1s}\npolicies:\n  - {prefix: 'key:', consistency: eventual}\n"
         "  - {prefix: 'fresh:', consistency: bounded, max_staleness: 200ms}")
-    cold = 30_000 if bench.tiny else 100_000
+    cold = 2_000 if bench.tiny else 100_000
     mix = ["--workload", "get:90,miss:10", "--apart", "--cold-keys", cold, "--distribution", "uniform"]
-    load(front, *mix, "--load-only")
+    load(front, *mix, *bench.keys, "--load-only")
     open_loop = [*bench.timing, "--no-load"]
     # Where it is only tried, by binaries for debugging, a rate that any machine answers.
     alone, mixed = (450, 500) if bench.tiny else (18000, 20000)
