@@ -29,7 +29,8 @@ final class WarmService: Sendable {
     /// Takes the writer over and starts the threads.
     init(_ writer: consuming sending WarmWriter, local: LocalTier, log: Log) {
         tier = writer.tier
-        queues = WarmQueues(changes: WarmChanges(localBytes: local.arenaBytes), reads: reads, writes: writes)
+        queues = WarmQueues(
+            tier: tier, changes: WarmChanges(localBytes: local.arenaBytes), reads: reads, writes: writes)
         let box = KeeperBox(
             WarmKeeper(writer, changes: queues.changes, local: local) { [log] in log.note($0) })
         startThread("hearth-warm") { [self] in

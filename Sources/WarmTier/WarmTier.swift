@@ -59,6 +59,16 @@ public final class WarmTier: Sendable {
         return lookup
     }
 
+    /// Whether the index alone says that nothing is held of a key, as of the last commit; reads no disk, so that an
+    /// event loop may ask.
+    public func isAbsent(_ key: UnsafeRawBufferPointer, now: Timestamp) -> Bool {
+        let keyHash = xxh3(key, seed: storeSeed)
+        let found = index.find(keyHash, markRead: false)
+        if let first = found.first, now < first.entry.keptUntil || !found.others.isEmpty { return false }
+        index.shards[KeyPlace(keyHash).shard].misses.wrappingAdd(1, ordering: .relaxed)
+        return true
+    }
+
     /// `read` for a key in an array.
     public func read(_ key: [UInt8], now: Timestamp) -> WarmLookup {
         key.withUnsafeBytes { read($0, now: now) }

@@ -37,14 +37,14 @@ public final class JournalKeeper {
 
     // The batch under way.
     private var staged: [StagedWrite] = []
-    private var stagedValues: [[UInt8]: PendingWrites.Value] = [:]
+    private var stagedValues: [HashedKey: PendingWrites.Value] = [:]
     private var afterCommit: [(Bool) -> Void] = []
 
     private struct StagedWrite {
         let sequence: UInt64
         let write: JournaledWrite
         let superseded: [UInt64]
-        let results: [[UInt8]: PendingWrites.Value]
+        let results: FewKeys<PendingWrites.Value>
         let policies: PolicyTable
     }
 
@@ -116,7 +116,7 @@ public final class JournalKeeper {
             for write in staged {
                 pending.append(
                     write.sequence, write.write, now, superseding: write.superseded, values: write.results)
-                for (key, value) in write.results { publish(value, of: key, write.policies, now) }
+                for (key, value) in write.results.elements { publish(value, of: key, write.policies, now) }
             }
         } else {
             for write in staged { pending.release(write.superseded) }
@@ -148,17 +148,18 @@ public final class JournalKeeper {
         var write = JournaledWrite(
             operations: operations, bases: [], wasSent: request.wasSent, redisProcess: request.redisProcess,
             redisAddress: request.redisAddress)
-        var named: Set<[UInt8]> = []
-        for operation in operations where named.insert(operation.key).inserted {
-            write.bases.append((operation.key, base(of: operation, space, now)))
+        var bases = FewKeys<Base>()
+        for operation in operations where bases[operation.key] == nil {
+            bases.set(operation.key, base(of: operation, space, now))
         }
-        guard named.count <= Self.keysMax else {
+        write.bases = bases.elements.map { ($0.key, $0.value) }
+        guard bases.count <= Self.keysMax else {
             let limit =
-                "\(named.count) keys in one command or transaction; it takes \(Self.keysMax) at most: use several"
+                "\(bases.count) keys in one command or transaction; it takes \(Self.keysMax) at most: use several"
             return deliver(.refused(limit))
         }
         var superseded: [UInt64] = []
-        if write.isAbsolute, stagedValues[write.bases[0].key] == nil,
+        if write.isAbsolute, stagedValues.isEmpty || stagedValues[HashedKey(write.bases[0].key)] == nil,
             let claimed = pending.claimSuperseded(write.bases[0].key)
         {
             superseded = claimed.sequences
@@ -171,7 +172,7 @@ public final class JournalKeeper {
                 StagedWrite(
                     sequence: sequence, write: write, superseded: superseded, results: results,
                     policies: request.policies))
-            for (key, value) in results { stagedValues[key] = value }
+            for (key, value) in results.elements { stagedValues[HashedKey(key)] = value }
             afterCommit.append { [self] isDone in
                 deliver(isDone ? .done(replies, sequence: sequence) : outcomeOfFailure)
             }
@@ -219,7 +220,7 @@ public final class JournalKeeper {
 
     /// What was known of a key before the first operation on it.
     private func base(of operation: JournaledWrite.Operation, _ space: OutageSpace, _ now: Timestamp) -> Base {
-        let isFirst = stagedValues[operation.key] == nil && pending.value(of: operation.key) == nil
+        let isFirst = space.waiting(operation.key) == nil
         switch space.known(operation.key) {
         case .unknown: return Base(states: [], isUnknown: true)
         case .absent: return Base(states: [.absent], isUnknown: false)
@@ -236,10 +237,10 @@ public final class JournalKeeper {
     }
 
     /// What each key of a write holds after it, as far as is known.
-    private func results(of write: JournaledWrite, _ space: OutageSpace) -> [[UInt8]: PendingWrites.Value] {
-        var results: [[UInt8]: PendingWrites.Value] = [:]
+    private func results(of write: JournaledWrite, _ space: OutageSpace) -> FewKeys<PendingWrites.Value> {
+        var results = FewKeys<PendingWrites.Value>()
         // An EXPIRE of a key that nobody here knows leaves it as unknown as it was.
-        for key in write.keys { results[key] = space.results[key] ?? space.known(key) }
+        for (key, _) in write.bases { results.set(key, space.results[key] ?? space.known(key)) }
         return results
     }
 

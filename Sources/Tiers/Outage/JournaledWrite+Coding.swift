@@ -40,7 +40,8 @@ extension JournaledWrite {
             }
         }
         out.count(operations.count)
-        let places = Dictionary(uniqueKeysWithValues: bases.enumerated().map { ($1.key, $0) })
+        var places = FewKeys<Int>()
+        for (index, base) in bases.enumerated() { places.set(base.key, index) }
         for operation in operations {
             guard let index = places[operation.key] else {
                 preconditionFailure("BUG: an operation on a key without a base")

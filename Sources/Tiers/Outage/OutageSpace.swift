@@ -13,15 +13,15 @@ struct OutageSpace: KeySpace {
     let warm: [[UInt8]: WarmCopy]
     let now: Timestamp
     /// What entries of the same batch, not committed yet, have made of keys.
-    let staged: [[UInt8]: PendingWrites.Value]
+    let staged: [HashedKey: PendingWrites.Value]
     /// What this unit of work has made of keys.
-    private(set) var results: [[UInt8]: PendingWrites.Value] = [:]
+    private(set) var results = FewKeys<PendingWrites.Value>()
     /// What the command under way did to each key.
-    private var changes: [[UInt8]: Change] = [:]
+    private var changes = FewKeys<Change>()
 
     init(
         pending: PendingWrites, local: LocalTier, warm: [[UInt8]: WarmCopy], now: Timestamp,
-        staged: [[UInt8]: PendingWrites.Value]
+        staged: [HashedKey: PendingWrites.Value]
     ) {
         self.pending = pending
         self.local = local
@@ -32,7 +32,7 @@ struct OutageSpace: KeySpace {
 
     /// What the key holds before this unit of work; `.unknown` where nobody here knows.
     func known(_ key: [UInt8]) -> PendingWrites.Value {
-        if let value = staged[key] ?? pending.value(of: key) { return value }
+        if let value = waiting(key) { return value }
         let copy = key.withUnsafeBytes { bytes in
             local.peek(bytes, hash: KeyHash(bytes), now: now) { Tiers.copy($0) }
         }
@@ -43,9 +43,16 @@ struct OutageSpace: KeySpace {
         return warm[key].map { .held($0.value) } ?? .unknown
     }
 
+    /// What the key will hold when all that is staged or pending is done; nil where nothing of it is.
+    func waiting(_ key: [UInt8]) -> PendingWrites.Value? {
+        guard !staged.isEmpty || !pending.isEmpty else { return nil }
+        let key = HashedKey(key)
+        return staged[key] ?? pending.value(of: key)
+    }
+
     /// Whether a write of this sidecar was left without an answer since the key was last compared with Redis.
     func isInDoubt(_ key: [UInt8]) -> Bool {
-        guard staged[key] == nil, pending.value(of: key) == nil else { return false }
+        guard waiting(key) == nil else { return false }
         let mark = key.withUnsafeBytes { bytes in
             local.peek(bytes, hash: KeyHash(bytes), now: now) { $0.metadata.mark }
         }
@@ -61,7 +68,7 @@ struct OutageSpace: KeySpace {
     /// What a read is answered with, by the same rules as a read outside of a transaction: copies within
     /// `stale_if_error`, and the policy's default where nothing is known and the read is about a value.
     func servable(_ key: [UInt8], _ policy: Policy, isAboutValue: Bool) -> HeldValue? {
-        if let value = results[key] ?? staged[key] ?? pending.value(of: key) {
+        if let value = results[key] ?? waiting(key) {
             guard case .held(let held) = value, !held.isTombstone else { return nil }
             let end = held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
             return now < end ? held : nil
@@ -105,15 +112,15 @@ struct OutageSpace: KeySpace {
     mutating func apply(_ change: Change, to key: [UInt8]) {
         switch change {
         case .none: return
-        case .put(let value): results[key] = .held(value)
-        case .remove: results[key] = .absent
+        case .put(let value): results.set(key, .held(value))
+        case .remove: results.set(key, .absent)
         }
-        changes[key] = change
+        changes.set(key, change)
     }
 
     /// What the command just performed did to each key; a new one begins.
-    mutating func takeChanges() -> [[UInt8]: Change] {
-        defer { changes = [:] }
+    mutating func takeChanges() -> FewKeys<Change> {
+        defer { changes = FewKeys() }
         return changes
     }
 

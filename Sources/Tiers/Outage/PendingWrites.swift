@@ -46,11 +46,16 @@ public final class PendingWrites: Sendable {
     fileprivate struct Chain {
         var queue = SequenceQueue()
         var value: Value
+
+        mutating func append(_ sequence: UInt64, _ value: Value) {
+            queue.append(sequence)
+            self.value = value
+        }
     }
 
     fileprivate struct Table {
         var entries: [UInt64: Entry] = [:]
-        var chains: [[UInt8]: Chain] = [:]
+        var chains: [HashedKey: Chain] = [:]
         /// Entries that may be replayed, in the order in which they became so; some may have gone meanwhile.
         var ready = SequenceQueue()
         /// All entries as they were accepted, with some that have gone since.
@@ -73,17 +78,20 @@ public final class PendingWrites: Sendable {
     public var keyCount: Int { table.withLock { $0.chains.count } }
 
     /// What the entries of a key come to; nil where it has none.
-    public func value(of key: [UInt8]) -> Value? {
-        isEmpty ? nil : table.withLock { $0.chains[key]?.value }
-    }
+    public func value(of key: [UInt8]) -> Value? { isEmpty ? nil : value(of: HashedKey(key)) }
+
+    func value(of key: HashedKey) -> Value? { isEmpty ? nil : table.withLock { $0.chains[key]?.value } }
 
     /// How many entries wait for a key.
-    public func entryCount(of key: [UInt8]) -> Int { table.withLock { $0.chains[key]?.queue.count ?? 0 } }
+    public func entryCount(of key: [UInt8]) -> Int {
+        let key = HashedKey(key)
+        return table.withLock { $0.chains[key]?.queue.count ?? 0 }
+    }
 
     /// Whether any of these keys has an entry; of all keys, where none is named.
     public func hasAny(of keys: [[UInt8]]) -> Bool {
         guard !isEmpty else { return false }
-        return keys.isEmpty || table.withLock { table in keys.contains { table.chains[$0] != nil } }
+        return keys.isEmpty || table.withLock { table in keys.contains { table.chains[HashedKey($0)] != nil } }
     }
 
     /// Whether every entry of these keys is on its way to Redis, or done there and being settled.
@@ -91,7 +99,7 @@ public final class PendingWrites: Sendable {
         table.withLock { table in
             keys.allSatisfy { key in
                 // They are taken in order: behind one that is under way none waits before it.
-                guard let last = table.chains[key]?.queue.last else { return true }
+                guard let last = table.chains[HashedKey(key)]?.queue.last else { return true }
                 return table.entries[last]?.stage == .inFlight
             }
         }
@@ -127,7 +135,7 @@ public final class PendingWrites: Sendable {
         for entry in entries {
             let bases = Dictionary(uniqueKeysWithValues: entry.write.bases.map { ($0.key, $0.base) })
             let before = table.withLock { table in
-                Dictionary(uniqueKeysWithValues: bases.keys.map { ($0, table.chains[$0]?.value) })
+                Dictionary(uniqueKeysWithValues: bases.keys.map { ($0, table.chains[HashedKey($0)]?.value) })
             }
             let results = entry.write.results(now: entry.acceptedAt) { key in
                 if case .held(let held)?? = before[key] { return held }
@@ -137,12 +145,12 @@ public final class PendingWrites: Sendable {
             for operation in entry.write.operations where first[operation.key] == nil {
                 first[operation.key] = operation.write
             }
-            var values: [[UInt8]: Value] = [:]
+            var values = FewKeys<Value>()
             for (key, result) in results {
                 let isKnown =
                     first[key]?.isAbsolute ?? false || bases[key]?.held != nil
                     || (before[key] ?? nil).map { $0 != .unknown } ?? false
-                values[key] = isKnown ? result.map { .held($0) } ?? .absent : .unknown
+                values.set(key, isKnown ? result.map { .held($0) } ?? .absent : .unknown)
             }
             append(entry.sequence, entry.write, entry.acceptedAt, superseding: [], values: values)
         }
@@ -154,6 +162,7 @@ public final class PendingWrites: Sendable {
     /// write has in their place; nil where there are none, or too much is uncertain.
     func claimSuperseded(_ key: [UInt8]) -> (sequences: [UInt64], base: Base)? {
         guard !isEmpty else { return nil }
+        let key = HashedKey(key)
         return table.withLock { table in
             guard let chain = table.chains[key] else { return nil }
             var sequences: [UInt64] = []
@@ -200,7 +209,7 @@ public final class PendingWrites: Sendable {
     /// A committed entry takes its place; what it supersedes goes.
     func append(
         _ sequence: UInt64, _ write: JournaledWrite, _ acceptedAt: Timestamp, superseding: [UInt64],
-        values: [[UInt8]: Value]
+        values: FewKeys<Value>
     ) {
         table.withLock { table in
             for sequence in superseding { _ = table.remove(sequence) }
@@ -208,8 +217,8 @@ public final class PendingWrites: Sendable {
             if write.record?.emission != nil { table.messages += 1 }
             for (key, _) in write.bases {
                 // In place: a chain may be long, and a copy of it would be as long.
-                table.chains[key, default: Chain(value: .unknown)].queue.append(sequence)
-                table.chains[key]?.value = values[key] ?? .unknown
+                table.chains[HashedKey(key), default: Chain(value: .unknown)]
+                    .append(sequence, values[key] ?? .unknown)
             }
             table.order.append(sequence)
             table.offer(sequence)
@@ -232,7 +241,7 @@ public final class PendingWrites: Sendable {
                 var bytes = entry.write.byteCount
                 // A record knows so many of its last writes: no more are done between two looks at it.
                 let entryMax = entry.write.record == nil ? entryMax : min(entryMax, Record.operationsMax)
-                if keys.count == 1, let chain = table.chains[keys[0]] {
+                if keys.count == 1, let chain = table.chains[HashedKey(keys[0])] {
                     for next in chain.queue.dropFirst() {
                         guard unit.sequences.count < entryMax, bytes < bytesMax, let following = table.entries[next],
                             following.stage == .waiting, following.write.bases.count == 1,
@@ -298,7 +307,7 @@ extension PendingWrites.Table {
     /// Whether an entry waits and is the first of all its chains.
     fileprivate func isReady(_ sequence: UInt64) -> Bool {
         guard let entry = entries[sequence], entry.stage == .waiting else { return false }
-        return entry.write.bases.allSatisfy { chains[$0.key]?.queue.first == sequence }
+        return entry.write.bases.allSatisfy { chains[HashedKey($0.key)]?.queue.first == sequence }
     }
 
     fileprivate mutating func offer(_ sequence: UInt64) {
@@ -315,10 +324,11 @@ extension PendingWrites.Table {
         }
         var ended: [(key: [UInt8], value: PendingWrites.Value)] = []
         for (key, _) in entry.write.bases {
-            guard var chain = chains.removeValue(forKey: key) else { continue }
+            let hashed = HashedKey(key)
+            guard var chain = chains.removeValue(forKey: hashed) else { continue }
             chain.queue.remove(sequence)
             if let next = chain.queue.first {
-                chains[key] = chain
+                chains[hashed] = chain
                 offer(next)
             } else {
                 ended.append((key, chain.value))

@@ -62,6 +62,7 @@ public struct ScanPage: Sendable, Equatable {
 /// Requests of one worker are carried out in the order they were made. What may wait is bounded by the implementation,
 /// which answers `.failed` or `.refused` beyond it.
 public protocol WarmAccess: AnyObject {
+    /// The completion may be called before this returns, where memory knows the answer.
     func read(_ key: [UInt8], completion: @escaping (WarmAnswer) -> Void)
     /// Takes changes behind the answer; a change that finds no room removes the copy, so that no old value stays.
     func change(_ key: [UInt8], _ change: WarmChange)

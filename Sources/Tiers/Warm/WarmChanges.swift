@@ -102,23 +102,31 @@ public final class WarmChanges: Sendable {
         }
     }
 
-    /// What is known of a key: here first, then on disk. Reads the disk; on a thread that may.
-    public func answer(_ key: [UInt8], from tier: WarmTier, now: Timestamp) -> WarmAnswer {
-        let hashed = HashedKey(key)
+    /// What is known of a key without the disk: here, or by the tier's index; nil where the disk has to be read.
+    public func answerWithoutDisk(_ key: [UInt8], from tier: WarmTier, now: Timestamp) -> WarmAnswer? {
+        let (answer, _, _) = look(HashedKey(key))
+        return answer ?? (key.withUnsafeBytes { tier.isAbsent($0, now: now) } ? .absent : nil)
+    }
+
+    /// What waits here of a key; and what that says of a copy on disk.
+    private func look(_ key: HashedKey) -> (answer: WarmAnswer?, isSuspect: Bool, trustedSince: Timestamp) {
         let (waiting, isDistrusted, trustedSince) = table.withLock { table in
-            (
-                table.waiting[hashed] ?? table.committing[hashed], table.distrusted.contains(hashed), table.trustedSince
-            )
+            (table.waiting[key] ?? table.committing[key], table.distrusted.contains(key), table.trustedSince)
         }
         switch waiting {
-        case .put(let copy, _): return .copy(copy)
-        case .remove: return .absent
-        case .suspect, nil: break
+        case .put(let copy, _): return (.copy(copy), copy.isSuspect, trustedSince)
+        case .remove: return (.absent, false, trustedSince)
+        case .suspect, nil: return (isDistrusted ? .absent : nil, waiting == .suspect, trustedSince)
         }
-        if isDistrusted { return .absent }
+    }
+
+    /// What is known of a key: here first, then on disk. Reads the disk; on a thread that may.
+    public func answer(_ key: [UInt8], from tier: WarmTier, now: Timestamp) -> WarmAnswer {
+        let (answer, isMarked, trustedSince) = look(HashedKey(key))
+        if let answer { return answer }
         switch tier.read(key, now: now) {
         case .entry(let entry) where entry.metadata.verifiedAt >= trustedSince:
-            let isSuspect = waiting == .suspect || entry.metadata.flags.contains(.unverified)
+            let isSuspect = isMarked || entry.metadata.flags.contains(.unverified)
             return .copy(WarmCopy(entry.held, verifiedAt: entry.metadata.verifiedAt, isSuspect: isSuspect))
         case .entry, .tombstone, .absent: return .absent
         case .damaged: return .failed("the record of this key in the warm tier is damaged")

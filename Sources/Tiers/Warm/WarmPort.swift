@@ -22,11 +22,15 @@ public enum WarmRead: Sendable {
 
 /// The ways into the warm tier's threads; safe from any thread.
 public struct WarmQueues: Sendable {
+    public let tier: WarmTier
     public let changes: WarmChanges
     public let reads: any JobQueue<WarmRead>
     public let writes: any JobQueue<WarmJob>
 
-    public init(changes: WarmChanges, reads: any JobQueue<WarmRead>, writes: any JobQueue<WarmJob>) {
+    public init(
+        tier: WarmTier, changes: WarmChanges, reads: any JobQueue<WarmRead>, writes: any JobQueue<WarmJob>
+    ) {
+        self.tier = tier
         self.changes = changes
         self.reads = reads
         self.writes = writes
@@ -51,7 +55,11 @@ public final class WarmPort: WarmAccess {
         self.scheduler = scheduler
     }
 
+    /// Answers at once what memory knows: a copy that waits to be written, or that the tier holds none.
     public func read(_ key: [UInt8], completion: @escaping (WarmAnswer) -> Void) {
+        if let known = queues.changes.answerWithoutDisk(key, from: queues.tier, now: scheduler.now) {
+            return completion(known)
+        }
         let box = Delivery(completion)
         let isQueued = queues.reads.send(
             .read(key) { [courier] answer in courier.run { box.completion(answer) } })
