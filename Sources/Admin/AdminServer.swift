@@ -24,6 +24,12 @@ struct AdminLimits: Sendable {
     var idleSecondsMax: UInt32 = 10
     /// The memory of a connection, with its request's line and headers; more is answered with 413, 414 or 431.
     var connectionBytesMax = 16 << 10
+    /// Pages that are told what happens; one more is answered with 503. Connections of their own beyond the others.
+    var pagesMax = 8
+    /// Events, one a second, that may wait for a page that takes none; then it is dropped.
+    var eventsWaitingMax = 30
+    /// How often the process is looked at.
+    var lookInterval = Duration.seconds(1)
 }
 
 /// A running admin server; ``stop()`` ends it, at the latest when the value goes.

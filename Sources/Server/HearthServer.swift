@@ -187,6 +187,7 @@ public final class HearthServer {
             settings.server = plan.server
             settings.redis = redis
             settings.policies = plan.policies
+            settings.generation += 1
         }
         drain = plan.server.drain
         context.share.breaker.reconfigure(
@@ -282,12 +283,20 @@ final class WorkerHandle: @unchecked Sendable {
 final class TransitionLog: Sendable {
     private let log: Log
     let counts = Locked<[String: UInt64]>([:])
+    /// What a page shows of them.
+    let recent = Locked(RecentTransitions())
 
     init(_ log: Log) { self.log = log }
 
     func note(_ transition: BreakerTransition) {
         let side = transition.side == .read ? "reads" : "writes"
         counts.withLock { $0["\(side) \(transition.to.rawValue)", default: 0] += 1 }
+        recent.withLock {
+            $0.note(
+                RecentTransitions.Transition(
+                    at: Loop.wallClock.milliseconds, side: side, from: transition.from.rawValue,
+                    to: transition.to.rawValue, cause: "\(transition.cause)"))
+        }
         let isBad = transition.to == .open || transition.to == .forcedOpen
         log.write(isBad ? .warning : .info, "breaker_\(transition.to.rawValue.replacing("-", with: "_"))") {
             $0.member("side", side)

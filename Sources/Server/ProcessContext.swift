@@ -14,6 +14,8 @@ final class ProcessContext: Sendable {
         var server: ServerConfiguration
         var redis: RedisConfiguration?
         var policies: PolicyTable
+        /// How many times a reload has replaced them.
+        var generation = 0
     }
 
     let log: Log
