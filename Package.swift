@@ -120,7 +120,7 @@ let package = Package(
             "TiersTests",
             ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
         tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
-        tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
+        tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Tiers", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "BenchmarkTool", "Metrics", "RESP"]),
         tests("TraceStudyTests", ["TraceStudy", "LoadGenerator", "BenchmarkTool", "LocalTier"]),

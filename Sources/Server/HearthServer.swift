@@ -190,6 +190,7 @@ public final class HearthServer {
             settings.generation += 1
         }
         drain = plan.server.drain
+        context.slowLog.reconfigure(plan.server.slowLog)
         context.share.breaker.reconfigure(
             plan.breaker, seed: .random(in: .min ... .max), now: Loop.monotonicNanoseconds)
         for worker in workers { worker.mailbox.send(.reload(plan.policies, redis, plan.server)) }
