@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by its DevTools protocol over two pipes: no driver, no port, nothing to install beside it."""
+"""A headless Chromium, driven by its DevTools protocol over two pipes: no driver, no port."""
 
 import base64
 import json

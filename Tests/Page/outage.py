@@ -87,7 +87,8 @@ class Servers:
 
     def start_redis(self):
         self.redis = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", f"{self.here}/redis.sock", "--save", "", "--dir", self.here],
+            ["redis-server", "--port", "0", "--unixsocket", f"{self.here}/redis.sock", "--save", "", "--dir",
+             self.here],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait("a Redis", lambda: ask(f"{self.here}/redis.sock", "PING").startswith(b"+PONG"))
 
@@ -231,7 +232,7 @@ def run(servers, browser, pictures):
     except urllib.error.HTTPError as error:
         expect(error.code == 503, f"one page too many is answered with {error.code}")
     full = browser.open(servers.url)
-    full.until("element('notice').innerText.startsWith('503: as many pages')", "a page that says that there is no place")
+    full.until("element('notice').innerText.startsWith('503: as many pages')", "a page that says it is full")
     for other in others:
         other.close()
     full.until("document.title === 'Hearth: ready'", "a page that got a place")

@@ -50,6 +50,6 @@ def run(bench):
     bench.ratio_verdict("p99 of local hits, a scrape each 100 ms and five pages open", rows[1], rows[0], 1.1, "p99",
                         against="that without")
     scrapes, slowest, events = zip(*seen)
-    bench.notes.append(f"while somebody looked, {min(scrapes)} to {max(scrapes)} scrapes a round were answered, the slowest "
-                       f"within {max(slowest):.0f} ms, and the pages heard {min(events)} to {max(events)} events")
+    bench.notes.append(f"while somebody looked, {min(scrapes)} to {max(scrapes)} scrapes a round were answered, the "
+                       f"slowest within {max(slowest):.0f} ms, and the pages heard {min(events)} to {max(events)} events")
     server.stop()

@@ -80,7 +80,8 @@ charts.find(chart => chart.kind === 'lanes').states = [
   { name: 'half-open', color: colors('half') }, { name: 'open', color: colors('open') },
   { name: 'forced open', color: colors('forced') },
 ];
-const sizes = new Bars({ title: 'Sizes of values', note: 'Read from below local memory, or written, since the start.' });
+const sizes = new Bars({
+  title: 'Sizes of values', note: 'Read from below local memory, or written, since the start.' });
 element('charts').append(...charts.map(chart => chart.element), sizes.element);
 for (const chart of charts) chart.onCursor = at => charts.forEach(one => one.point(at));
 
