@@ -2,6 +2,8 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where the service looks for its configuration.
+SYSCONFDIR ?= /etc
 # More flags of `make run`'s server, as ARGS='--redis-url redis://127.0.0.1:6379/0'.
 ARGS ?=
 # Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
@@ -18,7 +20,8 @@ TESTED = --explicit-target-dependency-import-check error $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline chaos format lint install clean
+.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline chaos format lint man install \
+	install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -29,7 +32,9 @@ help:
 	@echo 'make micro    instructions and allocations of single operations, beside those committed'
 	@echo 'make chaos    real faults on real processes, every acknowledged write looked for; QUICK=1 for some of them'
 	@echo 'make build    the release binary, $(BINARY)'
-	@echo 'make install  binary, sample configuration and documents, under PREFIX ($(PREFIX))'
+	@echo 'make install  binary, service, configuration, man pages and documents, under PREFIX ($(PREFIX))'
+	@echo 'make uninstall  takes them away again, but for the configuration and what Hearth has kept'
+	@echo 'make man      the man page of the configuration, from docs/configuration.md'
 	@echo 'make format   formats the sources in place'
 	@echo 'make lint     says what make format would change, and what .ci/scripts/tidy finds'
 	@echo 'make clean    removes what was built; run/ with its data stays'
@@ -91,11 +96,34 @@ lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 	@.ci/scripts/tidy
 
-install: build
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/doc/hearth/docs'
-	install -m 755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/hearth'
-	install -m 644 README.md LICENSE hearth.sample.yaml '$(DESTDIR)$(PREFIX)/share/doc/hearth'
-	install -m 644 docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/hearth/docs'
+man:
+	@.ci/scripts/man
+
+INSTALLED = $(DESTDIR)$(PREFIX)
+UNITS = $(INSTALLED)/lib/systemd/system
+
+install: build install-built
+
+# What was built already, BINARY; a configuration that is there stays as it is.
+install-built:
+	install -d '$(INSTALLED)/bin' '$(INSTALLED)/share/doc/hearth/docs' '$(INSTALLED)/share/man/man1' \
+		'$(INSTALLED)/share/man/man5' '$(UNITS)' '$(INSTALLED)/lib/sysusers.d' '$(DESTDIR)$(SYSCONFDIR)/hearth'
+	install -m 755 '$(BINARY)' '$(INSTALLED)/bin/hearth'
+	install -m 644 README.md LICENSE hearth.sample.yaml '$(INSTALLED)/share/doc/hearth'
+	install -m 644 docs/*.md '$(INSTALLED)/share/doc/hearth/docs'
+	install -m 644 docs/man/hearth.1 '$(INSTALLED)/share/man/man1'
+	install -m 644 docs/man/hearth.yaml.5 '$(INSTALLED)/share/man/man5'
+	sed 's|@BINDIR@|$(PREFIX)/bin|' docs/systemd/hearth.service >'$(UNITS)/hearth.service'
+	install -m 644 docs/systemd/hearth.socket '$(UNITS)'
+	install -m 644 docs/systemd/hearth.sysusers '$(INSTALLED)/lib/sysusers.d/hearth.conf'
+	chmod 644 '$(UNITS)/hearth.service'
+	[ -e '$(DESTDIR)$(SYSCONFDIR)/hearth/hearth.yaml' ] || \
+		install -m 644 hearth.sample.yaml '$(DESTDIR)$(SYSCONFDIR)/hearth/hearth.yaml'
+
+uninstall:
+	rm -f '$(INSTALLED)/bin/hearth' '$(INSTALLED)/share/man/man1/hearth.1' '$(INSTALLED)/share/man/man5/hearth.yaml.5' \
+		'$(UNITS)/hearth.service' '$(UNITS)/hearth.socket' '$(INSTALLED)/lib/sysusers.d/hearth.conf'
+	rm -rf '$(INSTALLED)/share/doc/hearth'
 
 clean:
 	rm -rf .build .build-*

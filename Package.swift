@@ -9,8 +9,12 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, embedded: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path, resources: embedded.map { .embedInCode($0) },
+        swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -62,7 +66,9 @@ let package = Package(
                 "EventLoop", "Audit",
                 "Metrics", "Admin", "Primitives",
             ]),
-        room("Admin", ["CMicrohttpd", "Metrics", "Primitives"]),
+        room(
+            "Admin", ["CMicrohttpd", "Metrics", "Primitives"],
+            embedded: ["Page/page.html", "Page/page.css", "Page/page.js", "Page/charts.js"]),
         room("Configuration", ["CYAML", "Server", "State", "Tiers", "RedisTier", "Admin"]),
         .executableTarget(
             name: "hearth",
@@ -114,7 +120,7 @@ let package = Package(
             "TiersTests",
             ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
         tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
-        tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Primitives"]),
+        tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Tiers", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),
         tests("LoadGeneratorTests", ["LoadGenerator", "BenchmarkTool", "Metrics", "RESP"]),
         tests("TraceStudyTests", ["TraceStudy", "LoadGenerator", "BenchmarkTool", "LocalTier"]),

@@ -164,13 +164,13 @@ class Stage:
         return Server("bare libuv loop", [os.path.join(self.built, "bare-loop"), path], path, asked="connect")
 
     def hearth(self, name, redis="off", local="64MiB", warm_sync="never", extra="", core=SERVER_CORE,
-               environment=None):
+               environment=None, admin="off"):
         path = self.place.socket(name)
         url = "off" if redis == "off" else f'"unix://{redis}"'
         file = os.path.join(self.place.sockets, name + ".yaml")
         with open(file, "w") as text:
             text.write(
-                f"socket: {{path: '{path}'}}\nredis: {{url: {url}}}\nadmin: {{listen: off}}\n"
+                f"socket: {{path: '{path}'}}\nredis: {{url: {url}}}\nadmin: {{listen: {admin}}}\n"
                 f"local: {{max_bytes: {local}}}\n"
                 f"warm: {{path: '{self.place.directory(name)}/warm', max_bytes: 8GiB, sync: {warm_sync}}}\n"
                 f"journal: {{path: '{self.place.directory(name)}/journal'}}\n{extra}\n")

@@ -1,11 +1,12 @@
 // libmicrohttpd as Swift: requests in, answers out, on the admin thread. The only file that imports it.
 //
-// DESIGN. The library has no thread here: this loop lets it run until something happens or a tick is due, so that
-// connections can be ended by our own rules between two turns, and so that a stream (the dashboard's server-sent
-// events) can later be resumed from the tick without a second thread. All callbacks come from within `MHD_run_wait`, on
-// the thread that calls it; nothing here is locked.
+// DESIGN. The library has no thread here: this loop lets it run until something happens or a look at the process is
+// due, so that connections can be ended by our own rules between two turns, and so that a page's stream, suspended
+// while there is nothing to tell it, is resumed without a second thread. All callbacks come from within
+// `MHD_run_wait`, on the thread that calls it; nothing here is locked.
 
 private import CMicrohttpd
+internal import Primitives
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -19,6 +20,7 @@ final class AdminLoop {
     private let daemon: OpaquePointer
     private let context: Context
     private let flag: StopFlag
+    private let lookInterval: Duration
 
     /// Takes the descriptor over, also when it throws.
     init(
@@ -26,10 +28,11 @@ final class AdminLoop {
     ) throws(AdminError) {
         context = Context(Router(source: source), limits)
         self.flag = flag
+        lookInterval = limits.lookInterval
         var options = hearth_mhd_options()
         options.listen_socket = descriptor
         // Room for those that are told to go and have not gone yet.
-        options.connections_max = UInt32(limits.connectionsMax) + 8
+        options.connections_max = UInt32(limits.connectionsMax + limits.pagesMax) + 8
         options.idle_seconds_max = limits.idleSecondsMax
         options.connection_bytes_max = limits.connectionBytesMax
         options.on_request = onRequest
@@ -52,8 +55,15 @@ final class AdminLoop {
     /// Serves until the flag is raised.
     func run() {
         var hasFailed = false
+        var nextLook = ContinuousClock.now
         while !flag.raised.load(ordering: .relaxed) {
-            if MHD_run_wait(daemon, context.connections.isEmpty ? 1000 : 250) != hearth_mhd_yes {
+            let now = ContinuousClock.now
+            if now >= nextLook {
+                context.look()
+                nextLook = max(nextLook + lookInterval, now)
+            }
+            let untilLook = Int32(clamping: max(0, now.duration(to: nextLook).milliseconds)) + 1
+            if MHD_run_wait(daemon, min(untilLook, context.connections.isEmpty ? 1000 : 250)) != hearth_mhd_yes {
                 if !hasFailed {
                     context.router.source.failed("admin: the HTTP server can't wait for its sockets; it tries on")
                 }
@@ -62,6 +72,15 @@ final class AdminLoop {
             }
             context.endOverdue()
         }
+        endPages()
+    }
+
+    /// Pages hear that their stream ends, so that their browsers take it for no fault; a tenth of a second at most.
+    /// None may be suspended when the library is stopped.
+    private func endPages() {
+        context.streams.end()
+        for connection in context.takeSuspended() { MHD_resume_connection(connection) }
+        for _ in 0..<10 where context.streams.count > 0 { _ = MHD_run_wait(daemon, 10) }
     }
 }
 
@@ -69,10 +88,39 @@ final class AdminLoop {
 private final class Context {
     let router: Router
     var connections: Connections<OpaquePointer>
+    var streams: EventStreams<OpaquePointer>
+    /// Connections of pages for which there is nothing to send.
+    private var suspended: Set<OpaquePointer> = []
 
     init(_ router: Router, _ limits: AdminLimits) {
         self.router = router
         connections = Connections(max: limits.connectionsMax, patience: limits.patience)
+        streams = EventStreams(countMax: limits.pagesMax, waitingMax: limits.eventsWaitingMax)
+    }
+
+    /// Looks at the process, and tells the pages that are open.
+    func look() {
+        let live = router.source.live
+        live.look()
+        guard streams.count > 0 else { return }
+        for slow in streams.tell(EventStreams<OpaquePointer>.event("news", live.news())) { end(slow) }
+        for connection in takeSuspended() { MHD_resume_connection(connection) }
+    }
+
+    func suspend(_ connection: OpaquePointer) {
+        suspended.insert(connection)
+        MHD_suspend_connection(connection)
+    }
+
+    func takeSuspended() -> Set<OpaquePointer> {
+        defer { suspended = [] }
+        return suspended
+    }
+
+    /// A connection became a page's: it has no patience to lose, and gives way to nobody.
+    func beginStream(_ connection: OpaquePointer) {
+        connections.closed(connection)
+        streams.open(connection, past: router.source.live.past())
     }
 
     func endOverdue() {
@@ -110,7 +158,11 @@ private let onConnection: MHD_NotifyConnectionCallback = { context, connection, 
 }
 
 private let onCompleted: MHD_RequestCompletedCallback = { context, connection, request, _ in
-    if let connection { Context.of(context).connections.answered(connection, at: .now) }
+    if let connection {
+        let context = Context.of(context)
+        context.connections.answered(connection, at: .now)
+        context.streams.close(connection)
+    }
     guard let pending = request?.pointee else { return }
     Unmanaged<Pending>.fromOpaque(pending).release()
     request?.pointee = nil
@@ -138,8 +190,50 @@ private let onRequest: MHD_AccessHandlerCallback = { context, connection, url, m
     let whole = AdminRequest(
         method: String(cString: method), path: String(cString: url), body: pending.body,
         isLocal: isLocal(hearth_mhd_peer(connection)), origin: header("Origin", of: connection),
-        host: header("Host", of: connection))
-    return answer(Context.of(context).router.response(to: whole), to: connection)
+        host: header("Host", of: connection), accept: header("Accept", of: connection),
+        site: header("Sec-Fetch-Site", of: connection))
+    let context = Context.of(context)
+    switch context.router.route(whole, isFull: context.streams.isFull) {
+    case .response(let response): return answer(response, to: connection)
+    case .stream: return stream(to: connection, context)
+    }
+}
+
+/// Which page asks for what it is to be sent.
+private final class PageReader {
+    let connection: OpaquePointer
+    let context: Context
+
+    init(_ connection: OpaquePointer, _ context: Context) {
+        self.connection = connection
+        self.context = context
+    }
+}
+
+private func stream(to connection: OpaquePointer, _ context: Context) -> MHD_Result {
+    let reader = Unmanaged.passRetained(PageReader(connection, context))
+    guard let made = hearth_mhd_stream(onRead, reader.toOpaque(), { Unmanaged<PageReader>.fromOpaque($0!).release() })
+    else {
+        reader.release()
+        return hearth_mhd_no
+    }
+    defer { MHD_destroy_response(made) }
+    guard add(Router.streamHeaders, to: made) else { return hearth_mhd_no }
+    context.beginStream(connection)
+    return MHD_queue_response(connection, 200, made)
+}
+
+private let onRead: MHD_ContentReaderCallback = { reader, _, buffer, size in
+    let reader = Unmanaged<PageReader>.fromOpaque(reader!).takeUnretainedValue()
+    switch reader.context.streams.next(
+        for: reader.connection, into: UnsafeMutableRawBufferPointer(start: buffer, count: size))
+    {
+    case .bytes(let count): return count
+    case .wait:
+        reader.context.suspend(reader.connection)
+        return 0
+    case .end: return hearth_mhd_stream_end
+    }
 }
 
 private func header(_ name: String, of connection: OpaquePointer) -> String? {
@@ -154,14 +248,12 @@ private func answer(_ response: AdminResponse, to connection: OpaquePointer) -> 
     // Without memory for an answer the connection is closed: that is what a no asks for.
     guard let made else { return hearth_mhd_no }
     defer { MHD_destroy_response(made) }
-    var headers = [
-        ("Content-Type", response.contentType), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
-    ]
-    if let allow = response.allow { headers.append(("Allow", allow)) }
-    for (name, value) in headers where MHD_add_response_header(made, name, value) != hearth_mhd_yes {
-        return hearth_mhd_no
-    }
+    guard add(response.headers, to: made) else { return hearth_mhd_no }
     return MHD_queue_response(connection, UInt32(response.status), made)
+}
+
+private func add(_ headers: [(String, String)], to response: OpaquePointer) -> Bool {
+    headers.allSatisfy { MHD_add_response_header(response, $0, $1) == hearth_mhd_yes }
 }
 
 /// Whether the peer is on this machine: 127.0.0.0/8, ::1, or the former as IPv6 writes it.

@@ -24,6 +24,12 @@ struct AdminLimits: Sendable {
     var idleSecondsMax: UInt32 = 10
     /// The memory of a connection, with its request's line and headers; more is answered with 413, 414 or 431.
     var connectionBytesMax = 16 << 10
+    /// Pages that are told what happens; one more is answered with 503. Connections of their own beyond the others.
+    var pagesMax = 8
+    /// Events, one a second, that may wait for a page that takes none; then it is dropped.
+    var eventsWaitingMax = 30
+    /// How often the process is looked at.
+    var lookInterval = Duration.seconds(1)
 }
 
 /// A running admin server; ``stop()`` ends it, at the latest when the value goes.
@@ -90,12 +96,22 @@ final class StopFlag: Sendable {
     let raised = Atomic<Bool>(false)
 }
 
+/// Lets the scheduler prefer the other threads where they share a core: a scrape that a worker has to wait for is in
+/// its p99, and a scrape that waits for a worker is in nobody's. On Linux a thread has a priority of its own.
+private func giveWay() {
+    #if os(Linux)
+        // Where it is forbidden, it stays as it is.
+        _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10)
+    #endif
+}
+
 /// The thread's body: takes the loop over, and frees it when it is done.
 private func run(_ context: UnsafeMutableRawPointer) {
     // Signals are for the threads that wait for them.
     var all = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, nil)
+    giveWay()
     Unmanaged<AdminLoop>.fromOpaque(context).takeRetainedValue().run()
 }
 

@@ -49,11 +49,24 @@ public struct AdminResponse: Sendable, Equatable {
     public var body: [UInt8]
     /// The `Allow` header of a 405.
     var allow: String?
+    /// The `Content-Security-Policy` header of a page.
+    var contentPolicy: String?
 
     public init(status: Int = 200, contentType: String, body: [UInt8]) {
         self.status = status
         self.contentType = contentType
         self.body = body
+    }
+
+    /// All headers but those that the server adds by itself.
+    var headers: [(String, String)] {
+        var headers = [
+            ("Content-Type", contentType), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Resource-Policy", "same-origin"),
+        ]
+        if let allow { headers.append(("Allow", allow)) }
+        if let contentPolicy { headers.append(("Content-Security-Policy", contentPolicy)) }
+        return headers
     }
 
     /// A line of text; a line break is added.
@@ -64,6 +77,25 @@ public struct AdminResponse: Sendable, Equatable {
     /// A JSON document.
     public static func json(_ body: [UInt8], status: Int = 200) -> AdminResponse {
         AdminResponse(status: status, contentType: "application/json", body: body)
+    }
+}
+
+/// What the live page is told. Every closure is called on the admin thread, and returns JSON without line breaks.
+public struct LiveSource: Sendable {
+    /// Looks at the process; called once a second, whether or not a page is open.
+    public var look: @Sendable () -> Void
+    /// What the last look brought.
+    public var news: @Sendable () -> [UInt8]
+    /// Everything that is kept, with which a page begins.
+    public var past: @Sendable () -> [UInt8]
+
+    public init(
+        look: @escaping @Sendable () -> Void, news: @escaping @Sendable () -> [UInt8],
+        past: @escaping @Sendable () -> [UInt8]
+    ) {
+        self.look = look
+        self.news = news
+        self.past = past
     }
 }
 
@@ -80,6 +112,8 @@ public struct AdminSource: Sendable {
     public var controlPaths: [String] = ["/breaker/open", "/breaker/close", "/breaker/auto"]
     /// Does what a POST to one of ``controlPaths`` asks; the body has at most 4 KiB.
     public var control: @Sendable (_ path: String, _ body: [UInt8]) -> AdminResponse
+    /// What the live page shows.
+    public var live: LiveSource
     /// Told once of a failure of the server itself, in one line; the rest of the process is unharmed.
     public var failed: @Sendable (_ text: String) -> Void
 
@@ -87,6 +121,7 @@ public struct AdminSource: Sendable {
         liveness: @escaping @Sendable () -> Bool, readiness: @escaping @Sendable () -> Readiness,
         metrics: @escaping @Sendable () -> [MetricFamily], status: @escaping @Sendable () -> [UInt8],
         control: @escaping @Sendable (_ path: String, _ body: [UInt8]) -> AdminResponse,
+        live: LiveSource,
         failed: @escaping @Sendable (_ text: String) -> Void
     ) {
         self.liveness = liveness
@@ -94,6 +129,7 @@ public struct AdminSource: Sendable {
         self.metrics = metrics
         self.status = status
         self.control = control
+        self.live = live
         self.failed = failed
     }
 }

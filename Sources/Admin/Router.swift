@@ -13,6 +13,16 @@ struct AdminRequest: Equatable {
     /// The `Origin` and `Host` headers.
     var origin: String?
     var host: String?
+    /// The `Accept` and `Sec-Fetch-Site` headers.
+    var accept: String?
+    var site: String?
+}
+
+/// What becomes of a request.
+enum Route: Equatable {
+    case response(AdminResponse)
+    /// The live page's stream of events begins.
+    case stream
 }
 
 struct Router: Sendable {
@@ -21,8 +31,26 @@ struct Router: Sendable {
 
     let source: AdminSource
 
-    private static let pages = ["/", "/livez", "/readyz", "/metrics", "/status"]
+    private static let pages =
+        ["/", "/livez", "/readyz", "/metrics", "/status", "/events", "/dashboard"] + Page.parts.map(\.path)
 
+    static let streamHeaders = AdminResponse(contentType: "text/event-stream; charset=utf-8", body: []).headers
+
+    /// `isFull` says that there are as many open pages as there may be.
+    func route(_ request: AdminRequest, isFull: Bool) -> Route {
+        guard request.path == "/events", request.method == "GET" else { return .response(response(to: request)) }
+        // Else a page from elsewhere could take all the places.
+        if isForeign(request) {
+            return .response(.text("403: /events does not answer to pages from elsewhere", status: 403))
+        }
+        if isFull {
+            return .response(
+                .text("503: as many pages are open as there may be at once; close one, or try again", status: 503))
+        }
+        return .stream
+    }
+
+    /// The answer to everything but a GET of /events.
     func response(to request: AdminRequest) -> AdminResponse {
         if source.controlPaths.contains(request.path) { return control(request) }
         guard Self.pages.contains(request.path) else {
@@ -36,8 +64,23 @@ struct Router: Sendable {
         case "/readyz": return readyz()
         case "/metrics": return AdminResponse(contentType: expositionContentType, body: exposition(source.metrics()))
         case "/status": return .json(source.status())
-        default: return .text(index)
+        case "/events": return AdminResponse(contentType: "text/event-stream; charset=utf-8", body: [])
+        case "/dashboard": return Page.document
+        case "/": return request.accept?.contains("text/html") == true ? Page.document : .text(index)
+        default: return Page.parts.first { $0.path == request.path }?.response ?? .text(index)
         }
+    }
+
+    /// Whether a browser asks on behalf of a page that is not this server's.
+    ///
+    /// What the page's own address is, is only known where it is a number or `localhost`: somebody's name may lead to
+    /// this machine as well (DNS rebinding), and would then be both origin and host.
+    private func isForeign(_ request: AdminRequest) -> Bool {
+        if let site = request.site, site != "same-origin", site != "none" { return true }
+        guard let origin = request.origin else { return false }
+        guard let host = request.host, origin == "http://\(host)" else { return true }
+        let name = host.last == "]" ? host[...] : host[..<(host.lastIndex(of: ":") ?? host.endIndex)]
+        return name != "localhost" && ListenAddress("\(name):0") == nil
     }
 
     static var tooLarge: AdminResponse { .text("413: a body has at most \(bodyMax) bytes here", status: 413) }
@@ -49,7 +92,7 @@ struct Router: Sendable {
             return .text(
                 "403: \(request.path) answers only to this machine; run the command beside Hearth", status: 403)
         }
-        if let origin = request.origin, origin != "http://\(request.host ?? "")" {
+        if isForeign(request) {
             return .text("403: \(request.path) does not answer to pages from elsewhere", status: 403)
         }
         guard request.body.count <= Self.bodyMax else { return Self.tooLarge }
@@ -89,10 +132,12 @@ struct Router: Sendable {
         """
         Hearth
 
-        GET  /livez    the process
-        GET  /readyz   whether the socket answers, and how each part is (JSON)
-        GET  /metrics  Prometheus text
-        GET  /status   what `hearth status` shows (JSON)
+        GET  /dashboard  what happens, as a page; a browser gets it from / too
+        GET  /livez      the process
+        GET  /readyz     whether the socket answers, and how each part is (JSON)
+        GET  /metrics    Prometheus text
+        GET  /status     what `hearth status` shows (JSON)
+        GET  /events     what the page is told (server-sent events)
 
         """ + source.controlPaths.map { "POST \($0)" }.joined(separator: "\n")
     }

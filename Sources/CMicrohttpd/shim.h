@@ -18,7 +18,7 @@ struct hearth_mhd_options {
 /// A server on an already listening socket that runs only within MHD_run_wait; NULL where it can't be made.
 static inline struct MHD_Daemon *hearth_mhd_start(const struct hearth_mhd_options *o) {
     return MHD_start_daemon(
-        MHD_USE_AUTO, 0, NULL, NULL, o->on_request, o->context,
+        MHD_USE_AUTO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, o->on_request, o->context,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)o->listen_socket,
         MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
         MHD_OPTION_CONNECTION_TIMEOUT, o->idle_seconds_max,
@@ -46,3 +46,10 @@ static const enum MHD_Result hearth_mhd_no = MHD_NO;
 static const enum MHD_ValueKind hearth_mhd_header = MHD_HEADER_KIND;
 static const enum MHD_ResponseMemoryMode hearth_mhd_copied = MHD_RESPMEM_MUST_COPY;
 static const enum MHD_ConnectionNotificationCode hearth_mhd_connection_started = MHD_CONNECTION_NOTIFY_STARTED;
+
+/// An answer without a known end, whose bytes `reader` is asked for.
+static inline struct MHD_Response *hearth_mhd_stream(
+    MHD_ContentReaderCallback reader, void *context, MHD_ContentReaderFreeCallback free) {
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 << 10, reader, context, free);
+}
+static const ssize_t hearth_mhd_stream_end = MHD_CONTENT_READER_END_OF_STREAM;

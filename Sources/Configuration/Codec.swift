@@ -28,6 +28,9 @@ struct Codec<Value: Sendable & Equatable>: Sendable {
     }
 
     /// What `codec` reads, or nil where the plain scalar is null or one of `words`; `words[0]` is printed.
+    ///
+    /// A word in quotes is text where `codec` takes it (a path may be "null"), else the word: people quote "off", which
+    /// YAML 1.1 reads as a boolean.
     static func optional<Wrapped>(_ codec: Codec<Wrapped>, _ words: String...) -> Codec where Value == Wrapped? {
         let expected = "\(codec.expected), or \(words.joined(separator: " or "))"
         return Codec(
@@ -40,6 +43,7 @@ struct Codec<Value: Sendable & Equatable>: Sendable {
                 do throws(Refusal) {
                     return try codec.read(node)
                 } catch {
+                    if case .scalar(let scalar) = node.content, words.contains(scalar.text) { return nil }
                     // The refusal speaks of what this key takes, words included.
                     guard error.text.hasSuffix(codec.expected) else { throw error }
                     throw Refusal(error.text.dropLast(codec.expected.count) + expected)

@@ -12,7 +12,7 @@ struct RedisURL: Equatable {
     var username: String?
     var password: String?
 
-    static let expected = "redis://[user[:password]@]host[:port][/db], unix:///path[?db=N] or off"
+    static let expected = "redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N]"
 
     init(endpoint: RedisConfiguration.Endpoint, database: Int, username: String?) {
         self.endpoint = endpoint

@@ -91,6 +91,11 @@ extension Configuration {
             "commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command),
             \.commands.allow),
         Setting("log.level", .choice, \.log.level),
+        Setting(
+            "slowlog.threshold", .optional(.duration(from: millisecond, to: .seconds(3600)), "off"),
+            \.server.slowLog.threshold),
+        Setting("slowlog.entries", .integer(1...10_000), \.server.slowLog.entries),
+        Setting("slowlog.keys", .choice, \.server.slowLog.keys),
     ]
 
     static let policySettings: [Setting<Policy>] = [

@@ -56,6 +56,12 @@ public struct JSONWriter: Sendable {
 
     public mutating func null() { raw("null") }
 
+    /// Writes a value that is JSON already.
+    public mutating func verbatim(_ json: [UInt8]) {
+        begin()
+        bytes += json
+    }
+
     private mutating func raw(_ text: String) {
         begin()
         bytes += text.utf8

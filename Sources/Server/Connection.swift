@@ -50,6 +50,15 @@ final class Slot {
     let version: ProtocolVersion
     /// The request's size where it is a write; writes hold their values until they are answered.
     let requestBytes: Int
+    /// The command's name, for the slow log.
+    let command: String
+    /// Its first key and how many it has, for the slow log; empty where it names none.
+    var slowKey: [UInt8] = []
+    var keyCount = 0
+    /// Whether it may be called slow: nothing waits in Redis for something to happen on its behalf.
+    var mayBeSlow: Bool
+    /// The way that its answer has taken, where the slow log is on.
+    private(set) var steps: [AnswerStep] = []
     /// What of it is to be audited, until its reply is known.
     var audited: AuditedRequest?
     /// Its reply is known, and waits until the audit has its line.
@@ -57,8 +66,11 @@ final class Slot {
 
     init(
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
-        version: ProtocolVersion, requestBytes: Int, lane: Lane = .native, hasEffect: Bool = false
+        version: ProtocolVersion, requestBytes: Int, lane: Lane = .native, hasEffect: Bool = false,
+        command: String = "", mayBeSlow: Bool = false
     ) {
+        self.command = command
+        self.mayBeSlow = mayBeSlow
         self.keys = keys
         self.isWrite = isWrite
         self.isBarrier = isBarrier
@@ -68,6 +80,21 @@ final class Slot {
         self.requestBytes = requestBytes
         self.lane = lane
         self.hasEffect = hasEffect
+    }
+}
+
+extension Slot: AnswerTrace {
+    /// At most so many steps are told: a record's write may be tried again and again.
+    private static let stepsMax = 8
+
+    /// Keeps what the slow log tells of the keys.
+    func nameKeys(_ keys: [[UInt8]]) {
+        keyCount = keys.count
+        if let first = keys.first { slowKey = first }
+    }
+
+    func note(_ step: AnswerStep) {
+        if steps.count < Self.stepsMax { steps.append(step) }
     }
 }
 
@@ -377,11 +404,12 @@ final class Connection: StreamDelegate {
     /// A place in the order of replies, to be filled by `complete`.
     func reserve(
         keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0,
-        lane: Lane = .native, hasEffect: Bool? = nil
+        lane: Lane = .native, hasEffect: Bool? = nil, mayBeSlow: Bool = false
     ) -> Slot {
         let slot = Slot(
             keys: keys, isWrite: isWrite, isBarrier: isBarrier, operation: operation, startedAt: worker.batchStart,
-            version: version, requestBytes: requestBytes, lane: lane, hasEffect: hasEffect ?? isWrite)
+            version: version, requestBytes: requestBytes, lane: lane, hasEffect: hasEffect ?? isWrite,
+            command: lastCommand, mayBeSlow: mayBeSlow || operation != nil)
         slot.audited = audited
         audited = nil
         slots.append(slot)
@@ -408,8 +436,10 @@ final class Connection: StreamDelegate {
     func complete(_ slot: Slot, _ write: (OutputBuffer) -> Void) {
         precondition(!slot.isDone && !slot.isWithheld, "BUG: a request answered twice")
         account(slot, -1)
-        if let operation = slot.operation {
-            worker.counters.record(operation, nanoseconds: Loop.monotonicNanoseconds - slot.startedAt)
+        if slot.mayBeSlow {
+            let elapsed = Loop.monotonicNanoseconds - slot.startedAt
+            if let operation = slot.operation { worker.counters.record(operation, nanoseconds: elapsed) }
+            if elapsed >= worker.process.slowLog.thresholdNanoseconds { noteSlow(slot, elapsed) }
         }
         if let audited = slot.audited.take() {
             hold(slot, write)
@@ -422,6 +452,15 @@ final class Connection: StreamDelegate {
             hold(slot, write)
         }
         conclude(slot)
+    }
+
+    private func noteSlow(_ slot: Slot, _ elapsed: Int64) {
+        let slowLog = worker.process.slowLog
+        slowLog.note(
+            SlowRequest(
+                at: Loop.wallClock, nanoseconds: elapsed, command: slot.command,
+                key: slot.keyCount > 0 ? slowLog.kept(slot.slowKey) : nil, keyCount: slot.keyCount, client: id,
+                steps: slot.steps))
     }
 
     /// Lets a reply go that waited for its line in the audit, or an error in its place.

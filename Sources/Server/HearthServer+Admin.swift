@@ -10,20 +10,22 @@ extension HearthServer {
     /// The sources of health, metrics, status and control; each closure runs on the admin thread.
     public var adminSource: AdminSource {
         let context = context
+        let dashboard = Dashboard(context)
         return AdminSource(
             liveness: { true },
-            readiness: { context.readiness },
+            readiness: { context.readiness(Snapshot(context)) },
             metrics: { Snapshot(context).families },
             status: { Snapshot(context).json() },
             control: { path, _ in context.control(path) },
+            live: LiveSource(
+                look: { dashboard.look() }, news: { dashboard.news() }, past: { dashboard.past() }),
             failed: { text in context.log.write(.warning, "admin_error") { $0.member("error", text) } })
     }
 }
 
 extension ProcessContext {
     /// Redis being down does not make this process unready: it answers, degraded.
-    fileprivate var readiness: Readiness {
-        let snapshot = Snapshot(self)
+    func readiness(_ snapshot: Snapshot) -> Readiness {
         let isServing = isServing.load(ordering: .relaxed)
         var components = [
             Readiness.Component("socket", isServing ? .ok : .failed, isServing ? "" : "not serving, or draining")

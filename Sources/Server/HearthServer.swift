@@ -65,6 +65,8 @@ public final class HearthServer {
     /// Called on the main thread for SIGHUP.
     public var onReload: () -> Void = {}
     private var signals: [SignalSource] = []
+    private let manager: ServiceManager
+    private var watchdog: Watchdog?
 
     private enum Control: Sendable {
         case stopped
@@ -73,8 +75,12 @@ public final class HearthServer {
     }
 
     /// Opens the socket, the tiers and the workers; throws with what to do where one of them is not to be had.
-    public init(_ plan: ServerPlan, log: Log) throws {
-        try ListeningSocket.refuseIfLive(plan.server.socketPath)
+    ///
+    /// Where the service manager passed sockets, those are listened on instead of `socket.path` and `socket.tcp`.
+    public init(_ plan: ServerPlan, log: Log, manager: ServiceManager = .none) throws {
+        self.manager = manager
+        let passed = try manager.passedSockets(expecting: plan.server.socketPath)
+        if !passed.contains(where: \.isUnix) { try ListeningSocket.refuseIfLive(plan.server.socketPath) }
         let local = try LocalTier(plan.local)
         let writer = try WarmTier.open(plan.warm, now: Loop.wallClock)
         for skipped in writer.skippedAtOpening {
@@ -105,8 +111,13 @@ public final class HearthServer {
             WorkerHandle(Worker(index: $0, process: context, warm: warm, journal: journal, audit: audit))
         }
         context.attach(workers: workers, warm: warm, journal: journal, audit: audit)
-        var listeners = [try ListeningSocket.unix(plan.server.socketPath, mode: plan.server.socketMode)]
-        if let tcp = plan.server.tcpListen { listeners.append(try ListeningSocket.tcp(tcp)) }
+        var listeners = passed
+        if !passed.contains(where: \.isUnix) {
+            listeners.append(try ListeningSocket.unix(plan.server.socketPath, mode: plan.server.socketMode))
+        }
+        if let tcp = plan.server.tcpListen, passed.allSatisfy(\.isUnix) {
+            listeners.append(try ListeningSocket.tcp(tcp))
+        }
         self.listeners = listeners
         drain = plan.server.drain
         box.server = self
@@ -131,8 +142,10 @@ public final class HearthServer {
         }
         signals.append(
             SignalSource(1, on: loop) { [unowned self] in
+                self.manager.tell("RELOADING=1", "MONOTONIC_USEC=\(Loop.monotonicNanoseconds / 1000)")
                 self.audit?.reopen()
                 self.onReload()
+                self.manager.tell("READY=1")
             })
         for worker in workers { worker.start() }
         for listener in listeners {
@@ -151,6 +164,10 @@ public final class HearthServer {
             $0.member("socket", context.settings.withLock { $0.server.socketPath })
             $0.member("workers", workers.count)
         }
+        manager.tell("READY=1", "STATUS=serving on \(context.settings.withLock { $0.server.socketPath })")
+        let watchdog = Watchdog(manager, workers)
+        watchdog.start(on: loop)
+        self.watchdog = watchdog
         loop.run()
         // The journal first: what it accepts is written to the warm tier too.
         if let journal, !journal.stop(waitingUpToMilliseconds: drain.milliseconds + 5000) {
@@ -174,6 +191,7 @@ public final class HearthServer {
             leaveAtOnce()
         }
         context.isServing.store(false, ordering: .relaxed)
+        manager.tell("STOPPING=1", "STATUS=draining")
         context.log.write(.info, "draining") { $0.member("milliseconds", drain.milliseconds) }
         for source in sources { source.close() }
         for listener in listeners { listener.close() }
@@ -187,8 +205,10 @@ public final class HearthServer {
             settings.server = plan.server
             settings.redis = redis
             settings.policies = plan.policies
+            settings.generation += 1
         }
         drain = plan.server.drain
+        context.slowLog.reconfigure(plan.server.slowLog)
         context.share.breaker.reconfigure(
             plan.breaker, seed: .random(in: .min ... .max), now: Loop.monotonicNanoseconds)
         for worker in workers { worker.mailbox.send(.reload(plan.policies, redis, plan.server)) }
@@ -201,6 +221,7 @@ public final class HearthServer {
         switch message {
         case .stopped:
             for signal in signals { signal.close() }
+            watchdog?.stop()
             pauseTimer?.close()
             control.close()
         case .reload: onReload()
@@ -282,12 +303,20 @@ final class WorkerHandle: @unchecked Sendable {
 final class TransitionLog: Sendable {
     private let log: Log
     let counts = Locked<[String: UInt64]>([:])
+    /// What a page shows of them.
+    let recent = Locked(RecentTransitions())
 
     init(_ log: Log) { self.log = log }
 
     func note(_ transition: BreakerTransition) {
         let side = transition.side == .read ? "reads" : "writes"
         counts.withLock { $0["\(side) \(transition.to.rawValue)", default: 0] += 1 }
+        recent.withLock {
+            $0.note(
+                RecentTransitions.Transition(
+                    at: Loop.wallClock.milliseconds, side: side, from: transition.from.rawValue,
+                    to: transition.to.rawValue, cause: "\(transition.cause)"))
+        }
         let isBad = transition.to == .open || transition.to == .forcedOpen
         log.write(isBad ? .warning : .info, "breaker_\(transition.to.rawValue.replacing("-", with: "_"))") {
             $0.member("side", side)

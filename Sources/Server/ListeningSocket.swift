@@ -19,6 +19,8 @@ final class ListeningSocket {
     let descriptor: Int32
     let isUnix: Bool
     private let path: String?
+    /// The service manager made it, and keeps it.
+    private var isPassed = false
     /// The file that was made, so that somebody else's is never removed.
     private var identity: (device: dev_t, inode: ino_t)?
 
@@ -111,6 +113,62 @@ final class ListeningSocket {
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         return address
+    }
+
+    // MARK: Passed
+
+    /// A socket that a service manager listens on for us: it must be the one that the configuration names, so that
+    /// commands find it, or a TCP one of loopback.
+    static func passed(_ descriptor: Int32, expecting path: String) throws(StartError) -> ListeningSocket {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        guard code == 0 else {
+            throw StartError("descriptor \(descriptor), passed by LISTEN_FDS, is no socket: \(reason())")
+        }
+        var isListening: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length) == 0, isListening != 0 else {
+            throw StartError(
+                "descriptor \(descriptor), passed by LISTEN_FDS, does not listen: use ListenStream= and Accept=no")
+        }
+        prepare(descriptor)
+        let unix = withUnsafeBytes(of: &storage) { unixPath($0, Int(size)) }
+        if let unix {
+            guard unix == path else {
+                throw StartError(
+                    "the socket unit listens on \(unix) and socket.path is \(path): give both the same, so that hearth "
+                        + "status and its like find it")
+            }
+        } else if !withUnsafeBytes(of: &storage, isLoopback) {
+            throw StartError(
+                "descriptor \(descriptor), passed by LISTEN_FDS, is neither a Unix socket nor a loopback address; "
+                    + "Hearth serves this machine only")
+        }
+        let socket = ListeningSocket(descriptor: descriptor, path: unix)
+        socket.isPassed = true
+        return socket
+    }
+
+    /// The path of a Unix socket's address; nil for another family.
+    private static func unixPath(_ address: UnsafeRawBufferPointer, _ size: Int) -> String? {
+        guard Int32(address.load(as: sockaddr.self).sa_family) == AF_UNIX else { return nil }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
+        return String(decoding: address[min(start, size)..<size].prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    private static func isLoopback(_ address: UnsafeRawBufferPointer) -> Bool {
+        switch Int32(address.load(as: sockaddr.self).sa_family) {
+        case AF_INET:
+            return withUnsafeBytes(of: address.load(as: sockaddr_in.self).sin_addr) { $0[0] == 127 }
+        case AF_INET6:
+            return withUnsafeBytes(of: address.load(as: sockaddr_in6.self).sin6_addr) {
+                $0[..<15].allSatisfy { $0 == 0 } && $0[15] == 1
+            }
+        default: return false
+        }
     }
 
     // MARK: TCP
@@ -235,7 +293,7 @@ final class ListeningSocket {
     /// Stops listening, and removes the file if it is still this one's.
     func close() {
         closeDescriptor(descriptor)
-        guard let path, let identity else { return }
+        guard !isPassed, let path, let identity else { return }
         var status = stat()
         if lstat(path, &status) == 0, status.st_dev == identity.device, status.st_ino == identity.inode { unlink(path) }
     }

@@ -33,6 +33,8 @@ public final class Log: Sendable {
     private let level: Atomic<Int>
     private let rates = Locked<[String: Rate]>([:])
     private let idle = BlockingQueue<Void>(capacity: 1)
+    /// What a page shows of it.
+    let recent = Locked(RecentLines())
     /// The most lines of one event in a second, below `warning` level excepted.
     private static let linesPerSecond = 20
 
@@ -54,15 +56,19 @@ public final class Log: Sendable {
     public func write(_ level: Level, _ event: String, _ fields: (inout JSONWriter) -> Void = { _ in }) {
         guard level.rawValue >= self.level.load(ordering: .relaxed) else { return }
         guard let suppressed = admit(event) else { return }
+        let time = Loop.wallClock.rfc3339
         var json = JSONWriter()
         json.object {
-            $0.member("time", Loop.wallClock.rfc3339)
+            $0.member("time", time)
             $0.member("level", level.label)
             $0.member("event", event)
             fields(&$0)
             if suppressed > 0 { $0.member("suppressed", suppressed) }
             let lost = dropped.exchange(0, ordering: .relaxed)
             if lost > 0 { $0.member("lines_lost", lost) }
+        }
+        if level >= .warning {
+            recent.withLock { $0.note(event, json.bytes, time: time, level: level.label) }
         }
         if !queue.send(json.bytes + [10]) { dropped.add(1, ordering: .relaxed) }
     }

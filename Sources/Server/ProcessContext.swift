@@ -14,6 +14,8 @@ final class ProcessContext: Sendable {
         var server: ServerConfiguration
         var redis: RedisConfiguration?
         var policies: PolicyTable
+        /// How many times a reload has replaced them.
+        var generation = 0
     }
 
     let log: Log
@@ -21,6 +23,7 @@ final class ProcessContext: Sendable {
     let settings: Locked<Settings>
     let startedAt = Loop.wallClock
     let transitions: TransitionLog
+    let slowLog: SlowLog
     let isServing = Atomic<Bool>(false)
     let clientsConnected = Gauge()
     let clientsRejected = SharedCounter()
@@ -46,6 +49,7 @@ final class ProcessContext: Sendable {
         self.log = log
         self.share = share
         self.transitions = transitions
+        slowLog = SlowLog(settings.server.slowLog)
         workersRunning = Atomic(settings.server.workers)
         self.settings = Locked(settings)
         self.onAllStopped = onAllStopped

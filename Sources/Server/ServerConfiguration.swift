@@ -32,5 +32,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// How long SIGTERM waits for what is in flight.
     public var drain = Duration.seconds(5)
 
+    /// Which requests are kept as slow.
+    public var slowLog = SlowLogConfiguration()
+
     public init() {}
 }

@@ -215,6 +215,8 @@ extension Snapshot {
             counter("hearth_clients_idle_closed_total", "Clients closed by limits.idle.", counters.closedIdle),
             counter(
                 "hearth_protocol_errors_total", "Connections ended by a malformed request.", counters.protocolErrors),
+            counter(
+                "hearth_slow_requests_total", "Requests that took slowlog.threshold or longer.", slowRequests),
             counter("hearth_sent_bytes_total", "Bytes sent to clients.", counters.bytesOut),
             gauge("hearth_resident_memory_bytes", "Resident memory of the process.", residentBytes),
             gauge("hearth_uptime_seconds", "Seconds since the start.", Int(uptimeSeconds)),

@@ -36,6 +36,7 @@ struct Snapshot {
     let uptimeSeconds: Int64
     let workers: Int
     let residentBytes: Int
+    let slowRequests: UInt64
     let counters: Sums
     let transitions: [String: UInt64]
 
@@ -115,6 +116,7 @@ struct Snapshot {
         uptimeSeconds = Loop.wallClock.milliseconds(since: context.startedAt) / 1000
         workers = context.workers.count
         residentBytes = Server.residentBytes()
+        slowRequests = context.slowLog.total
         counters = Sums(context.workers)
         transitions = context.transitions.counts.withLock { $0 }
     }

@@ -199,6 +199,23 @@ extension Worker {
         let slot = connection.reserve(
             keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation,
             requestBytes: command.isWrite ? arguments.ranges.reduce(0) { $0 + $1.count } : 0)
+        tiers.traced(trace(slot, command)) { start(command, hashes, slot, connection, arguments) }
+        return true
+    }
+
+    /// What hears of the way of an answer; nil where there is no slow log.
+    private func trace(_ slot: Slot, _ command: StringCommand) -> Slot? {
+        guard process.slowLog.isOn else { return nil }
+        switch command {
+        case .read(_, let key), .write(_, let key): slot.nameKeys([key])
+        default: slot.nameKeys(command.keys)
+        }
+        return slot
+    }
+
+    private func start(
+        _ command: StringCommand, _ hashes: [KeyHash], _ slot: Slot, _ connection: Connection, _ arguments: Arguments
+    ) {
         switch command {
         case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
         case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)
@@ -215,7 +232,6 @@ extension Worker {
                 }
             }
         }
-        return true
     }
 
     private func read(_ query: RecordQuery, _ connection: Connection) -> Bool {
@@ -223,11 +239,14 @@ extension Worker {
         guard connection.mayStart([hash], isWrite: false) else { return false }
         counters.commands.add()
         let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
-        tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
-            [self] reading in
-            slot.audited?.note(reading)
-            let reply = self.reply(to: query, reading)
-            connection.complete(slot) { $0.reply(reply, slot.version) }
+        slot.nameKeys([query.key])
+        tiers.traced(process.slowLog.isOn ? slot : nil) {
+            tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
+                [self] reading in
+                slot.audited?.note(reading)
+                let reply = self.reply(to: query, reading)
+                connection.complete(slot) { $0.reply(reply, slot.version) }
+            }
         }
         return true
     }

@@ -18,8 +18,9 @@ extension Tiers {
         guard let warm, policy.tiers.contains(.warm) else { return completion(ignorance(key, policy, reason)) }
         let token = TokenBox(local.beginFill(hash))
         let askedAt = scheduler.monotonicNanoseconds
+        let trace = trace
         warm.read(key) { [self] answer in
-            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            noteWarm(since: askedAt, answer, trace)
             switch answer {
             case .copy(let copy): completion(staleWarm(key, hash, policy, copy, token, reason))
             case .absent:
@@ -30,6 +31,16 @@ extension Tiers {
                 completion(ignorance(key, policy, reason))
             }
         }
+    }
+
+    /// The warm tier has answered, or failed, what it was asked at a monotonic moment.
+    func noteWarm(since askedAt: Int64, _ answer: WarmAnswer, _ trace: (any AnswerTrace)?) {
+        let elapsed = max(0, scheduler.monotonicNanoseconds - askedAt)
+        counters.warmLatency.record(UInt64(elapsed))
+        guard let trace else { return }
+        var isAnswered = true
+        if case .failed = answer { isAnswered = false }
+        trace.note(AnswerStep(.warm, nanoseconds: elapsed, isAnswered: isAnswered))
     }
 
     /// Whether a read would go to a Redis that is not to be asked now.
@@ -116,8 +127,9 @@ extension Tiers {
         let token = TokenBox(local.beginFill(hash))
         let sentAt = scheduler.now
         let askedAt = scheduler.monotonicNanoseconds
+        let trace = trace
         warm.read(key) { [self] answer in
-            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            noteWarm(since: askedAt, answer, trace)
             switch answer {
             case .copy(let copy) where copy.value.isAlive(at: scheduler.now):
                 counters.warmFresh.add()

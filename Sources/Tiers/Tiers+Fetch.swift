@@ -84,6 +84,7 @@ extension Tiers {
     ) {
         let now = scheduler.monotonicNanoseconds
         let elapsed = scheduler.waitedNanoseconds(since: sentAt)
+        for flight in batch { flight.note(AnswerStep(.redis, nanoseconds: now - sentAt, isAnswered: result.isSuccess)) }
         switch result {
         case .failure(let failure):
             breaker.failed(permit, failure, now: now, elapsed: elapsed)
@@ -164,7 +165,9 @@ extension Tiers {
             degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: true, waiter.completion)
         }
         guard flight.hasWaiters else { return }
-        degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: false) { flight.answer($0) }
+        resuming(flight) {
+            degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: false) { flight.answer($0) }
+        }
     }
 
     // MARK: Answers
@@ -319,7 +322,7 @@ extension Tiers {
         }
         let askedAt = scheduler.monotonicNanoseconds
         warm.read(flight.key) { [self] answer in
-            counters.warmLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+            noteWarm(since: askedAt, answer, flight)
             switch answer {
             case .copy(let copy) where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect:
                 counters.warmFresh.add()

@@ -180,7 +180,7 @@ extension Tiers {
         } else {
             flight = makeFlight(key, hash, policy, form)
         }
-        let waiter = Flight.Waiter(isStrong: strong, completion: completion)
+        let waiter = Flight.Waiter(isStrong: strong, trace: trace, completion: completion)
         guard holdsStale, !strong else { return flight.waiters.append(waiter) }
         if flight.impatientWaiters.isEmpty { awaitSoftly(flight) }
         flight.impatientWaiters.append(waiter)
@@ -216,6 +216,8 @@ extension Tiers {
             let waiters = flight.impatientWaiters
             flight.impatientWaiters = []
             counters.softTimeouts.add(UInt64(waiters.count))
+            let step = AnswerStep(.redis, nanoseconds: limits.softTimeout, isAnswered: false)
+            for waiter in waiters { waiter.trace?.note(step) }
             guard let reading = staleLocal(flight.key, flight.hash, flight.policy, reason: "Redis is slow") else {
                 // The copy went meanwhile: nothing to serve but what Redis says.
                 flight.waiters += waiters

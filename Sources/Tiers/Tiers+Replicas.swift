@@ -44,8 +44,11 @@ extension Tiers {
         }
         let began = scheduler.monotonicNanoseconds
         let runID = connection.client?.runID ?? []
+        let trace = trace
         replicas.wait(replicas: wanted, runID: runID, deadline: since + limits.timeout) { [self] replication in
-            counters.replicaLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - began)))
+            let elapsed = max(0, scheduler.monotonicNanoseconds - began)
+            counters.replicaLatency.record(UInt64(elapsed))
+            trace?.note(AnswerStep(.replicas, nanoseconds: elapsed, isAnswered: replication == .enough))
             switch replication {
             case .enough:
                 counters.replicated.add()

@@ -54,9 +54,11 @@ extension Tiers {
         counters.writes.add()
         var request = RequestEncoder()
         request.append(ThrottleScript.words(throttle, key, byDigest: byDigest))
+        let trace = trace
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             defer { writes.end() }
             let ended = scheduler.monotonicNanoseconds
+            trace?.note(AnswerStep(.redis, nanoseconds: ended - now, isAnswered: result.isSuccess))
             let elapsed = scheduler.waitedNanoseconds(since: now)
             switch result {
             case .failure(let failure):

@@ -86,11 +86,16 @@ extension Tiers {
             if !answers.contains(where: \.isError) { settle(late) }
         }
         if isWrite { endDoubtful(over: redis) }
+        let trace = trace
         redis.send(
             request, timeoutNanoseconds: limits.timeout, late: isWrite && wanted == 0 && journal != nil ? hears : nil
         ) {
             [self] result in
             let ended = scheduler.monotonicNanoseconds
+            trace?.note(AnswerStep(.redis, nanoseconds: ended - now, isAnswered: result.isSuccess))
+            let other = self.trace
+            self.trace = trace
+            defer { self.trace = other }
             switch result {
             case .failure(let failure):
                 defer { writes?.end(self) }
@@ -111,8 +116,10 @@ extension Tiers {
                 let isDone = zip(commands, answers).contains { $0.command.isWrite && !$1.isError }
                 awaitReplicas(isDone ? wanted : 0, over: redis, since: now) { [self] shortfall in
                     defer { writes?.end(self) }
-                    conclude(
-                        commands, isTransaction, answers, permit, writes, ended, elapsed, shortfall, completion)
+                    resuming(trace) {
+                        conclude(
+                            commands, isTransaction, answers, permit, writes, ended, elapsed, shortfall, completion)
+                    }
                 }
             }
         }
@@ -301,7 +308,14 @@ extension Tiers {
     private func performInWarm(_ commands: [NativeCommand], _ completion: @escaping ([Reply]) -> Void) {
         guard let warm else { preconditionFailure("BUG: the warm tier decides on a key and there is none") }
         counters.writes.add(UInt64(commands.count))
+        let (trace, askedAt) = (trace, scheduler.monotonicNanoseconds)
         warm.perform(commands.map(\.command), policies: policies) { [self] outcome in
+            if let trace {
+                var isDone = false
+                if case .done = outcome { isDone = true }
+                let elapsed = scheduler.monotonicNanoseconds - askedAt
+                trace.note(AnswerStep(.warm, nanoseconds: elapsed, isAnswered: isDone))
+            }
             switch outcome {
             case .done(let replies): completion(replies)
             case .refused(let reason):

@@ -52,6 +52,8 @@ public final class Tiers {
     let replicas: ReplicaWaits?
     /// Whether the completion that runs at this moment hears the journal's word, and not that of the authority.
     public internal(set) var answersFromJournal = false
+    /// Whoever hears of the steps of the answer that is asked for at this moment; nil where nobody does.
+    var trace: (any AnswerTrace)?
     /// Called after a write was journaled, so that a replay that can begin does.
     public var onJournaled: () -> Void = {}
     /// Requests that wait until writes of their keys have reached Redis.
@@ -147,6 +149,7 @@ final class Flight {
     struct Waiter {
         /// Takes no answer but the authority's.
         let isStrong: Bool
+        let trace: (any AnswerTrace)?
         let completion: (Reading) -> Void
     }
 

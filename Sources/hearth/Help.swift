@@ -46,6 +46,14 @@ extension CommandLineTool {
                     to its own judgement. A forced breaker stays forced until auto, or until the process ends.
                     """, run: { $0.breaker() }),
             Entry(
+                name: "slowlog", usage: "slowlog [reset] [--count N] [--key KEY]",
+                summary: "requests that took long, and which way they went through the tiers",
+                details: """
+                    The newest first, 32 of them or --count N; those of one key with --key, also where keys are
+                    hashed. What is slow says slowlog.threshold. What is neither a tier's time nor a replica's was
+                    waited: for a place, for another's question, for the worker. reset forgets them.
+                    """, run: { $0.slowLog() }),
+            Entry(
                 name: "metrics", usage: "metrics", summary: "every metric, as Prometheus scrapes it",
                 details: "The same text as the admin port's /metrics, without the port.", run: { $0.metrics() }),
             Entry(

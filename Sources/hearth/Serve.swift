@@ -12,6 +12,12 @@ internal import Server
 internal import Tiers
 internal import WarmTier
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
 extension CommandLineTool {
     func serve() -> Never {
         boundHeap()
@@ -24,7 +30,8 @@ extension CommandLineTool {
         for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
         let reloading = Reloading(file: words.file, flags: words.flags, running: loaded.configuration, log: log)
         do {
-            let server = try HearthServer(try loaded.configuration.plan(), log: log)
+            let manager = ServiceManager(Self.environment(), processID: getpid())
+            let server = try HearthServer(try loaded.configuration.plan(), log: log, manager: manager)
             let admin = try AdminServer.start(loaded.configuration.admin, source: server.adminSource)
             if let admin { log.write(.info, "admin") { $0.member("address", "\(admin.address)") } }
             server.onReload = { [unowned server] in reloading.reload(server) }

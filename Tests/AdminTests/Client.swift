@@ -40,6 +40,9 @@ final class Client {
 
     deinit { close(descriptor) }
 
+    /// Ends the connection; the peer sees it at once.
+    func leave() { shutdown(descriptor, 2) }
+
     /// Sends all of `text`; false where the peer has closed.
     @discardableResult
     func send(_ text: String) -> Bool {

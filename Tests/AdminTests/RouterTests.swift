@@ -69,10 +69,135 @@ import Testing
             }.status == 403)
         #expect(
             answer("POST", "/breaker/open") {
-                $0.origin = "http://h:1"
-                $0.host = "h:1"
+                $0.origin = "http://127.0.0.1:1"
+                $0.host = "127.0.0.1:1"
             }.status == 200)
         #expect(answer("POST", "/breaker/open") { $0.body = Array(repeating: 0, count: 4097) }.status == 413)
+    }
+}
+
+@Suite struct PageRoutingTests {
+    private func route(_ path: String, isFull: Bool = false, _ change: (inout AdminRequest) -> Void = { _ in }) -> Route
+    {
+        var request = AdminRequest(method: "GET", path: path)
+        change(&request)
+        return Router(source: source()).route(request, isFull: isFull)
+    }
+
+    private func status(_ route: Route) -> Int {
+        if case .response(let response) = route { response.status } else { 0 }
+    }
+
+    @Test func `a browser gets the page from the root, others the list of what there is`() {
+        let router = Router(source: source())
+        let browser = router.response(to: AdminRequest(method: "GET", path: "/", accept: "text/html,*/*;q=0.8"))
+        #expect(browser.contentType == "text/html; charset=utf-8")
+        #expect(browser == router.response(to: AdminRequest(method: "GET", path: "/dashboard")))
+        let curl = router.response(to: AdminRequest(method: "GET", path: "/", accept: "*/*"))
+        #expect(curl.contentType == "text/plain; charset=utf-8")
+    }
+
+    @Test func `the page may load nothing from elsewhere and run nothing inline`() throws {
+        let page = Router(source: source()).response(to: AdminRequest(method: "GET", path: "/dashboard"))
+        let policy = try #require(page.contentPolicy)
+        #expect(policy.hasPrefix("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"))
+        let text = String(decoding: page.body, as: UTF8.self)
+        #expect(!text.contains("http://") && !text.contains("https://") && !text.contains("style="))
+        for part in Page.parts {
+            #expect(text.contains("\"\(part.path.dropFirst())\"") && status(route(part.path)) == 200)
+        }
+    }
+
+    @Test func `events are a stream while there is a place, to this server's own page`() {
+        #expect(route("/events") == .stream)
+        #expect(status(route("/events", isFull: true)) == 503)
+        #expect(status(route("/events") { $0.method = "HEAD" }) == 200)
+        #expect(status(route("/events") { $0.method = "POST" }) == 405)
+        #expect(route("/events") { $0.site = "same-origin" } == .stream)
+        #expect(status(route("/events") { $0.site = "cross-site" }) == 403)
+        #expect(
+            status(
+                route("/events") {
+                    $0.origin = "http://evil"
+                    $0.host = "127.0.0.1:7381"
+                }) == 403)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:7381", true), ("[::1]:7381", true), ("[::1]", true), ("localhost:7381", true), ("localhost", true),
+        ("10.0.0.1:80", true), ("evil.example:7381", false), ("127.0.0.1.evil.example:7381", false), ("", false),
+    ])
+    func `a name that somebody made lead to this machine is not its own`(host: String, isOwn: Bool) {
+        var request = AdminRequest(method: "POST", path: "/breaker/open")
+        (request.host, request.origin) = (host, "http://\(host)")
+        #expect((Router(source: source()).response(to: request).status == 200) == isOwn)
+    }
+
+    @Test func `a request that a browser makes for another site controls nothing`() {
+        let request = AdminRequest(method: "POST", path: "/breaker/open", site: "same-site")
+        #expect(Router(source: source()).response(to: request).status == 403)
+    }
+}
+
+@Suite struct EventStreamsTests {
+    private func take(_ streams: inout EventStreams<Int>, _ id: Int, _ room: Int = 1000) -> String? {
+        withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) { buffer in
+            guard case .bytes(let count) = streams.next(for: id, into: buffer) else { return nil }
+            return String(decoding: buffer[..<count], as: UTF8.self)
+        }
+    }
+
+    private func next(_ streams: inout EventStreams<Int>, _ id: Int) -> EventStreams<Int>.Next {
+        withUnsafeTemporaryAllocation(byteCount: 1000, alignment: 1) { streams.next(for: id, into: $0) }
+    }
+
+    @Test func `a page is told the past, then what happens, then waits`() {
+        var streams = EventStreams<Int>(countMax: 2, waitingMax: 3)
+        streams.open(1, past: Array("[]".utf8))
+        #expect(streams.tell(EventStreams<Int>.event("news", Array("{}".utf8))) == [])
+        #expect(take(&streams, 1) == "retry: 1000\nevent: past\ndata: []\n\n")
+        #expect(take(&streams, 1) == "event: news\ndata: {}\n\n")
+        #expect(next(&streams, 1) == .wait)
+    }
+
+    @Test func `an event is sent in as many parts as there is room for`() {
+        var streams = EventStreams<Int>(countMax: 1, waitingMax: 3)
+        streams.open(1, past: [])
+        var text = ""
+        while let part = take(&streams, 1, 5) { text += part }
+        #expect(text == "retry: 1000\nevent: past\ndata: \n\n")
+    }
+
+    @Test func `there is no place beyond the maximum, until one leaves`() {
+        var streams = EventStreams<Int>(countMax: 2, waitingMax: 3)
+        streams.open(1, past: [])
+        #expect(!streams.isFull)
+        streams.open(2, past: [])
+        #expect(streams.isFull)
+        streams.close(1)
+        #expect(!streams.isFull)
+    }
+
+    @Test func `who takes nothing is dropped at the maximum, and nobody else`() {
+        var streams = EventStreams<Int>(countMax: 2, waitingMax: 3)
+        streams.open(1, past: [])
+        streams.open(2, past: [])
+        var dropped: [[Int]] = []
+        for _ in 0..<4 {
+            while take(&streams, 2) != nil {}
+            dropped.append(streams.tell([0]))
+        }
+        #expect(dropped == [[], [], [1], []])
+        #expect(next(&streams, 1) == .end)
+    }
+
+    @Test func `an end is told after what waits, and nobody comes any more`() {
+        var streams = EventStreams<Int>(countMax: 2, waitingMax: 3)
+        streams.open(1, past: [])
+        streams.end()
+        #expect(streams.isFull)
+        #expect(take(&streams, 1) != nil)
+        #expect(next(&streams, 1) == .end)
     }
 }
 

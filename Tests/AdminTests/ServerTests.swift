@@ -11,7 +11,7 @@ import Testing
         defer { server.stop() }
         let port = server.address.port
         #expect(port != 0)
-        for path in ["/", "/livez", "/readyz", "/metrics", "/status", "/status?x=1"] {
+        for path in ["/", "/livez", "/readyz", "/metrics", "/status", "/status?x=1", "/dashboard", "/page.js"] {
             let whole = try request(port, "GET", path)
             #expect(whole.status == 200 && !whole.body.isEmpty, "\(path)")
             let head = try request(port, "HEAD", path)
@@ -44,7 +44,7 @@ import Testing
         let wrong = try request(port, "GET", "/breaker/open")
         #expect(wrong.status == 405 && wrong.head.contains("Allow: POST"))
         #expect(try request(port, "POST", "/breaker/open", headers: "Origin: http://evil\r\n").status == 403)
-        #expect(log.all == ["/breaker/open maintenance", "/breaker/auto "])
+        #expect(log.all.filter { $0 != "look" } == ["/breaker/open maintenance", "/breaker/auto "])
     }
 
     @Test func `a body beyond 4 KiB is 413, announced or not`() throws {
@@ -60,7 +60,7 @@ import Testing
         for _ in 0..<3 { client.send("1000\r\n\(full)\r\n") }
         client.send("0\r\n\r\n")
         #expect(try parts(try #require(client.readToEnd())).status == 413)
-        #expect(log.all.count == 1)
+        #expect(log.all.count { $0 != "look" } == 1)
     }
 
     @Test func `a body without end is cut off`() throws {
@@ -121,6 +121,95 @@ import Testing
         for _ in 0..<5 { #expect(try request(server.address.port, "GET", "/livez").status == 200) }
         // The first of them gave way.
         #expect(idle[0].readToEnd() == "")
+    }
+
+    @Test func `a page hears the past at once, and then what happens, for as long as it likes`() throws {
+        var limits = AdminLimits()
+        // It has no patience to lose, and is not idle: both would end it at its second event.
+        limits.patience = .milliseconds(50)
+        limits.lookInterval = .milliseconds(300)
+        let server = try start(limits: limits)
+        defer { server.stop() }
+        let page = try Client(server.address.port)
+        page.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        let past = page.read(until: "data: {\"past\":1}\n\n")
+        #expect(past.contains("Content-Type: text/event-stream") && past.contains("retry: 1000\nevent: past\n"))
+        for _ in 0..<4 { #expect(page.read(until: "event: news\ndata: {\"news\":1}\n\n").contains("news")) }
+    }
+
+    @Test func `one page too many is told so, and gets the place of one that leaves`() throws {
+        var limits = AdminLimits()
+        limits.pagesMax = 2
+        limits.lookInterval = .milliseconds(20)
+        let server = try start(limits: limits)
+        defer { server.stop() }
+        let port = server.address.port
+        func open() throws -> Client {
+            let page = try Client(port)
+            page.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(page.read(until: "\"past\"").contains("event: past"))
+            return page
+        }
+        let first = try open()
+        var second: Client? = try open()
+        let refused = try request(port, "GET", "/events")
+        #expect(refused.status == 503 && refused.body.hasPrefix("503: as many pages"))
+        #expect(try request(port, "GET", "/livez").status == 200)
+        second?.leave()
+        second = nil
+        // Seen at the next look.
+        let began = ContinuousClock.now
+        var status = 503
+        while status == 503, began.duration(to: .now) < .seconds(60) {
+            let page = try Client(port)
+            page.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            status = try parts(page.read(until: "\r\n\r\n")).status
+        }
+        #expect(status == 200)
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func `a page that takes nothing is dropped, and delays nobody`() throws {
+        var limits = AdminLimits()
+        limits.lookInterval = .milliseconds(10)
+        limits.eventsWaitingMax = 4
+        var source = source()
+        // More than the sockets' buffers hold.
+        source.live.past = { Array(repeating: 0x20, count: 64 << 20) }
+        let server = try start(source, limits: limits)
+        defer { server.stop() }
+        let slow = try Client(server.address.port)
+        slow.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(slow.read(until: "event: past").contains("200"))
+        for _ in 0..<20 { #expect(try request(server.address.port, "GET", "/livez").status == 200) }
+        // The rest of what was in the buffers, and then the end, long before the past was told.
+        let rest = try #require(slow.readToEnd())
+        #expect(rest.utf8.count < 64 << 20)
+    }
+
+    @Test func `a stop ends pages as it should, and waits for none`() throws {
+        let server = try start()
+        let page = try Client(server.address.port)
+        page.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        _ = page.read(until: "\"past\":1}\n\n")
+        let began = ContinuousClock.now
+        server.stop()
+        #expect(began.duration(to: .now) < .seconds(20))
+        // The last chunk: the browser hears an end, not a broken connection.
+        #expect(try #require(page.readToEnd()).hasSuffix("0\r\n\r\n"))
+    }
+
+    @Test func `the process is looked at while nobody looks`() throws {
+        let log = Log()
+        var limits = AdminLimits()
+        limits.lookInterval = .milliseconds(10)
+        let server = try start(source(log: log), limits: limits)
+        defer { server.stop() }
+        let began = ContinuousClock.now
+        while log.all.count < 3, began.duration(to: .now) < .seconds(60) {
+            _ = try request(server.address.port, "GET", "/livez")
+        }
+        #expect(log.all.count >= 3)
     }
 
     @Test func `a stop closes what is open, and the port is free at once`() throws {

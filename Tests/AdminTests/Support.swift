@@ -24,6 +24,8 @@ func source(
             log.append("\(path) \(String(decoding: body, as: UTF8.self))")
             return .text("done")
         },
+        live: LiveSource(
+            look: { log.append("look") }, news: { Array(#"{"news":1}"#.utf8) }, past: { Array(#"{"past":1}"#.utf8) }),
         failed: { log.append($0) })
 }
 

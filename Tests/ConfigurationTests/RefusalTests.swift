@@ -51,6 +51,10 @@ import Testing
             "1:15: socket.tcp: 0.0.0.0:1 can be reached from other machines; expected a numeric loopback address and port, such as 127.0.0.1:7381 or [::1]:7381, or off"
         ),
         (
+            "redis: {url: nowhere}",
+            "1:14: redis.url: not a URL; expected redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N], or off"
+        ),
+        (
             "admin: {listen: ':7381'}",
             "1:17: admin.listen: found the string \":7381\", expected a numeric address and port, such as 127.0.0.1:7381 or [::1]:7381; for every interface write 0.0.0.0:7381"
         ),

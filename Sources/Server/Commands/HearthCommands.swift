@@ -20,11 +20,12 @@ enum HearthCommands {
                 case ("latency", 2): c.immediate { $0.map(c.worker.process.latencyFields(), c.version) }
                 case ("breaker", 2...3): try breaker(c, a)
                 case ("journal", 2...): try JournalCommands.run(c, a)
+                case ("slowlog", 2...3): try slowLog(c, a)
                 case ("actor", 3): try actor(c, a.bytes(2))
                 case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
                 case ("help", 2): help(c)
                 case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
-                    ("version", _), ("actor", _):
+                    ("version", _), ("actor", _), ("slowlog", _):
                     throw .arity("hearth|\(a.lowercased(1))")
                 default: throw .unknownSubcommand(a.text(1), of: "hearth")
                 }
@@ -43,6 +44,8 @@ enum HearthCommands {
                 "    Per tier: sum and maximum in nanoseconds, then each occupied bucket's middle and count.",
                 "BREAKER [OPEN|CLOSE|AUTO]",
                 "    The breaker's state; forces it, or gives it back to its own judgement.",
+                "SLOWLOG [count|RESET]",
+                "    The newest requests that took long, and the way of each through the tiers; forgets them.",
                 "ACTOR <name>", "    Whom this connection acts for, in the audit; an empty name is nobody.",
                 "VERSION", "    Hearth's version.",
             ] + JournalCommands.help
@@ -50,6 +53,43 @@ enum HearthCommands {
             output.arrayHead(lines.count)
             for line in lines { output.simple(bytes: Array(line.utf8)) }
         }
+    }
+
+    // MARK: SLOWLOG
+
+    private static func slowLog(_ c: Connection, _ a: Arguments) throws(CommandError) {
+        let slowLog = c.worker.process.slowLog
+        if a.count == 3, a.isWord(2, "reset") {
+            let count = slowLog.reset()
+            return c.immediate { $0.integer(Int64(count)) }
+        }
+        let count = a.count == 3 ? try Parse.integer(a[2]) : 32
+        guard count > 0 else { throw CommandError("ERR HEARTH SLOWLOG takes a count above 0, or RESET") }
+        let requests = slowLog.newest(Int(clamping: count))
+        c.immediate { output in
+            output.arrayHead(requests.count)
+            for request in requests { output.map(fields(request), c.version) }
+        }
+    }
+
+    private static func fields(_ request: SlowRequest) -> [(String, Field)] {
+        [
+            ("id", .integer(Int64(request.id))), ("at_ms", .integer(request.at.milliseconds)),
+            ("us", .integer(request.nanoseconds / 1000)), ("command", .text(request.command)),
+            ("key", request.key.map { .bytes($0) } ?? .null), ("keys", .integer(Int64(request.keyCount))),
+            ("client", .integer(request.client)),
+            (
+                "steps",
+                .list(
+                    request.steps.map {
+                        [
+                            ("tier", .text($0.tier.rawValue)), ("us", .integer($0.nanoseconds / 1000)),
+                            ("answered", .text($0.isAnswered ? "yes" : "no")),
+                        ]
+                    })
+            ),
+            ("waited_us", .integer(request.waitedNanoseconds / 1000)),
+        ]
     }
 
     // MARK: ACTOR

@@ -35,7 +35,10 @@ enum ThrottleCommand {
         guard c.mayStart([hash], isWrite: true) else { return false }
         c.worker.counters.commands.add()
         let slot = c.reserve(keys: [hash], isWrite: true, operation: .modify)
-        c.worker.tiers.throttle(throttle, key) { reply in c.complete(slot) { $0.reply(reply, slot.version) } }
+        slot.nameKeys([key])
+        c.worker.tiers.traced(c.worker.process.slowLog.isOn ? slot : nil) {
+            c.worker.tiers.throttle(throttle, key) { reply in c.complete(slot) { $0.reply(reply, slot.version) } }
+        }
         return true
     }
 }

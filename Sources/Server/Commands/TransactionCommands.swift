@@ -163,16 +163,19 @@ enum TransactionCommands {
         let slot = c.reserve(
             keys: keys, isWrite: true, isBarrier: transaction.commands.contains { $0.command == .removeAll },
             operation: .transaction, requestBytes: transaction.bytes)
-        c.worker.tiers.perform(transaction.commands, isTransaction: true) { [tiers = c.worker.tiers] replies in
-            if tiers.answersFromJournal { slot.audited?.noteJournaled() }
-            c.complete(slot) { output in
-                // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
-                if case .error(let text)? = replies.first, text.starts(with: "UNAVAILABLE".utf8),
-                    replies.allSatisfy({ $0 == replies[0] })
-                {
-                    return output.error(bytes: text)
+        slot.nameKeys(transaction.commands.flatMap(\.command.keys))
+        c.worker.tiers.traced(c.worker.process.slowLog.isOn ? slot : nil) {
+            c.worker.tiers.perform(transaction.commands, isTransaction: true) { [tiers = c.worker.tiers] replies in
+                if tiers.answersFromJournal { slot.audited?.noteJournaled() }
+                c.complete(slot) { output in
+                    // Nothing of it was done, or nobody knows: one error, not as many as there were commands.
+                    if case .error(let text)? = replies.first, text.starts(with: "UNAVAILABLE".utf8),
+                        replies.allSatisfy({ $0 == replies[0] })
+                    {
+                        return output.error(bytes: text)
+                    }
+                    output.reply(.array(transaction.replies(replies)), slot.version)
                 }
-                output.reply(.array(transaction.replies(replies)), slot.version)
             }
         }
     }

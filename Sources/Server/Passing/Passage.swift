@@ -229,6 +229,9 @@ final class Passage: RedisConnectionDelegate {
         if !request.isInTransaction { worker.tiers.endDoubtful(over: redis) }
         redis.send(encoder, timeoutNanoseconds: request.timeout) { [self] result in
             let now = Loop.monotonicNanoseconds
+            if worker.process.slowLog.isOn {
+                slot.note(AnswerStep(.redis, nanoseconds: now - sentAt, isAnswered: (try? result.get()) != nil))
+            }
             switch result {
             case .failure(let failure):
                 defer { writes?.end() }
@@ -252,14 +255,16 @@ final class Passage: RedisConnectionDelegate {
                 let wanted = isDone ? tiers.replicasWanted(request.written, areAll: request.changesAll) : 0
                 // A script may have run for longer than any wait for Redis.
                 let since = request.timeout > tiers.redisTimeout ? now : sentAt
-                tiers.awaitReplicas(wanted, over: redis, since: since) { [self] shortfall in
-                    defer { writes?.end() }
-                    guard let shortfall else {
-                        if isSettled { writes?.settle() } else { writes?.suspect() }
-                        return c.complete(slot) { $0.reply(reply, slot.version) }
+                tiers.traced(worker.process.slowLog.isOn ? slot : nil) {
+                    tiers.awaitReplicas(wanted, over: redis, since: since) { [self] shortfall in
+                        defer { writes?.end() }
+                        guard let shortfall else {
+                            if isSettled { writes?.settle() } else { writes?.suspect() }
+                            return c.complete(slot) { $0.reply(reply, slot.version) }
+                        }
+                        writes?.suspect()
+                        refuse(c, slot, shortfall.text)
                     }
-                    writes?.suspect()
-                    refuse(c, slot, shortfall.text)
                 }
             }
         }

@@ -240,7 +240,8 @@ extension Passage {
         worker.counters.commands.add()
         let slot = c.reserve(
             keys: understood.hashes, isWrite: understood.changesKeys, isBarrier: understood.changesAll,
-            requestBytes: Self.bytes(words), lane: .shared, hasEffect: !understood.isReadOnly)
+            requestBytes: Self.bytes(words), lane: .shared, hasEffect: !understood.isReadOnly, mayBeSlow: true)
+        slot.nameKeys(understood.keys?.all ?? [])
         carry(request, over: shared(c.version), c, slot)
         return true
     }
@@ -300,7 +301,8 @@ extension Passage {
         worker.counters.commands.add()
         let slot = c.reserve(
             keys: understood.hashes, isWrite: understood.changesKeys, isBarrier: understood.changesAll,
-            requestBytes: Self.bytes(words), lane: .pinned, hasEffect: !understood.isReadOnly)
+            requestBytes: Self.bytes(words), lane: .pinned, hasEffect: !understood.isReadOnly, mayBeSlow: true)
+        slot.nameKeys(understood.keys?.all ?? [])
         var request = understood.request(words, timeout: timeout)
         request.isTimed = timeout != .max
         send(request, pin, c, slot)

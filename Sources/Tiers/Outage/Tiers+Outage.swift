@@ -40,8 +40,9 @@ extension Tiers {
             journal.pending.hasAny(of: keys)
         else { return performInRedis(commands, isTransaction, completion) }
         if maySettle, !breaker.refusesWrites, journal.pending.isAllInFlight(of: keys) {
+            let trace = trace
             return whenSettled(keys) { [self] _ in
-                performInOrder(commands, isTransaction, maySettle: false, completion)
+                resuming(trace) { performInOrder(commands, isTransaction, maySettle: false, completion) }
             }
         }
         if refusal(toJournal: commands, wasSent: false) == nil, Self.kind(of: commands) != .read {
@@ -53,9 +54,10 @@ extension Tiers {
             return performWithoutRedis(
                 commands, isTransaction, attempt: .notSent, reason: breaker.reasonForWrites, completion)
         }
+        let trace = trace
         whenSettled(keys) { [self] isSettled in
             guard isSettled else { return completion(unavailable(commands, Self.stillWaiting)) }
-            performInRedis(commands, isTransaction, completion)
+            resuming(trace) { performInRedis(commands, isTransaction, completion) }
         }
     }
 
@@ -139,6 +141,7 @@ extension Tiers {
     ) {
         guard let journal else { preconditionFailure("BUG: an append without a journal") }
         let askedAt = scheduler.monotonicNanoseconds
+        let trace = trace
         for key in commands.flatMap(\.command.keys) { flights[HashedKey(key)] = nil }
         gatherFromWarm(commands.flatMap(\.command.keys)) { [self] warm in
             let request = JournalRequest(
@@ -146,7 +149,13 @@ extension Tiers {
                 redisProcess: share.redisProcess.load(ordering: .relaxed),
                 redisAddress: redis?.configuration.address ?? 0)
             journal.append(request) { [self] outcome in
-                counters.journalLatency.record(UInt64(max(0, scheduler.monotonicNanoseconds - askedAt)))
+                let elapsed = max(0, scheduler.monotonicNanoseconds - askedAt)
+                counters.journalLatency.record(UInt64(elapsed))
+                if let trace {
+                    var isDone = false
+                    if case .done = outcome { isDone = true }
+                    trace.note(AnswerStep(.journal, nanoseconds: elapsed, isAnswered: isDone))
+                }
                 switch outcome {
                 case .done(let replies, let sequence):
                     if let late {

@@ -175,8 +175,13 @@ extension Tiers {
         var request = RequestEncoder()
         request.append(head + swap.words(key, now: sentAt))
         let hears = late.map { late in { (replies: [Reply]) in late(Self.understand(replies[0], sentAt: sentAt)) } }
+        let trace = trace
         redis.send(request, timeoutNanoseconds: timeout ?? limits.timeout, late: hears) { [self] result in
             let now = scheduler.monotonicNanoseconds
+            trace?.note(AnswerStep(.redis, nanoseconds: now - started, isAnswered: result.isSuccess))
+            let other = self.trace
+            self.trace = trace
+            defer { self.trace = other }
             let elapsed = scheduler.waitedNanoseconds(since: started)
             switch result {
             case .failure(let failure):

@@ -1,0 +1,55 @@
+"""p99 of hits while Hearth is watched: a scrape every 100 ms, and five open pages."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from comparison.measuring import Row, figures, load
+from comparison.servers import LOAD_CORE
+
+ORDER = 57
+PAGES = 5
+WATCHERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "watchers.py")
+
+
+def run(bench):
+    """The admin thread shares the server's core with its worker, as in a pod that is given one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = bench.stage.hearth("watched", admin=f"'127.0.0.1:{port}'")
+    rate = 450 if bench.tiny else 18_000
+    common = ["--connections", 45, "--distribution", "uniform", "--rate", rate, "--no-load", *bench.timing]
+    load(server, "--load-only")
+    seen = []
+
+    def quiet(n):
+        return figures(load(server, *common), server, "get")
+
+    def watched(n):
+        watchers = subprocess.Popen(
+            ["taskset", "-c", str(LOAD_CORE), sys.executable, WATCHERS, str(port), str(PAGES)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        if watchers.stdout.readline() != "watching\n":
+            raise RuntimeError("nobody could watch")
+        try:
+            found = figures(load(server, *common), server, "get")
+        finally:
+            watchers.send_signal(signal.SIGTERM)
+            said = watchers.communicate(timeout=60)[0].split()
+        if len(said) != 3:
+            raise RuntimeError(f"whoever watched went away: {said}")
+        seen.append((int(said[0]), float(said[1]), int(said[2])))
+        return found
+
+    rows = [Row(f"local hits at {rate:,}/s, nobody looks", "hearth", quiet),
+            Row(f"local hits at {rate:,}/s, a scrape each 100 ms and {PAGES} pages", "hearth", watched)]
+    bench.group("latency of hits while somebody looks", rows)
+    rows[0].base = rows[1].base = rows[0]
+    bench.ratio_verdict("p99 of local hits, a scrape each 100 ms and five pages open", rows[1], rows[0], 1.1, "p99",
+                        against="that without")
+    scrapes, slowest, events = zip(*seen)
+    bench.notes.append(f"while somebody looked, {min(scrapes)} to {max(scrapes)} scrapes a round were answered, the "
+                       f"slowest within {max(slowest):.0f} ms, and the pages heard {min(events)} to {max(events)} events")
+    server.stop()

@@ -1,0 +1,62 @@
+"""Who looks at a Hearth: a scrape of its metrics every 100 ms, and open pages that are told what happens.
+
+usage: watchers.py PORT PAGES: says "watching" after the first scrape, and goes on until SIGTERM; then prints how many
+scrapes were answered since, how long the slowest took in milliseconds, and how many events the pages heard.
+"""
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+
+EVERY = 0.1
+
+
+def connect(port, path):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    return connection
+
+
+def main():
+    port, count = int(sys.argv[1]), int(sys.argv[2])
+    # They are not what is measured: the load, which shares their core, comes first.
+    os.nice(19)
+    is_over = []
+    signal.signal(signal.SIGTERM, lambda *_: is_over.append(True))
+    selector = selectors.DefaultSelector()
+    events = scrapes = 0
+    slowest = 0.0
+    for _ in range(count):
+        page = connect(port, "/events")
+        page.setblocking(False)
+        selector.register(page, selectors.EVENT_READ)
+    due = time.monotonic()
+    while not is_over:
+        for key, _ in selector.select(max(0, due - time.monotonic())):
+            data = key.fileobj.recv(1 << 20)
+            if not data:
+                sys.exit("a page's stream ended")
+            events += data.count(b"\nevent: ") + data.startswith(b"event: ")
+        if time.monotonic() < due:
+            continue
+        began = time.monotonic()
+        with connect(port, "/metrics") as scrape:
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                answer += scrape.recv(1 << 20)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            left = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(body)
+            while left > 0:
+                left -= len(scrape.recv(1 << 20))
+        if scrapes == 0:
+            print("watching", flush=True)
+        scrapes += 1
+        slowest = max(slowest, time.monotonic() - began)
+        due = max(due + EVERY, time.monotonic())
+    print(scrapes, f"{slowest * 1000:.1f}", events)
+
+
+if __name__ == "__main__":
+    main()
