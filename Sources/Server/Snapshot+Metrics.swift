@@ -8,7 +8,7 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + recordFamilies + redisFamilies + (hasRedis ? outbox.families : [])
+        lookupFamilies + recordFamilies + erasures.families + redisFamilies + (hasRedis ? outbox.families : [])
             + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }

@@ -29,6 +29,7 @@ struct Snapshot {
     let journal: JournalFigures?
     let audit: AuditFigures?
     let outbox: OutboxSnapshot
+    let erasures: ErasureSnapshot
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -108,6 +109,7 @@ struct Snapshot {
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
+        erasures = ErasureSnapshot(context.share.erasures)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)

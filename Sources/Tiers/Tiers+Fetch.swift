@@ -66,9 +66,11 @@ extension Tiers {
     /// Takes the token of a flight that is about to leave. Where a write of its key has come to wait in the journal
     /// since it was made, or since Redis was first asked, the journal answers: what Redis has is older.
     ///
-    /// The token first: a write that the journal takes between the two makes it void.
+    /// The token first: a write that the journal takes between the two makes it void, and so does an erasure that
+    /// begins. Of what is being erased nothing is kept.
     private func isOvertaken(_ flight: Flight) -> Bool {
         flight.token = TokenBox(local.beginFill(flight.hash))
+        if share.erasures.covers(flight.key) { flight.token = nil }
         guard let value = journal?.pending.value(of: flight.key) else { return false }
         take(flight)
         for waiter in flight.takeWaiters() {
@@ -313,7 +315,9 @@ extension Tiers {
     /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is
     /// final.
     private func landAbsent(_ flight: Flight) {
-        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
+        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm,
+            !share.erasures.covers(flight.key)
+        else {
             forgetWarm(flight)
             return rememberAbsent(flight)
         }

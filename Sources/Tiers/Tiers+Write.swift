@@ -210,7 +210,7 @@ extension Tiers {
     }
 
     /// DEL, which leaves of a record what its version and its fence go on from.
-    private static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
+    static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
         [Array("EVAL".utf8), deletionScript, Array(String(keys.count).utf8)] + keys
             + [Array(String(RecordRules.tombstoneLife).utf8)]
     }

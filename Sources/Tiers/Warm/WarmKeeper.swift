@@ -15,6 +15,7 @@ public import WarmTier
 public enum WarmJob: Sendable {
     case perform([StringCommand], PolicyTable, deliver: @Sendable (WarmOutcome) -> Void)
     case removeAll(deliver: @Sendable (WarmOutcome) -> Void)
+    case erase([ErasedKey], deliver: @Sendable (WarmOutcome) -> Void)
     /// There are changes in the table.
     case changes
 }
@@ -40,6 +41,8 @@ public final class WarmKeeper {
     /// What local memory is told after the commit, in order.
     private var effects: [(key: [UInt8], change: Change, policies: PolicyTable)] = []
     private var answers: [(deliver: @Sendable (WarmOutcome) -> Void, replies: [Reply])] = []
+    /// Erasures of the batch: answered when they are on disk, whatever the mode.
+    private var erasures: [(deliver: @Sendable (WarmOutcome) -> Void, keys: [[UInt8]])] = []
     private var wasDegraded = false
     private var nextMaintenance = Timestamp.distantPast
 
@@ -129,8 +132,10 @@ public final class WarmKeeper {
             if stage(key.bytes, .remove, now: now) { removed.insert(key) }
         }
         for job in jobs {
-            if case .perform(let commands, let policies, let deliver) = job {
-                perform(commands, policies, deliver, now)
+            switch job {
+            case .perform(let commands, let policies, let deliver): perform(commands, policies, deliver, now)
+            case .erase(let keys, let deliver): erase(keys, deliver, now)
+            case .removeAll, .changes: break
             }
         }
         do {
@@ -194,12 +199,57 @@ public final class WarmKeeper {
         }
     }
 
+    /// Stages an erasure as one group.
+    private func erase(
+        _ keys: [ErasedKey], _ deliver: @escaping @Sendable (WarmOutcome) -> Void, _ now: Timestamp
+    ) {
+        var removed: [[UInt8]] = []
+        do {
+            try writer.atomically { (_: WarmWriter) throws(WarmError) in
+                for key in keys where try erase(key, now) { removed.append(key.bytes) }
+            }
+            erasures.append((deliver, removed))
+        } catch {
+            deliver(.refused("\(error)"))
+        }
+    }
+
+    /// Stages the removal of what a key holds; whether it held anything but what has to stay.
+    private func erase(_ key: ErasedKey, _ now: Timestamp) throws(WarmError) -> Bool {
+        var held: HeldValue?
+        if case .entry(let entry) = writer.read(key.bytes, now: now) { held = entry.held }
+        // What can't be read goes as well.
+        switch held.map({ key.change(of: $0, now: now) }) ?? .remove {
+        case .none: return false
+        case .put(let left): try writer.put(key.bytes, WarmCopy(left, verifiedAt: now), staleFor: 0)
+        case .remove: try writer.delete(key.bytes, now: now)
+        }
+        return held.map { !$0.isTombstone } ?? false
+    }
+
+    /// What was erased must not come back by a crash, whatever `warm.sync` says.
+    private func finishErasures(now: Timestamp) {
+        guard !erasures.isEmpty else { return }
+        let waiting = erasures
+        erasures = []
+        for key in waiting.flatMap(\.keys) { key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) } }
+        do {
+            try writer.synchronize(now: now)
+        } catch {
+            for erasure in waiting { erasure.deliver(.unknown("\(error)")) }
+            return
+        }
+        for erasure in waiting { erasure.deliver(.done([.integer(Int64(erasure.keys.count))])) }
+    }
+
     /// The commit failed: nothing of the batch was done.
     private func refuse(_ error: WarmError) {
-        onEvent(.commitFailed("\(error)", refused: answers.count))
+        onEvent(.commitFailed("\(error)", refused: answers.count + erasures.count))
         for answer in answers { answer.deliver(error.outcome) }
+        for erasure in erasures { erasure.deliver(error.outcome) }
         answers = []
         effects = []
+        erasures = []
     }
 
     /// Local memory hears of what was committed before anybody else does; then the answers go.
@@ -211,6 +261,7 @@ public final class WarmKeeper {
         for answer in answers { answer.deliver(.done(answer.replies)) }
         effects = []
         answers = []
+        finishErasures(now: now)
     }
 
     private func removeAll(_ job: WarmJob, now: Timestamp) {
@@ -219,7 +270,7 @@ public final class WarmKeeper {
         case .removeAll(let answer): deliver = answer
         case .perform([.removeAll], _, let answer): deliver = answer
         // Within a transaction each key is removed, so that all of it is one entry.
-        case .perform, .changes: return commit([job], takingChanges: false, now: now)
+        case .perform, .erase, .changes: return commit([job], takingChanges: false, now: now)
         }
         do {
             try writer.deleteAll(now: now)
@@ -307,7 +358,7 @@ extension WarmJob {
         switch self {
         case .removeAll: true
         case .perform(let commands, _, _): commands.contains(.removeAll)
-        case .changes: false
+        case .erase, .changes: false
         }
     }
 }
