@@ -150,6 +150,12 @@ extension Loader {
         if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
             refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")
         }
+        if policy.checkpointsEvery > 1, policy.consistency == .strong {
+            refuse(
+                place("checkpoints.every", "consistency"),
+                "\(item.name): checkpoints.every: \(policy.checkpointsEvery) acknowledges steps from memory, and "
+                    + "consistency: strong says that Redis has what is acknowledged; keep every: 1")
+        }
         let limit = configuration.server.maxValue
         if policy.maxValue > limit, !refused.contains("limits.max_value") {
             refuse(

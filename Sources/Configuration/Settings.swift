@@ -120,6 +120,7 @@ extension Configuration {
         Setting("outbox.max_payload", .bytes(from: 0, to: 8 << 20), \.outbox.maxPayload),
         Setting("outbox.max_length", .optional(.integer(1...1_000_000_000), "none"), \.outbox.maxLength),
         Setting("checkpoints.keep", .integer(1...100_000), \.records.checkpointsKeep),
+        Setting("checkpoints.every", .integer(1...100_000), \.checkpointsEvery),
         Setting("schema.current", .optional(.schema, "none"), \.records.schema.current),
         Setting("schema.write_back", .choice, \.records.schema.writeBack),
         Setting("schema.steps", .schemaSteps, \.records.schema.steps),

@@ -89,6 +89,9 @@ extension Snapshot {
                 "hearth_schema_written_back_total", "Values stored in their policy's schema behind a read.",
                 counters.schemaWrittenBack),
             counter(
+                "hearth_checkpoints_from_memory_total",
+                "Checkpoints acknowledged from memory (checkpoints.every).", counters.checkpointsFromMemory),
+            counter(
                 "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
                 counters.turnsDropped),
         ]

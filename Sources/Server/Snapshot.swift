@@ -61,6 +61,7 @@ struct Snapshot {
         var schemaReads: [String: UInt64] = [:]
         var schemaWrittenBack: UInt64 = 0
         var recordsReapplied: UInt64 = 0
+        var checkpointsFromMemory: UInt64 = 0
         var turnsDropped: UInt64 = 0
         var passedAnswered: UInt64 = 0
         var passedErrors: UInt64 = 0
@@ -170,6 +171,7 @@ extension Snapshot.Sums {
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
+        checkpointsFromMemory += counters.checkpointsFromMemory.value
         for (label, count) in counters.schema.outcomes { schemaReads[label, default: 0] += count }
         schemaWrittenBack += counters.schema.writtenBack.value
         replicated += counters.replicated.value

@@ -249,8 +249,14 @@ extension Worker {
             case .record(let presented, let why): (record, note) = (presented, why)
             }
         }
+        var stepInMemory: Int64?
+        if query.isAboutSteps, let found = tiers.withStepInMemory(record, of: query.key) {
+            (record, stepInMemory) = found
+        }
         return query.reply(
-            RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note))
+            RecordFound(
+                record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note,
+                stepInMemory: stepInMemory))
     }
 
     private static func hashes(of command: StringCommand) -> [KeyHash] {

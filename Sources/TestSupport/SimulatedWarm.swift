@@ -92,6 +92,13 @@ public final class SimulatedWarm: WarmAccess {
         scheduler.after(nanoseconds: latency.nanoseconds) { completion(ScanPage(next: 0, keys: keys)) }
     }
 
+    public func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void) {
+        scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
+            let record = refusesWrites ? nil : copies[key].flatMap { $0.isSuspect ? nil : $0.value.record }
+            completion(record.map { $0.version >= version } ?? false)
+        }
+    }
+
     public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
         scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
             var removed: Int64 = 0

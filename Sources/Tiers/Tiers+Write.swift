@@ -23,6 +23,18 @@ extension Tiers {
     ///
     /// What could not be performed is answered with -UNAVAILABLE, which says whether it may have been.
     public func perform(_ commands: [NativeCommand], isTransaction: Bool, completion: @escaping ([Reply]) -> Void) {
+        if commands.count == 1, case .write(.record(let write), let key) = commands[0].command,
+            case .putCheckpoint = write.action
+        {
+            let policy = policies.policies[policies.index(for: key)]
+            if policy.checkpointsEvery > 1 { return performCheckpoint(commands[0], write, key, policy, completion) }
+        }
+        if !share.checkpoints.isEmpty { forgetSteps(commands) }
+        give(commands, isTransaction: isTransaction, completion)
+    }
+
+    /// Gives commands to who decides on their keys.
+    func give(_ commands: [NativeCommand], isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void) {
         var authority: Authority?
         var isDivided = false
         for command in commands {

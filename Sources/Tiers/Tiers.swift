@@ -24,6 +24,7 @@ public final class TierShare: Sendable {
     public let journalCounters = JournalCounters()
     public let outbox = OutboxFigures()
     public let erasures = Erasures()
+    let checkpoints: CheckpointMemory
     let throttleShares = ThrottleShares()
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
     let redisProcess = Atomic<UInt64>(0)
@@ -31,6 +32,7 @@ public final class TierShare: Sendable {
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
         self.breaker = breaker
+        checkpoints = CheckpointMemory(localBytes: local.arenaBytes)
     }
 }
 

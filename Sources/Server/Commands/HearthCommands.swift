@@ -122,6 +122,7 @@ enum HearthCommands {
                     ("turns_unfolded", .integer(Int64(policy.records.turnsUnfolded))),
                     ("turns_overflow", .text(policy.records.turnsOverflow.rawValue)),
                     ("checkpoints_keep", .integer(Int64(policy.records.checkpointsKeep))),
+                    ("checkpoints_every", .integer(Int64(policy.checkpointsEvery))),
                     ("schema_current", policy.records.schema.current.map { .integer($0) } ?? .null),
                     ("schema_write_back", .text(policy.records.schema.writeBack.rawValue)),
                     ("schema_steps", .integer(Int64(policy.records.schema.steps.count))),

@@ -268,4 +268,6 @@ public enum RecordAnswer: Sendable, Equatable {
 /// Where an acknowledged write of a record is (DESIGN §10).
 public enum Committed: String, Sendable {
     case redis, journal, warm, local
+    /// Redis and this host's disk: checkpoints.
+    case redisAndDisk = "redis+disk"
 }

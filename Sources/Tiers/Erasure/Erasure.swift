@@ -92,6 +92,7 @@ final class Erasure {
             guard key.starts(with: prefix) else { return }
             found.append((key, !entry.isAbsent && !(entry.kind == .record && Tiers.copy(entry).held.isTombstone)))
         }
+        count.local += tiers.share.checkpoints.forget(under: prefix)
         for (key, isValue) in found { eraseLocal(key, isValue) }
         guard hasMore else { return then() }
         pause(milliseconds: 1) { [self] in eraseLocal(from: position, then) }

@@ -86,6 +86,8 @@ public protocol WarmAccess: AnyObject {
     func change(_ key: [UInt8], _ change: WarmChange)
     /// Performs commands as one, committed before the completion hears of it, and tells local memory in that order.
     func perform(_ commands: [StringCommand], policies: PolicyTable, completion: @escaping (WarmOutcome) -> Void)
+    /// Commits what waits, durably, and hears whether `key` then has a record of this version, or a later one, on disk.
+    func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void)
     /// Removes copies for certain: what is answered `.done` with how many, no crash brings back. With no keys, commits
     /// what waits behind answers.
     func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void)

@@ -94,6 +94,13 @@ public final class WarmPort: WarmAccess {
         if !isQueued { completion(nil) }
     }
 
+    public func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = queues.writes.send(
+            .confirm(key, version: version) { [courier] isThere in courier.run { box.completion(isThere) } })
+        if !isQueued { completion(false) }
+    }
+
     public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
         let box = Delivery(completion)
         let isQueued = queues.writes.send(
