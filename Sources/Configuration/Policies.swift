@@ -178,6 +178,7 @@ extension Loader {
                     + (configuration.redisIsOff ? "while redis.url is off" : "without redis among its tiers")
                     + ": there are no replicas to wait for")
         }
+        judgeResidency(policy, item, place("residency.regions", "tiers"))
         judgeSchema(policy.records.schema, item, place("schema.steps"), place("schema.current", "schema.steps"))
         if policy.audit != .off, configuration.audit.path == nil, !refused.contains("audit.path") {
             refuse(

@@ -8,7 +8,8 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + recordFamilies + erasures.families + redisFamilies + (hasRedis ? outbox.families : [])
+        lookupFamilies + recordFamilies + erasures.families + residency.families + redisFamilies
+            + (hasRedis ? outbox.families : [])
             + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }

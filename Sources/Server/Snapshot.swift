@@ -30,6 +30,7 @@ struct Snapshot {
     let audit: AuditFigures?
     let outbox: OutboxSnapshot
     let erasures: ErasureSnapshot
+    let residency: ResidencySnapshot
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -111,6 +112,7 @@ struct Snapshot {
         audit = context.audit.map { AuditFigures($0) }
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         erasures = ErasureSnapshot(context.share.erasures)
+        residency = ResidencySnapshot(context.share.residency)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)

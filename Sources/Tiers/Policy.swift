@@ -75,6 +75,8 @@ public struct Policy: Sendable, Equatable {
     public var throttle = ThrottlePolicy()
     /// Which accesses to the keys are told of in the audit.
     public var audit = Audit.off
+    /// Where the keys may lie.
+    public var residency = Residency()
 
     public init() {}
 }

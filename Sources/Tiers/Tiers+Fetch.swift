@@ -237,7 +237,7 @@ extension Tiers {
         let now = scheduler.now
         guard let token, token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else { return }
         var mark: UInt8 = 0
-        if policy.tiers.contains(.warm), warm != nil {
+        if warm != nil, mayHold(.warm, policy) {
             mark = EntryMark.inWarm
             if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
                 changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
@@ -262,7 +262,7 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox
     ) {
-        guard policy.tiers.contains(.local) else { return }
+        guard mayHold(.local, policy) else { return }
         guard bytes.count <= policy.maxLocalValue else {
             // What was held before is older than what is known now.
             if token.isCurrent(in: local) { key.withUnsafeBytes { _ = local.remove($0, hash: hash) } }
@@ -300,6 +300,7 @@ extension Tiers {
     }
 
     func changeWarm(_ key: [UInt8], _ policy: Policy, _ change: WarmChange) {
+        if case .put = change, !mayHold(.warm, policy) { return }
         guard policy.tiers.contains(.warm) else { return }
         warm?.change(key, change)
     }

@@ -23,6 +23,7 @@ extension Tiers {
     ///
     /// What could not be performed is answered with -UNAVAILABLE, which says whether it may have been.
     public func perform(_ commands: [NativeCommand], isTransaction: Bool, completion: @escaping ([Reply]) -> Void) {
+        if let denial = denial(of: commands) { return completion(commands.map { _ in denial }) }
         if commands.count == 1, case .write(.record(let write), let key) = commands[0].command,
             case .putCheckpoint = write.action
         {

@@ -24,6 +24,7 @@ public final class TierShare: Sendable {
     public let journalCounters = JournalCounters()
     public let outbox = OutboxFigures()
     public let erasures = Erasures()
+    public let residency = ResidencyFigures()
     let checkpoints: CheckpointMemory
     let throttleShares = ThrottleShares()
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.

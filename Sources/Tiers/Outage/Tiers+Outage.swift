@@ -114,6 +114,10 @@ extension Tiers {
         if let policy = policies.first(where: { $0.consistency == .strong || $0.onOutage == .reject }) {
             return policy.consistency == .strong ? "; the policy is strong" : "; the policy says on_outage: reject"
         }
+        if let violation = policies.lazy.compactMap(\.residency.violation).first(where: \.journal) {
+            if commands.contains(where: \.command.isWrite) { share.residency.skip(.journal) }
+            return "; the residency of its policy leaves the journal out (\(violation.text))"
+        }
         if commands.contains(where: { !$0.command.isWrite }), policies.contains(where: \.strict) {
             return "; the policy is strict, and nothing but Redis may answer"
         }
