@@ -416,7 +416,8 @@ extension StringRead {
         case .defaultContext(let bytes): reply(for: needsString ? HeldValue(bytes) : nil, now: now)
         case .absent, .unknown: reply(for: nil, now: now)
         case .otherType: .error("WRONGTYPE Operation against a key holding the wrong kind of value")
-        case .unavailable: .error("UNAVAILABLE not answered: \(reading.reason)")
+        case .unavailable:
+            .error("UNAVAILABLE not answered: \(reading.reason): nobody else may answer, try again later")
         case .refused(let text): .error(text)
         }
     }

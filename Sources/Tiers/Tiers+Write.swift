@@ -58,7 +58,10 @@ extension Tiers {
                 redis == nil
                 ? "no Redis is configured (redis.url: off)" : "the policy of the key has no redis among its tiers"
             return completion(
-                unavailable(commands, "not done: EMIT gives a message to a stream in Redis, and \(reason)"))
+                unavailable(
+                    commands,
+                    "not done: EMIT gives a message to a stream in Redis, and \(reason): write without EMIT, or give the "
+                        + "key a Redis"))
         }
         switch decides {
         case .redis: performInOrder(commands, isTransaction, completion)
@@ -319,10 +322,12 @@ extension Tiers {
             case .done(let replies): completion(replies)
             case .refused(let reason):
                 counters.writesFailed.add()
-                completion(unavailable(commands, "not done: \(reason)"))
+                completion(
+                    unavailable(commands, "not done: \(reason): nothing was done, try again when the disk takes writes")
+                )
             case .unknown(let reason):
                 counters.writesFailed.add()
-                completion(unavailable(commands, "outcome unknown: \(reason)"))
+                completion(unavailable(commands, "outcome unknown: \(reason)\(Attempt.unknown.advice)"))
             }
         }
     }

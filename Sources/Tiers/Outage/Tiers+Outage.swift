@@ -22,6 +22,14 @@ enum Attempt: String {
     /// Redis said that it takes no writes now.
     case notDone = "not done"
     case unknown = "outcome unknown"
+
+    /// What to do, as the text ends.
+    var advice: String {
+        switch self {
+        case .notSent, .notDone: ": nothing was done, try again when Redis answers"
+        case .unknown: ": it may have been done, so read before you try again"
+        }
+    }
 }
 
 extension Tiers {
@@ -60,7 +68,8 @@ extension Tiers {
     }
 
     /// Why a command that can't go into the journal was not sent.
-    static let stillWaiting = "not sent: writes of this key wait in the journal for Redis"
+    static let stillWaiting =
+        "not sent: writes of this key wait in the journal for Redis" + Attempt.notSent.advice
 
     private static func kind(of commands: [NativeCommand]) -> OutageKind {
         commands.map(\.command.outageKind).max() ?? .read
@@ -72,7 +81,9 @@ extension Tiers {
         late: LateAnswer? = nil, _ completion: @escaping ([Reply]) -> Void
     ) {
         if let refusal = refusal(toJournal: commands, wasSent: attempt == .unknown) {
-            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)"))
+            // Of a lease its own text says what to do.
+            let advice = Self.kind(of: commands) == .exclusive ? "" : attempt.advice
+            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)\(advice)"))
         }
         append(commands, attempt: attempt, reason: reason, late: late, completion)
     }
@@ -165,12 +176,16 @@ extension Tiers {
                 case .refused(let cause):
                     share.journalCounters.refused.add(UInt64(commands.count))
                     completion(
-                        unavailable(commands, "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)"))
+                        unavailable(
+                            commands,
+                            "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)\(attempt.advice)"))
                 case .unknown(let cause):
                     share.journalCounters.refused.add(UInt64(commands.count))
                     completion(
-                        unavailable(commands, "outcome unknown: \(reason); and the journal could not keep it: \(cause)")
-                    )
+                        unavailable(
+                            commands,
+                            "outcome unknown: \(reason); and the journal could not keep it: \(cause)"
+                                + Attempt.unknown.advice))
                 }
             }
         }
