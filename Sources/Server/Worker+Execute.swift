@@ -38,6 +38,12 @@ extension Worker {
             if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
+        if ranges.count == 2, ranges[0].count == 9, connection.isPlain, Self.isStateGet(base + ranges[0].offset),
+            let output = connection.directOutput
+        {
+            let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
+            if answerStateFromLocal(key, output, connection.version) { return true }
+        }
         if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
     }

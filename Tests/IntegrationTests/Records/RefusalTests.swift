@@ -18,7 +18,7 @@ extension RealProcesses {
 
         /// What a refusal begins with, as the document shows it.
         private static func head(_ text: String) -> String {
-            let end = [text.range(of: ": "), text.range(of: " ("), text.range(of: " '")].compactMap {
+            let end = [text.firstRange(of: ": "), text.firstRange(of: " ("), text.firstRange(of: " '")].compactMap {
                 $0?.lowerBound
             }
             .filter { text[..<$0].contains(" ") }.min()
