@@ -1,6 +1,6 @@
 // Regions: the names that there are, where each tier lies, and what a policy's residency leaves of its tiers.
 
-internal import Tiers
+public import Tiers
 
 /// The `regions` key, and `region` of the sections that hold keys.
 public struct RegionsSection: Sendable, Equatable {

@@ -257,7 +257,8 @@ extension Worker {
         }
         var stepInMemory: Int64?
         if query.isAboutSteps, let found = tiers.withStepInMemory(record, of: query.key) {
-            (record, stepInMemory) = found
+            record = found.record
+            stepInMemory = found.step
         }
         return query.reply(
             RecordFound(

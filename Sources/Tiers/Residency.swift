@@ -4,9 +4,8 @@
 // taken over: `Policy.tiers` is then what is left, and nothing that is held, fetched, written or promoted has to think
 // of regions. What was left out is remembered, so that each value that would have gone there is counted.
 
-internal import Metrics
-internal import Primitives
-internal import State
+public import Metrics
+public import Primitives
 
 /// The regions in which a policy's keys may be held.
 public struct Residency: Sendable, Equatable {

@@ -4,13 +4,12 @@
 // newest is here, and is gone with the process. What it stands on is known by the newest step that is kept: where a
 // record has another one, somebody else has gone on with the run, or deleted it, and what is here is of no use.
 
-internal import Metrics
 internal import Primitives
-internal import State
+public import State
 internal import Synchronization
 
 /// The newest steps of runs that only this process has; safe from any thread.
-public final class CheckpointMemory: Sendable {
+final class CheckpointMemory: Sendable {
     private struct Run {
         /// The newest step that is kept, and the version of the record with it.
         var base: Int64
