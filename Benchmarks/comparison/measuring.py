@@ -36,11 +36,12 @@ def figures(report, server, kind="all"):
     return {name: value or None for name, value in found.items()}
 
 
-def redis_benchmark(server, pipeline, requests):
+def redis_benchmark(server, pipeline, requests, *words):
+    words = words or ("get", "key:__rand_int__")
     before = server.cpu()
     done = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-s", server.path, "-c", "50", "-P", str(pipeline), "-n",
-         str(requests), "-r", "10000", "--csv", "get", "key:__rand_int__"],
+         str(requests), "-r", "10000", "--csv", *words],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     row = [field.strip('"') for field in done.stdout.strip().split("\n")[-1].rsplit(",", 7)]
     return {"cpu": (server.cpu() - before) / requests, "throughput": float(row[1]), "p50": float(row[4]) * 1e6,

@@ -23,6 +23,7 @@ public struct Configuration: Sendable, Equatable {
     public var audit = AuditSection()
     public var commands = CommandsSection()
     public var log = LogSection()
+    public var regions = RegionsSection()
     /// Complete policies with distinct prefixes: that of the empty prefix first, then the others in the file's order.
     public var policies = [Policy()]
 

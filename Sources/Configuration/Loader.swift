@@ -210,6 +210,7 @@ struct Loader {
             warnNotBuilt(setting.key, consequence, value.place)
         }
         judgeRelations()
+        judgeRegions()
         readPolicies()
         warnOfWeakSync()
         warnOfIdleAudit()

@@ -150,6 +150,12 @@ extension Loader {
         if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
             refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")
         }
+        if policy.checkpointsEvery > 1, policy.consistency == .strong {
+            refuse(
+                place("checkpoints.every", "consistency"),
+                "\(item.name): checkpoints.every: \(policy.checkpointsEvery) acknowledges steps from memory, and "
+                    + "consistency: strong says that Redis has what is acknowledged; keep every: 1")
+        }
         let limit = configuration.server.maxValue
         if policy.maxValue > limit, !refused.contains("limits.max_value") {
             refuse(
@@ -172,6 +178,7 @@ extension Loader {
                     + (configuration.redisIsOff ? "while redis.url is off" : "without redis among its tiers")
                     + ": there are no replicas to wait for")
         }
+        judgeResidency(policy, item, place("residency.regions", "tiers"))
         judgeSchema(policy.records.schema, item, place("schema.steps"), place("schema.current", "schema.steps"))
         if policy.audit != .off, configuration.audit.path == nil, !refused.contains("audit.path") {
             refuse(

@@ -30,12 +30,15 @@ extension Configuration {
         Setting("socket.password_file", .optional(.path(), "null"), \.socketPasswordFile, .atRestart),
         Setting("workers", .integer(1...256), \.server.workers, .atRestart),
         Setting("drain", .duration(to: .seconds(3600)), \.server.drain),
+        Setting(
+            "regions", .list("a list of regions' names, such as [eu-west, us-east]", of: .region), \.regions.known),
     ]
 
     private static let tierSettings: [Setting<Configuration>] = [
         Setting("local.max_bytes", .bytes(from: 1 << 20, to: 1 << 40), \.local.maxBytes, .atRestart),
         Setting("local.eviction", .choice, \.local.eviction, .atRestart),
         Setting("local.shards", .powerOfTwo(1...1024), \.local.shards, .atRestart),
+        Setting("local.region", .optional(.region, "none"), \.regions.local, .atRestart),
         Setting("redis.url", .optional(.redisURL, "off"), \.redisURL, .atRestart),
         Setting("redis.password", .secret(.text("a password")), \.redisSettings.password, .atRestart, isSecret: true),
         Setting("redis.password_file", .optional(.path(), "null"), \.redisSettings.passwordFile, .atRestart),
@@ -45,6 +48,7 @@ extension Configuration {
             "redis.connect_timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.connectTimeout),
         Setting("redis.reconnect_min", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMin),
         Setting("redis.reconnect_max", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMax),
+        Setting("redis.region", .optional(.region, "none"), \.regions.redis, .atRestart),
     ]
 
     private static let breakerSettings: [Setting<Configuration>] = [
@@ -64,10 +68,12 @@ extension Configuration {
         Setting("warm.max_bytes", .bytes(from: 1 << 20), \.warm.maxBytes, .atRestart),
         Setting("warm.sync", .warmSync, \.warm.sync, .atRestart),
         Setting("warm.when_full", .choice, \.warm.whenFull, .atRestart),
+        Setting("warm.region", .optional(.region, "none"), \.regions.warm, .atRestart),
         Setting("journal.path", .path(), \.journal.path, .atRestart),
         Setting("journal.max_bytes", .bytes(from: 1 << 20, to: 1 << 40), \.journal.maxBytes, .atRestart),
         Setting("journal.sync", .journalSync, \.journal.sync, .atRestart),
         Setting("journal.replay_rate", .integer(1...10_000_000), \.journal.replayRate, .atRestart),
+        Setting("journal.region", .optional(.region, "none"), \.regions.journal, .atRestart),
     ]
 
     private static let limitSettings: [Setting<Configuration>] = [
@@ -87,6 +93,7 @@ extension Configuration {
         Setting("audit.max_bytes", .bytes(from: 64 << 10, to: 1 << 40), \.audit.maxBytes, .atRestart),
         Setting("audit.keep", .optional(.integer(1...1_000_000), "all"), \.audit.keep, .atRestart),
         Setting("audit.keys", .choice, \.audit.keys, .atRestart),
+        Setting("audit.region", .optional(.region, "none"), \.regions.audit, .atRestart),
         Setting(
             "commands.allow", .list("a list of commands' names, such as [\"CONFIG SET\"]", of: .command),
             \.commands.allow),
@@ -125,9 +132,13 @@ extension Configuration {
         Setting("outbox.max_payload", .bytes(from: 0, to: 8 << 20), \.outbox.maxPayload),
         Setting("outbox.max_length", .optional(.integer(1...1_000_000_000), "none"), \.outbox.maxLength),
         Setting("checkpoints.keep", .integer(1...100_000), \.records.checkpointsKeep),
+        Setting("checkpoints.every", .integer(1...100_000), \.checkpointsEvery),
         Setting("schema.current", .optional(.schema, "none"), \.records.schema.current),
         Setting("schema.write_back", .choice, \.records.schema.writeBack),
         Setting("schema.steps", .schemaSteps, \.records.schema.steps),
+        Setting(
+            "residency.regions", .list("a list of regions' names, such as [eu-west]", of: .region), \.residency.regions),
+        Setting("residency.on_violation", .choice, \.residency.onViolation),
     ]
 
     /// `turns`, … with their keys.
@@ -137,5 +148,5 @@ extension Configuration {
     ).mapValues { $0.map { $0[1] } }
 
     /// Keys of a policy that later versions will have.
-    static let laterPolicyKeys = ["retention", "residency", "tracking"]
+    static let laterPolicyKeys: [String] = ["retention", "tracking"]
 }

@@ -112,6 +112,11 @@ extension LocalTier {
         }
     }
 
+    /// Cancels every fill under way: what was asked before is answered, and not held.
+    public func cancelFills() {
+        for index in 0..<configuration.shards { locked(shard(index)) { $0.state.pointee.fillGeneration &+= 1 } }
+    }
+
     /// Removes everything and cancels every fill, shard by shard.
     public func removeAll() {
         for index in 0..<configuration.shards {

@@ -8,7 +8,8 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + recordFamilies + redisFamilies + (hasRedis ? outbox.families : [])
+        lookupFamilies + recordFamilies + erasures.families + residency.families + redisFamilies
+            + (hasRedis ? outbox.families : [])
             + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }
@@ -88,6 +89,9 @@ extension Snapshot {
             counter(
                 "hearth_schema_written_back_total", "Values stored in their policy's schema behind a read.",
                 counters.schemaWrittenBack),
+            counter(
+                "hearth_checkpoints_from_memory_total",
+                "Checkpoints acknowledged from memory (checkpoints.every).", counters.checkpointsFromMemory),
             counter(
                 "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
                 counters.turnsDropped),

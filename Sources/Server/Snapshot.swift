@@ -29,6 +29,8 @@ struct Snapshot {
     let journal: JournalFigures?
     let audit: AuditFigures?
     let outbox: OutboxSnapshot
+    let erasures: ErasureSnapshot
+    let residency: ResidencySnapshot
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -61,6 +63,7 @@ struct Snapshot {
         var schemaReads: [String: UInt64] = [:]
         var schemaWrittenBack: UInt64 = 0
         var recordsReapplied: UInt64 = 0
+        var checkpointsFromMemory: UInt64 = 0
         var turnsDropped: UInt64 = 0
         var passedAnswered: UInt64 = 0
         var passedErrors: UInt64 = 0
@@ -109,6 +112,8 @@ struct Snapshot {
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
+        erasures = ErasureSnapshot(context.share.erasures)
+        residency = ResidencySnapshot(context.share.residency)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)
@@ -170,6 +175,7 @@ extension Snapshot.Sums {
         promoted += counters.promoted.value
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
+        checkpointsFromMemory += counters.checkpointsFromMemory.value
         for (label, count) in counters.schema.outcomes { schemaReads[label, default: 0] += count }
         schemaWrittenBack += counters.schema.writtenBack.value
         replicated += counters.replicated.value

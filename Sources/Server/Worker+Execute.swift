@@ -38,6 +38,12 @@ extension Worker {
             if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
+        if ranges.count == 2, ranges[0].count == 9, connection.isPlain, Self.isStateGet(base + ranges[0].offset),
+            let output = connection.directOutput
+        {
+            let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
+            if answerStateFromLocal(key, output, connection.version) { return true }
+        }
         if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
     }
@@ -268,8 +274,15 @@ extension Worker {
             case .record(let presented, let why): (record, note) = (presented, why)
             }
         }
+        var stepInMemory: Int64?
+        if query.isAboutSteps, let found = tiers.withStepInMemory(record, of: query.key) {
+            record = found.record
+            stepInMemory = found.step
+        }
         return query.reply(
-            RecordFound(record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note))
+            RecordFound(
+                record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note,
+                stepInMemory: stepInMemory))
     }
 
     private static func hashes(of command: StringCommand) -> [KeyHash] {
@@ -429,7 +442,8 @@ extension StringRead {
         case .defaultContext(let bytes): reply(for: needsString ? HeldValue(bytes) : nil, now: now)
         case .absent, .unknown: reply(for: nil, now: now)
         case .otherType: .error("WRONGTYPE Operation against a key holding the wrong kind of value")
-        case .unavailable: .error("UNAVAILABLE not answered: \(reading.reason)")
+        case .unavailable:
+            .error("UNAVAILABLE not answered: \(reading.reason): nobody else may answer, try again later")
         case .refused(let text): .error(text)
         }
     }

@@ -79,6 +79,7 @@ final class Worker {
     var localHits = 0
     var localAbsents = 0
     var localStales = 0
+    var localRecordHits = 0
 
     /// Made on the thread that starts the server, handed to its own by `run`.
     init(
@@ -190,6 +191,7 @@ final class Worker {
     /// Accounts for what local memory answered in this iteration, when the answers have left.
     private func endBatch() {
         isBatchOpen = false
+        if localRecordHits > 0 { accountForRecords() }
         let answered = localHits + localAbsents + localStales
         guard answered > 0 else { return }
         defer { (localHits, localAbsents, localStales) = (0, 0, 0) }
@@ -200,6 +202,16 @@ final class Worker {
         if localStales > 0 { tiers.counters.localStale.add(UInt64(localStales)) }
         if localAbsents > 0 { tiers.counters.localAbsent.add(UInt64(localAbsents)) }
         tiers.counters.localLatency.record(UInt64(elapsed), count: UInt64(answered))
+    }
+
+    private func accountForRecords() {
+        let answered = UInt64(localRecordHits)
+        localRecordHits = 0
+        let elapsed = max(0, Loop.monotonicNanoseconds - batchStart)
+        counters.commands.add(answered)
+        counters.record(.recordRead, nanoseconds: elapsed, count: answered)
+        tiers.counters.localFresh.add(answered)
+        tiers.counters.localLatency.record(UInt64(elapsed), count: answered)
     }
 
     func markRead(_ connection: Connection) {

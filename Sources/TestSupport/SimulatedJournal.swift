@@ -48,6 +48,10 @@ public final class SimulatedJournal: JournalAccess {
         port.settle(settlement, completion: completion)
     }
 
+    public func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void) {
+        port.erase(prefix, completion: completion)
+    }
+
     /// Forgets entries without doing them, as `hearth journal discard` does.
     public func discard(_ sequences: [UInt64]?, completion: @escaping (Int?) -> Void) {
         port.discard(sequences, completion: completion)

@@ -172,11 +172,12 @@ extension SimulatedRedis {
             return .integer(Int64(a.count - 2))
         case "EVAL":
             return record(a, byDigest: false) ?? deliver(a, byDigest: false) ?? replay(a, byDigest: false)
-                ?? evaluate(a)
+                ?? eraseMessages(a) ?? evaluate(a)
         case "EVALSHA":
             return record(a, byDigest: true) ?? deliver(a, byDigest: true) ?? replay(a, byDigest: true)
                 ?? .error("ERR no such script")
         case "ZRANGE": return members(of: key)
+        case "SCAN": return scan(from: key, matching: a[3], count: Int(number(a[5])))
         case "XLEN": return .integer(Int64(streamEntries(key)?.count ?? 0))
         default: return performOnKey(name, key, a)
         }

@@ -128,5 +128,13 @@ extension SimulatedRedis {
         return .array([.integer(Int64(delivered)), .integer(Int64(entries.count)), .string(Array(failure.utf8))])
     }
 
+    /// What is left of a queue from which messages were taken.
+    func replaceQueue(_ queue: [UInt8], of stream: [UInt8], by left: [StreamEntry]) {
+        store(queue, left.isEmpty ? nil : Entry(content: .stream(left)))
+        var scores = scores
+        scores[stream] = left.first?.number
+        store(scores)
+    }
+
     private func count(_ bytes: [UInt8]) -> Int { Int(String(decoding: bytes, as: UTF8.self)) ?? 0 }
 }

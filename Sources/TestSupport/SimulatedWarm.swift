@@ -87,6 +87,36 @@ public final class SimulatedWarm: WarmAccess {
         scheduler.after(nanoseconds: latency.nanoseconds) { completion(ScanPage(next: 0, keys: Array(keys))) }
     }
 
+    public func scanAll(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
+        let keys = Array(copies.keys)
+        scheduler.after(nanoseconds: latency.nanoseconds) { completion(ScanPage(next: 0, keys: keys)) }
+    }
+
+    public func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void) {
+        scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
+            let record = refusesWrites ? nil : copies[key].flatMap { $0.isSuspect ? nil : $0.value.record }
+            completion(record.map { $0.version >= version } ?? false)
+        }
+    }
+
+    public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
+        scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
+            var removed: Int64 = 0
+            for key in keys where !refusesWrites {
+                guard let held = copies[key.bytes]?.value else { continue }
+                if !held.isTombstone { removed += 1 }
+                switch key.change(of: held, now: scheduler.now) {
+                case .none: break
+                case .put(let left): copies[key.bytes] = WarmCopy(left, verifiedAt: scheduler.now)
+                case .remove: copies[key.bytes] = nil
+                }
+                key.bytes.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+            }
+            let outcome = refusesWrites ? WarmOutcome.refused("no space left on device") : .done([.integer(removed)])
+            scheduler.after(nanoseconds: latency.nanoseconds / 2) { completion(outcome) }
+        }
+    }
+
     private struct Space: KeySpace {
         var copies: [[UInt8]: WarmCopy]
         let now: Timestamp

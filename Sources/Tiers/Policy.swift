@@ -64,6 +64,9 @@ public struct Policy: Sendable, Equatable {
     public var maxLocalValue = 1 << 20
     /// What applies to records: their turns and checkpoints.
     public var records = RecordRules()
+    /// Of the checkpoints of a run, the first and then each one after so many are kept; others are acknowledged from
+    /// memory. 1 keeps all.
+    public var checkpointsEvery = 1
     /// What applies to messages (EMIT).
     public var outbox = OutboxPolicy()
     /// How many replicas must have a write before it counts.
@@ -72,6 +75,8 @@ public struct Policy: Sendable, Equatable {
     public var throttle = ThrottlePolicy()
     /// Which accesses to the keys are told of in the audit.
     public var audit = Audit.off
+    /// Where the keys may lie.
+    public var residency = Residency()
 
     public init() {}
 }

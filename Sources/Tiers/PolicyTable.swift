@@ -14,6 +14,10 @@ public struct PolicyTable: Sendable {
     public let auditsWrites: Bool
     /// Whether any policy's writes wait for replicas.
     let waitsForReplicas: Bool
+    /// Whether any policy names the schema of its values.
+    public let hasSchemas: Bool
+    /// Whether a tier of any policy lies where its keys may not be.
+    public let hasViolations: Bool
     private let lengths: [Int]
     private let byHash: [UInt64: Int]
 
@@ -29,6 +33,8 @@ public struct PolicyTable: Sendable {
         }
         self.policies = policies
         waitsForReplicas = policies.contains { $0.waitReplicas > 0 }
+        hasSchemas = policies.contains { $0.records.schema.current != nil }
+        hasViolations = policies.contains { $0.residency.violation != nil }
         auditsReads = policies.contains { $0.audit == .all }
         auditsWrites = policies.contains { $0.audit != .off }
         self.byHash = byHash

@@ -44,6 +44,8 @@ public final class TierCounters: Sendable {
     public let journalReads = Counter()
     /// Writes of records that were applied again, since Redis held another version than was thought.
     public let recordsReapplied = Counter()
+    /// Checkpoints that were acknowledged from memory (`checkpoints.every`).
+    public let checkpointsFromMemory = Counter()
     /// Values of records that were read in another schema than their policy's, by what came of it.
     public let schema = SchemaCounters()
     /// Nanoseconds from a request to the journal to its answer.

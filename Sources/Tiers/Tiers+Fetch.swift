@@ -66,9 +66,11 @@ extension Tiers {
     /// Takes the token of a flight that is about to leave. Where a write of its key has come to wait in the journal
     /// since it was made, or since Redis was first asked, the journal answers: what Redis has is older.
     ///
-    /// The token first: a write that the journal takes between the two makes it void.
+    /// The token first: a write that the journal takes between the two makes it void, and so does an erasure that
+    /// begins. Of what is being erased nothing is kept.
     private func isOvertaken(_ flight: Flight) -> Bool {
         flight.token = TokenBox(local.beginFill(flight.hash))
+        if share.erasures.covers(flight.key) { flight.token = nil }
         guard let value = journal?.pending.value(of: flight.key) else { return false }
         take(flight)
         for waiter in flight.takeWaiters() {
@@ -238,7 +240,7 @@ extension Tiers {
         let now = scheduler.now
         guard let token, token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else { return }
         var mark: UInt8 = 0
-        if policy.tiers.contains(.warm), warm != nil {
+        if warm != nil, mayHold(.warm, policy) {
             mark = EntryMark.inWarm
             if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
                 changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
@@ -263,7 +265,7 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
         _ token: TokenBox
     ) {
-        guard policy.tiers.contains(.local) else { return }
+        guard mayHold(.local, policy) else { return }
         guard bytes.count <= policy.maxLocalValue else {
             // What was held before is older than what is known now.
             if token.isCurrent(in: local) { key.withUnsafeBytes { _ = local.remove($0, hash: hash) } }
@@ -301,6 +303,7 @@ extension Tiers {
     }
 
     func changeWarm(_ key: [UInt8], _ policy: Policy, _ change: WarmChange) {
+        if case .put = change, !mayHold(.warm, policy) { return }
         guard policy.tiers.contains(.warm) else { return }
         warm?.change(key, change)
     }
@@ -316,7 +319,9 @@ extension Tiers {
     /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is
     /// final.
     private func landAbsent(_ flight: Flight) {
-        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm else {
+        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm,
+            !share.erasures.covers(flight.key)
+        else {
             forgetWarm(flight)
             return rememberAbsent(flight)
         }

@@ -57,6 +57,10 @@ extension Tiers {
         completion: @escaping (Reading) -> Void
     ) {
         let policy = policies.policy(for: key)
+        if policies.hasViolations, case .error(let text)? = policy.denial {
+            share.residency.refused.add()
+            return completion(Reading(content: .refused(text), source: .none, freshness: .unknown))
+        }
         let isStrong = strong || policy.consistency == .strong
         if let journal, !journal.pending.isEmpty, let value = journal.pending.value(of: key) {
             return readPending(key, hash, policy, value, form, isStrong: isStrong, completion)

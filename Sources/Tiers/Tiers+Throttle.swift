@@ -28,6 +28,10 @@ extension Tiers {
     /// Judges a request by its limit. Nothing of it is journaled: a limit that is late is none.
     public func throttle(_ throttle: Throttle, _ key: [UInt8], completion: @escaping (Reply) -> Void) {
         let policy = policies.policy(for: key)
+        if policies.hasViolations, let denial = policy.denial {
+            share.residency.refused.add()
+            return completion(denial)
+        }
         guard authority(policy) == .redis else {
             let command = NativeCommand(.write(.throttle(throttle), key: key), arguments: [])
             return perform([command], isTransaction: false) { [counters] replies in

@@ -23,6 +23,19 @@ extension Tiers {
     ///
     /// What could not be performed is answered with -UNAVAILABLE, which says whether it may have been.
     public func perform(_ commands: [NativeCommand], isTransaction: Bool, completion: @escaping ([Reply]) -> Void) {
+        if let denial = denial(of: commands) { return completion(commands.map { _ in denial }) }
+        if commands.count == 1, case .write(.record(let write), let key) = commands[0].command,
+            case .putCheckpoint = write.action
+        {
+            let policy = policies.policies[policies.index(for: key)]
+            if policy.checkpointsEvery > 1 { return performCheckpoint(commands[0], write, key, policy, completion) }
+        }
+        if !share.checkpoints.isEmpty { forgetSteps(commands) }
+        give(commands, isTransaction: isTransaction, completion)
+    }
+
+    /// Gives commands to who decides on their keys.
+    func give(_ commands: [NativeCommand], isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void) {
         var authority: Authority?
         var isDivided = false
         for command in commands {
@@ -45,7 +58,10 @@ extension Tiers {
                 redis == nil
                 ? "no Redis is configured (redis.url: off)" : "the policy of the key has no redis among its tiers"
             return completion(
-                unavailable(commands, "not done: EMIT gives a message to a stream in Redis, and \(reason)"))
+                unavailable(
+                    commands,
+                    "not done: EMIT gives a message to a stream in Redis, and \(reason): write without EMIT, or give the "
+                        + "key a Redis"))
         }
         switch decides {
         case .redis: performInOrder(commands, isTransaction, completion)
@@ -217,7 +233,7 @@ extension Tiers {
     }
 
     /// DEL, which leaves of a record what its version and its fence go on from.
-    private static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
+    static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
         [Array("EVAL".utf8), deletionScript, Array(String(keys.count).utf8)] + keys
             + [Array(String(RecordRules.tombstoneLife).utf8)]
     }
@@ -320,10 +336,12 @@ extension Tiers {
             case .done(let replies): completion(replies)
             case .refused(let reason):
                 counters.writesFailed.add()
-                completion(unavailable(commands, "not done: \(reason)"))
+                completion(
+                    unavailable(commands, "not done: \(reason): nothing was done, try again when the disk takes writes")
+                )
             case .unknown(let reason):
                 counters.writesFailed.add()
-                completion(unavailable(commands, "outcome unknown: \(reason)"))
+                completion(unavailable(commands, "outcome unknown: \(reason)\(Attempt.unknown.advice)"))
             }
         }
     }

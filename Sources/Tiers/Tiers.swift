@@ -23,6 +23,9 @@ public final class TierShare: Sendable {
     public let doubtful = DoubtfulClients()
     public let journalCounters = JournalCounters()
     public let outbox = OutboxFigures()
+    public let erasures = Erasures()
+    public let residency = ResidencyFigures()
+    let checkpoints: CheckpointMemory
     let throttleShares = ThrottleShares()
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
     let redisProcess = Atomic<UInt64>(0)
@@ -30,6 +33,7 @@ public final class TierShare: Sendable {
     public init(local: LocalTier, breaker: BreakerGate) {
         self.local = local
         self.breaker = breaker
+        checkpoints = CheckpointMemory(localBytes: local.arenaBytes)
     }
 }
 
@@ -72,6 +76,8 @@ public final class Tiers {
     var extensions: [(key: [UInt8], life: Int64)] = []
     /// Makes the ids of writes of records.
     var operationIDs: any RandomNumberGenerator = SystemRandomNumberGenerator()
+    /// The erasure that this worker has under way.
+    var erasure: Erasure?
     /// Records whose new form is being stored behind a read.
     var writeBacks: Set<[UInt8]> = []
     /// Waiters with a stale copy in hand, in the order in which their patience ends.

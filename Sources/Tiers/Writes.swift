@@ -159,7 +159,7 @@ final class Writes {
     ) -> Bool {
         let now = tiers.scheduler.now
         let isAlone = !tiers.share.writesUnderWay.isContested(hash)
-        let isHeld = isAlone && policy.tiers.contains(.local) && bytes.count <= policy.maxLocalValue
+        let isHeld = isAlone && tiers.mayHold(.local, policy) && bytes.count <= policy.maxLocalValue
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 if isHeld {

@@ -24,8 +24,11 @@ extension WarmTier {
     /// About `limit` keys from `cursor` on; reads each key from its file, so not on an event loop.
     ///
     /// A key that is there during the whole walk is returned exactly once, whatever else is written meanwhile; one that
-    /// comes or goes may or may not be. Expired keys are left out. A page may be empty and not the last.
-    public func scan(from cursor: WarmCursor = .start, limit: Int, now: Timestamp) -> WarmPage {
+    /// comes or goes may or may not be. Expired keys are left out, unless they are asked for. A page may be empty and
+    /// not the last.
+    public func scan(
+        from cursor: WarmCursor = .start, limit: Int, now: Timestamp, includingExpired: Bool = false
+    ) -> WarmPage {
         precondition(limit > 0, "a page holds at least one key")
         guard cursor.rawValue >> 38 == 0 else { return WarmPage(keys: [], next: nil) }
         var shard = Int(cursor.rawValue >> 32)
@@ -36,7 +39,7 @@ extension WarmTier {
             var found: [Located] = []
             let next = index.visit(shard: shard, from: hash, limit: limit - looked) { entry, files in
                 looked += 1
-                if entry.isKey, now < entry.expiresAt, let file = files[Int(entry.slot)] {
+                if entry.isKey, includingExpired || now < entry.expiresAt, let file = files[Int(entry.slot)] {
                     found.append(Located(entry: entry, file: file))
                 }
                 return .keep

@@ -130,7 +130,8 @@ extension Configuration {
                 window: breaker.window, minCalls: breaker.minCalls, failureRate: breaker.failureRate,
                 consecutiveFailures: breaker.consecutiveFailures, slowCall: breaker.slowCall,
                 slowRate: breaker.slowRate, open: breaker.open, openMax: breaker.openMax, probes: breaker.probes),
-            policies: PolicyTable(policies), audit: audit.plan)
+            policies: PolicyTable(
+                policies.map { $0.residing(in: regions.ofTiers, usesRedis: redis != nil) }), audit: audit.plan)
     }
 }
 

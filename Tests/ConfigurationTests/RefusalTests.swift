@@ -83,7 +83,46 @@ import Testing
             "1:25: breaker.failure_rate: found the number 50, expected a share above 0 and at most 1, such as 0.5"
         ),
         ("policies: [{prefix: a, strict: yes}]", "1:32: policies[0].strict: found \"yes\", expected true or false"),
-        ("policies: [{prefix: a, residency: {at: 1}}]", "1:24: policies[0].residency: not supported by this version"),
+        (
+            "policies: [{prefix: a, residency: {region: [x]}}]",
+            "1:36: unknown key \"region\" in policies[0].residency; did you mean \"regions\"?"
+        ),
+        (
+            "policies: [{prefix: a, residency: {regions: [eu]}}]",
+            "1:45: policies[0].residency.regions: unknown region \"eu\": no region is named; say regions: [eu]"
+        ),
+        (
+            "regions: [eu-west, us-east]\npolicies: [{prefix: a, residency: {regions: [eu-wst]}}]",
+            "2:45: policies[0].residency.regions: unknown region \"eu-wst\", expected one of regions: eu-west, us-east; did you mean eu-west?"
+        ),
+        (
+            "regions: [eu]\nwarm: {region: us}",
+            "2:16: warm.region: unknown region \"us\", expected one of regions: eu"
+        ),
+        (
+            "regions: [eu]\nlocal: {region: eu}\nredis: {region: eu}\npolicies: [{prefix: a, residency: {regions: [eu]}}]",
+            "4:45: policies[0]: residency.regions is [eu], and warm.region is not given: say where it lies"
+        ),
+        (
+            "regions: [eu, us]\nlocal: {region: eu}\nredis: {region: us}\nwarm: {region: us}\njournal: {region: us}\npolicies: [{prefix: a, residency: {regions: [eu]}}]",
+            "6:45: policies[0]: no tier may keep these keys: residency.regions is [eu], and local is in eu, redis is in us, warm is in us, journal is in us; move a tier, or say residency.on_violation: refuse, and they are denied here"
+        ),
+        (
+            "regions: [eu, us]\nlocal: {region: eu}\nredis: {region: us}\nwarm: {region: eu}\njournal: {region: eu}\npolicies: [{prefix: a, residency: {regions: [eu]}}]",
+            "6:45: policies[0]: residency.regions is [eu] leaves redis out, so the warm tier is the authority of these keys, and what it evicts is lost; set warm.when_full: refuse (and warm.sync: always)"
+        ),
+        (
+            "regions: [eu, us]\nlocal: {region: eu}\nredis: {region: eu}\nwarm: {region: eu}\njournal: {region: eu}\naudit: {path: /a, region: us}\npolicies: [{prefix: a, audit: all, residency: {regions: [eu]}}]",
+            "7:57: policies[0]: residency.regions is [eu], audit.region is us, and lines of the audit hold keys; say audit.keys: hashed, or audit: off for these keys"
+        ),
+        (
+            "regions: [eu west]",
+            "1:11: regions: found the string \"eu west\", expected a region's name, such as eu-west, of letters, digits, - and _"
+        ),
+        (
+            "policies: [{prefix: a, checkpoints: {every: 5}, consistency: strong}]",
+            "1:45: policies[0]: checkpoints.every: 5 acknowledges steps from memory, and consistency: strong says that Redis has what is acknowledged; keep every: 1"
+        ),
         (
             "policies: [{prefix: a, schema: {curent: 1}}]",
             "1:33: unknown key \"curent\" in policies[0].schema; did you mean \"current\"?"

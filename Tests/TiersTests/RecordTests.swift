@@ -414,7 +414,7 @@ import Testing
     }
 
     private static func withoutPlace(_ reply: String) -> String {
-        for place in [" redis", " journal", " warm"] where reply.hasSuffix(place) {
+        for place in [" redis+disk", " redis", " journal", " warm"] where reply.hasSuffix(place) {
             return String(reply.dropLast(place.count))
         }
         return reply

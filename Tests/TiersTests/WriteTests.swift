@@ -94,7 +94,10 @@ import Tiers
     @Test func `with the breaker open a write is not sent`() throws {
         let car = try Sidecar()
         car.openBreaker()
-        #expect(text(car.set("k", "v")) == "UNAVAILABLE not sent: the breaker is forced-open for writes")
+        #expect(
+            text(car.set("k", "v"))
+                == "UNAVAILABLE not sent: the breaker is forced-open for writes: nothing was done, try again when Redis answers"
+        )
         #expect(car.inRedis("k") == nil)
         #expect(car.held("k") == nil)
     }
@@ -271,7 +274,10 @@ import Tiers
     @Test func `a disk that refuses is not done, and one that can't be read is no absence`() throws {
         let car = try Sidecar(hasRedis: false)
         car.warm.refusesWrites = true
-        #expect(text(car.set("k", "v")) == "UNAVAILABLE not done: no space left on device")
+        #expect(
+            text(car.set("k", "v"))
+                == "UNAVAILABLE not done: no space left on device: nothing was done, try again when the disk takes writes"
+        )
         #expect(car.held("k") == nil)
         car.warm.failsReads = true
         #expect(car.read("k").content == .unavailable)

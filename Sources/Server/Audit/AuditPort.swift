@@ -114,6 +114,7 @@ extension Worker {
     /// What a native command touches that is audited.
     func touches(of command: Command, _ words: [[UInt8]], element: Int? = nil) -> [AuditedTouch] {
         if command.name == "hearth" { return ownTouches(words) }
+        if command.name == "state.erase" { return erasureTouches(words) }
         guard command.isAboutKeys, command.name != "dbsize" else { return [] }
         let keys = command.keys(of: words)
         return touches(
@@ -134,6 +135,16 @@ extension Worker {
             return touches(name, isWrite: true, keys: [], reachesAll: true)
         default: return []
         }
+    }
+
+    /// STATE.ERASE is audited under its prefix, where any key that it may touch is.
+    private func erasureTouches(_ words: [[UInt8]]) -> [AuditedTouch] {
+        guard auditsWrites, words.count == 2 else { return [] }
+        let policies = tiers.policies
+        let isAudited =
+            policies.policy(for: words[1]).audit != .off
+            || policies.policies.contains { $0.audit != .off && $0.prefix.starts(with: words[1]) }
+        return isAudited ? [AuditedTouch(command: "STATE.ERASE", key: words[1], element: nil)] : []
     }
 
     private func touches(

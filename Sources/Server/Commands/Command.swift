@@ -84,7 +84,8 @@ struct CommandTable: Sendable {
     private init() {
         let commands =
             StringCommands.all + KeyCommands.all + ConnectionCommands.all + TransactionCommands.all
-            + InspectionCommands.all + HearthCommands.all + RecordCommands.all + ThrottleCommand.all
+            + InspectionCommands.all + HearthCommands.all + RecordCommands.all + ErasureCommand.all
+            + ThrottleCommand.all
         all = commands.sorted { $0.name < $1.name }
         var byName: [Name: Command] = [:]
         for command in commands {

@@ -125,9 +125,18 @@ enum HearthCommands {
             ("local", e.local.map { .map(fields($0)) } ?? .text("not held")),
             ("warm", e.warm.map { .map(fields($0)) } ?? .text(e.warmNote)),
             ("journal", .text(e.journalNote)),
+            ("residency", .text(residency(e.policy))),
             ("breaker_reads", .text(e.readBreaker?.rawValue ?? "none: no Redis is configured")),
             ("breaker_writes", .text(e.writeBreaker?.rawValue ?? "none: no Redis is configured")),
         ]
+    }
+
+    /// Where the keys may lie, and what lies elsewhere.
+    private static func residency(_ policy: Policy) -> String {
+        guard !policy.residency.regions.isEmpty else { return "anywhere" }
+        let regions = "in \(policy.residency.regions.joined(separator: ", "))"
+        guard let violation = policy.residency.violation else { return regions }
+        return "\(regions); \(violation.text): \(policy.denial == nil ? "left out" : "denied")"
     }
 
     private static func fields(_ copy: Explanation.Copy) -> [(String, Field)] {
@@ -162,6 +171,10 @@ enum HearthCommands {
                     ("turns_unfolded", .integer(Int64(policy.records.turnsUnfolded))),
                     ("turns_overflow", .text(policy.records.turnsOverflow.rawValue)),
                     ("checkpoints_keep", .integer(Int64(policy.records.checkpointsKeep))),
+                    ("checkpoints_every", .integer(Int64(policy.checkpointsEvery))),
+                    ("residency", .text(policy.residency.regions.joined(separator: " "))),
+                    ("residency_on_violation", .text(policy.residency.onViolation.rawValue)),
+                    ("residency_violation", .text(policy.residency.violation?.text ?? "")),
                     ("schema_current", policy.records.schema.current.map { .integer($0) } ?? .null),
                     ("schema_write_back", .text(policy.records.schema.writeBack.rawValue)),
                     ("schema_steps", .integer(Int64(policy.records.schema.steps.count))),

@@ -60,11 +60,17 @@ enum RecordCommands {
                 } else if a.count != 2 {
                     throw .syntax
                 }
-                return RecordQuery(key: a.bytes(1)) { $0.checkpoint(step) }
+                var query = RecordQuery(key: a.bytes(1)) { $0.checkpoint(step) }
+                query.isAboutSteps = true
+                return query
             }),
         Command(
             "checkpoint.list", arity: 2, .readonly, keys: oneKey,
-            .recordRead { a in RecordQuery(key: a.bytes(1)) { .checkpoints($0) } }),
+            .recordRead { a in
+                var query = RecordQuery(key: a.bytes(1)) { .checkpoints($0) }
+                query.isAboutSteps = true
+                return query
+            }),
         Command(
             "checkpoint.del", arity: -2, .write, keys: oneKey,
             .native { (a, _) throws(CommandError) in

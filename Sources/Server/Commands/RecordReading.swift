@@ -13,6 +13,8 @@ struct RecordQuery {
     var maxAge: Int64?
     /// Tells of the value, which is given in its policy's schema.
     var isAboutValue = false
+    /// Tells of checkpoints, one of which this process alone may have.
+    var isAboutSteps = false
     let reply: (RecordFound) -> Reply
 
     init(key: [UInt8], reply: @escaping (RecordFound) -> Reply) {
@@ -51,6 +53,8 @@ struct RecordFound {
     let now: Timestamp
     /// Why the value has another schema than its policy's; empty where it has that.
     var note = ""
+    /// The step that was acknowledged from memory and is nowhere else; nil where there is none.
+    var stepInMemory: Int64?
 
     /// Names and values of a map.
     typealias Fields = [(String, Reply)]
@@ -76,6 +80,12 @@ struct RecordFound {
         let steps = record.checkpoints?.steps ?? []
         guard let step = number.map({ number in steps.first { $0.number == number } }) ?? steps.last else {
             return .null
+        }
+        var provenance = provenance
+        if step.number == stepInMemory {
+            // Newer than what any tier has.
+            provenance[0].1 = Self.text(Reading.Source.local.rawValue)
+            provenance[4].1 = Self.text("acknowledged from memory, and nowhere else (checkpoints.every)")
         }
         return Self.map(
             [

@@ -79,6 +79,13 @@ enum PinnedTransaction {
         _ c: Connection, _ transaction: Transaction, _ words: [[UInt8]], _ table: RedisCommandTable, _ passage: Passage
     ) -> Bool {
         guard c.mayStart([], isWrite: true, lane: .pinned) else { return false }
+        let queuedBefore = transaction.isPinned ? [] : transaction.words { c.worker.asRedisIsToldIt($0) }
+        let named = (queuedBefore + [words]).flatMap { UnderstoodRequest($0, table).keys?.all ?? [] }
+        if let text = passage.denial(of: named) {
+            c.worker.counters.passedDenied.add()
+            c.worker.refuse(c, text)
+            return true
+        }
         guard let pin = passage.pin(for: c) else {
             c.worker.refuse(c, "UNAVAILABLE \(passage.pinRefusal)")
             return true

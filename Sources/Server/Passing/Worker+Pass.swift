@@ -210,6 +210,13 @@ extension Passage {
         switch table(for: c) {
         case .known(let table):
             let understood = UnderstoodRequest(words, table)
+            if let keys = understood.keys, let text = denial(of: keys.all) {
+                worker.counters.commands.add()
+                worker.counters.passedDenied.add()
+                worker.refuse(c, text)
+                answered = true
+                return nil
+            }
             guard worker.auditsAnything else { return understood }
             let touches = understood.keys.map { worker.touches(words, understood, $0.all) } ?? []
             if let refusal = worker.audit?.admit(touches, c) {
@@ -224,6 +231,12 @@ extension Passage {
             answered = refuse(c, text)
             return nil
         }
+    }
+
+    /// Why Redis may not be asked about these keys, for where it lies.
+    func denial(of keys: [[UInt8]]) -> String? {
+        guard case .error(let text)? = worker.tiers.denialInRedis(of: keys) else { return nil }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Over the connection that all clients share.
@@ -270,6 +283,10 @@ extension Passage {
                 breaker.succeeded(permit, now: Loop.monotonicNanoseconds, elapsed: nil)
                 // An error: the request is malformed, or has no keys. It says so itself.
                 let keys = replies[0].understood.elements.compactMap(\.text)
+                if let text = denial(of: keys) {
+                    worker.counters.passedDenied.add()
+                    return c.complete(slot) { $0.error(text) }
+                }
                 if worker.auditsAnything {
                     let touches = worker.touches(request.words, understood, keys)
                     if let refusal = worker.audit?.refusal(touches) { return refuse(c, slot, refusal) }

@@ -198,9 +198,10 @@ public enum RecordRefusal: Sendable, Equatable {
             "CONFLICT the turns up to \(foldedTo) are folded, given UPTO \(given): another process has folded; read "
                 + "with TURNS.GET, and fold what is left"
         case .notHeld(let given, _, nil):
-            "FENCED the lease of epoch \(given) has ended, and nobody holds one: acquire it anew"
+            "FENCED expected a lease of epoch \(given), found none: it has ended; stop working, and acquire it anew"
         case .notHeld(let given, _, let lease?):
-            "FENCED the lease of epoch \(given) has ended, found epoch \(lease.epoch): acquire it anew"
+            "FENCED expected a lease of epoch \(given), found epoch \(lease.epoch): another holder has taken it; stop "
+                + "working, and acquire it anew"
         case .newerSchema(let found, let known):
             "NOSCHEMA the value has schema \(found), and the policy of its key knows up to \(known): a newer release "
                 + "wrote it; read and write it there, or give the policy that schema"
@@ -268,4 +269,6 @@ public enum RecordAnswer: Sendable, Equatable {
 /// Where an acknowledged write of a record is (DESIGN §10).
 public enum Committed: String, Sendable {
     case redis, journal, warm, local
+    /// Redis and this host's disk: checkpoints.
+    case redisAndDisk = "redis+disk"
 }

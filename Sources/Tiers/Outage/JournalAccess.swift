@@ -28,6 +28,12 @@ public struct Settlement: Sendable {
     }
 }
 
+/// What an erasure has removed from the journal.
+public struct JournalErasure: Sendable, Equatable {
+    public var entries: Int
+    public var conflicts: Int
+}
+
 /// What became of a request to the journal.
 public enum JournalOutcome: Sendable {
     /// Durable at the strength of `journal.sync`, and readable; one reply per command. The sequence is the entry's, nil
@@ -49,4 +55,7 @@ public protocol JournalAccess: AnyObject {
     func append(_ request: JournalRequest, completion: @escaping (JournalOutcome) -> Void)
     /// Notes durably that entries need no replay any more; false where the disk refuses.
     func settle(_ settlement: Settlement, completion: @escaping (Bool) -> Void)
+    /// Forgets, durably, what is kept of keys under `prefix`, but for entries that are on their way to Redis or concern
+    /// other keys as well; nil where the disk refuses.
+    func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void)
 }

@@ -20,8 +20,14 @@ extension JournalKeeper {
     ///
     /// A failure of synchronisation or of making room shows in the journal's statistics, and is tried again.
     public func turn(_ jobs: [JournalJob], now: Timestamp, monotonicNanoseconds: Int64) -> Int64 {
-        let work = jobs.filter { if case .conflicts = $0 { false } else { true } }
+        let work = jobs.filter {
+            switch $0 {
+            case .conflicts, .erase: false
+            case .write, .settle, .discard, .dropConflicts: true
+            }
+        }
         if !work.isEmpty || jobs.isEmpty { process(work, now: now) }
+        for job in jobs { if case .erase = job { process([job], now: now) } }
         for case .conflicts(let deliver) in jobs { deliver(conflicts) }
         if case .interval(let milliseconds) = sync, monotonicNanoseconds >= nextSync {
             nextSync = monotonicNanoseconds + Int64(milliseconds) * 1_000_000

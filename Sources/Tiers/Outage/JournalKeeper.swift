@@ -18,6 +18,8 @@ public enum JournalJob: Sendable {
     case discard([UInt64]?, deliver: @Sendable (Int?) -> Void)
     /// Forgets conflicts; nil means all. Hears how many, or nil where the disk refuses.
     case dropConflicts([UInt64]?, deliver: @Sendable (Int?) -> Void)
+    /// Forgets entries and conflicts of keys under a prefix. Hears how many, or nil where the disk refuses.
+    case erase([UInt8], deliver: @Sendable (JournalErasure?) -> Void)
     /// The conflicts that are kept, oldest first.
     case conflicts(deliver: @Sendable ([(id: UInt64, conflict: Conflict)]) -> Void)
 }
@@ -97,6 +99,9 @@ public final class JournalKeeper {
                 settlesNow = true
                 discard(sequences, deliver)
             case .dropConflicts(let ids, let deliver): drop(ids, deliver)
+            case .erase(let prefix, let deliver):
+                settlesNow = true
+                erase(prefix, deliver)
             case .conflicts(let deliver): deliver(conflicts)
             }
         }
@@ -323,6 +328,31 @@ public final class JournalKeeper {
                 changeWarm(key, .remove)
             }
             deliver(claimed.count)
+        }
+    }
+
+    /// A batch of its own: what is staged beside it would not be found.
+    private func erase(_ prefix: [UInt8], _ deliver: @escaping @Sendable (JournalErasure?) -> Void) {
+        let claimed = pending.claim(under: prefix)
+        let dropped = conflicts.filter { $0.conflict.key.starts(with: prefix) }.map(\.id)
+        for index in unsettled.indices { unsettled[index].conflicts.removeAll { $0.key.starts(with: prefix) } }
+        do throws(JournalError) {
+            try journal.settle(claimed)
+            try journal.dropNotes(dropped)
+        } catch {
+            pending.release(claimed)
+            return deliver(nil)
+        }
+        afterCommit.append { [self] isDone in
+            guard isDone else {
+                pending.release(claimed)
+                return deliver(nil)
+            }
+            for (key, _) in pending.finish(claimed) {
+                key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+                changeWarm(key, .remove)
+            }
+            deliver(JournalErasure(entries: claimed.count, conflicts: dropped.count))
         }
     }
 

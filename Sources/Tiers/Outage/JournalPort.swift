@@ -28,6 +28,12 @@ public final class JournalPort: JournalAccess {
         if !isQueued { completion(false) }
     }
 
+    public func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = jobs.send(.erase(prefix) { [courier] removed in courier.run { box.completion(removed) } })
+        if !isQueued { completion(nil) }
+    }
+
     /// Forgets entries without doing them; nil means all. Hears how many, or nil where that was refused.
     public func discard(_ sequences: [UInt64]?, completion: @escaping (Int?) -> Void) {
         let box = Delivery(completion)

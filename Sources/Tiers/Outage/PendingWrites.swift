@@ -123,6 +123,16 @@ public final class PendingWrites: Sendable {
         }
     }
 
+    /// How many entries concern a key under `prefix`. Complexity: O(keys).
+    public func entryCount(under prefix: [UInt8]) -> Int {
+        guard !isEmpty else { return 0 }
+        return table.withLock { table in
+            var entries: Set<UInt64> = []
+            for (key, chain) in table.chains where key.starts(with: prefix) { entries.formUnion(chain.queue) }
+            return entries.count
+        }
+    }
+
     /// Whether an entry is for another Redis than that of `address`.
     public func hasAny(notFor address: UInt64) -> Bool {
         !isEmpty && table.withLock { $0.entries.values.contains { $0.write.redisAddress != address } }
@@ -286,6 +296,19 @@ public final class PendingWrites: Sendable {
         table.withLock { table in
             let wanted = sequences.map { Set($0) } ?? Set(table.entries.keys)
             let claimed = Array(wanted.filter { table.entries[$0]?.stage == .waiting })
+            for sequence in claimed { table.entries[sequence]?.stage = .claimed }
+            return claimed
+        }
+    }
+}
+
+extension PendingWrites {
+    /// Takes entries of keys under `prefix` alone out of the replay's reach, to be erased; those under way stay.
+    func claim(under prefix: [UInt8]) -> [UInt64] {
+        table.withLock { table in
+            let claimed = table.entries.filter { entry in
+                entry.value.stage == .waiting && entry.value.write.bases.allSatisfy { $0.key.starts(with: prefix) }
+            }.keys.sorted()
             for sequence in claimed { table.entries[sequence]?.stage = .claimed }
             return claimed
         }

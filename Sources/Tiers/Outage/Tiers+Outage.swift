@@ -22,6 +22,14 @@ enum Attempt: String {
     /// Redis said that it takes no writes now.
     case notDone = "not done"
     case unknown = "outcome unknown"
+
+    /// What to do, as the text ends.
+    var advice: String {
+        switch self {
+        case .notSent, .notDone: ": nothing was done, try again when Redis answers"
+        case .unknown: ": it may have been done, so read before you try again"
+        }
+    }
 }
 
 extension Tiers {
@@ -62,7 +70,8 @@ extension Tiers {
     }
 
     /// Why a command that can't go into the journal was not sent.
-    static let stillWaiting = "not sent: writes of this key wait in the journal for Redis"
+    static let stillWaiting =
+        "not sent: writes of this key wait in the journal for Redis" + Attempt.notSent.advice
 
     private static func kind(of commands: [NativeCommand]) -> OutageKind {
         commands.map(\.command.outageKind).max() ?? .read
@@ -74,7 +83,9 @@ extension Tiers {
         late: LateAnswer? = nil, _ completion: @escaping ([Reply]) -> Void
     ) {
         if let refusal = refusal(toJournal: commands, wasSent: attempt == .unknown) {
-            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)"))
+            // Of a lease its own text says what to do.
+            let advice = Self.kind(of: commands) == .exclusive ? "" : attempt.advice
+            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)\(advice)"))
         }
         append(commands, attempt: attempt, reason: reason, late: late, completion)
     }
@@ -115,6 +126,10 @@ extension Tiers {
         let policies = commands.flatMap { $0.command.keys }.map { self.policies.policy(for: $0) }
         if let policy = policies.first(where: { $0.consistency == .strong || $0.onOutage == .reject }) {
             return policy.consistency == .strong ? "; the policy is strong" : "; the policy says on_outage: reject"
+        }
+        if let violation = policies.lazy.compactMap(\.residency.violation).first(where: \.journal) {
+            if commands.contains(where: \.command.isWrite) { share.residency.skip(.journal) }
+            return "; the residency of its policy leaves the journal out (\(violation.text))"
         }
         if commands.contains(where: { !$0.command.isWrite }), policies.contains(where: \.strict) {
             return "; the policy is strict, and nothing but Redis may answer"
@@ -170,12 +185,16 @@ extension Tiers {
                 case .refused(let cause):
                     share.journalCounters.refused.add(UInt64(commands.count))
                     completion(
-                        unavailable(commands, "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)"))
+                        unavailable(
+                            commands,
+                            "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)\(attempt.advice)"))
                 case .unknown(let cause):
                     share.journalCounters.refused.add(UInt64(commands.count))
                     completion(
-                        unavailable(commands, "outcome unknown: \(reason); and the journal could not keep it: \(cause)")
-                    )
+                        unavailable(
+                            commands,
+                            "outcome unknown: \(reason); and the journal could not keep it: \(cause)"
+                                + Attempt.unknown.advice))
                 }
             }
         }

@@ -93,8 +93,13 @@ extension Tiers {
         let base = held.flatMap(\.record)
         guard held == nil || base != nil else { return attempt.completion([StringWrite.unreadableRecord]) }
         let rules = attempt.policy.writeRules
-        let outcome = attempt.write.perform(
+        var outcome = attempt.write.perform(
             on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
+        if case .changed = outcome,
+            let refusal = share.checkpoints.refusal(of: attempt.write, key: attempt.key, upon: base)
+        {
+            outcome = .refused(refusal)
+        }
         switch (outcome, certainty) {
         case (.changed(let record, let expiresAt, let answer), _):
             let outbox = OutboxBatch(
@@ -137,7 +142,7 @@ extension Tiers {
                     defer { writes.end(self) }
                     guard let shortfall else {
                         writes.settle(attempt.key, to: held, self)
-                        return attempt.completion([answer.reply(to: attempt.write, committed: .redis)])
+                        return acknowledge(attempt, held, answer)
                     }
                     writes.suspect(self)
                     attempt.completion(unavailable([attempt.native], shortfall.text))
@@ -165,6 +170,17 @@ extension Tiers {
                     [attempt.native], false, attempt: mayBeDone ? .unknown : .notSent, reason: failure.text,
                     late: late, attempt.completion)
             }
+        }
+    }
+
+    /// Redis has it. A checkpoint is acknowledged when this host's disk has it as well, or has said that it has not.
+    private func acknowledge(_ attempt: RecordAttempt, _ held: HeldValue, _ answer: RecordAnswer) {
+        func reply(_ committed: Committed) -> [Reply] { [answer.reply(to: attempt.write, committed: committed)] }
+        guard case .putCheckpoint = attempt.write.action, attempt.policy.tiers.contains(.warm), let warm,
+            let version = held.record?.version
+        else { return attempt.completion(reply(.redis)) }
+        warm.confirm(attempt.key, version: version) { isOnDisk in
+            attempt.completion(reply(isOnDisk ? .redisAndDisk : .redis))
         }
     }
 

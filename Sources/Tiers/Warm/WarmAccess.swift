@@ -45,6 +45,25 @@ public enum WarmOutcome: Sendable {
     case unknown(String)
 }
 
+/// A key to be erased from the warm tier.
+public struct ErasedKey: Sendable, Equatable {
+    public var bytes: [UInt8]
+    /// The warm tier decides on it: of a record version and fence stay.
+    public var leavesTombstone: Bool
+
+    public init(_ bytes: [UInt8], leavesTombstone: Bool) {
+        self.bytes = bytes
+        self.leavesTombstone = leavesTombstone
+    }
+
+    /// What an erasure makes of what the key holds.
+    public func change(of held: HeldValue, now: Timestamp) -> Change {
+        if held.isTombstone { return leavesTombstone && held.isAlive(at: now) ? .none : .remove }
+        guard leavesTombstone, held.isAlive(at: now) else { return .remove }
+        return StringWrite.delete.perform(on: held, now: now, rules: WriteRules(maxValue: .max, life: nil)).0
+    }
+}
+
 /// A step of a walk over the keys.
 public struct ScanPage: Sendable, Equatable {
     /// Where the walk goes on; 0 when it is over.
@@ -68,10 +87,17 @@ public protocol WarmAccess: AnyObject {
     func change(_ key: [UInt8], _ change: WarmChange)
     /// Performs commands as one, committed before the completion hears of it, and tells local memory in that order.
     func perform(_ commands: [StringCommand], policies: PolicyTable, completion: @escaping (WarmOutcome) -> Void)
+    /// Commits what waits, durably, and hears whether `key` then has a record of this version, or a later one, on disk.
+    func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void)
+    /// Removes copies for certain: what is answered `.done` with how many, no crash brings back. With no keys, commits
+    /// what waits behind answers.
+    func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void)
     /// Removes every copy.
     func removeAll(completion: @escaping (WarmOutcome) -> Void)
     /// A step of an iteration over the live keys, from cursor 0 until the cursor returned is 0 again (Redis's SCAN).
     ///
     /// The completion hears nil when as many reads wait as may: the walk can go on from the same cursor.
     func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void)
+    /// The same over all keys that are held, those past their expiry among them.
+    func scanAll(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void)
 }

@@ -15,6 +15,9 @@ public import WarmTier
 public enum WarmJob: Sendable {
     case perform([StringCommand], PolicyTable, deliver: @Sendable (WarmOutcome) -> Void)
     case removeAll(deliver: @Sendable (WarmOutcome) -> Void)
+    case erase([ErasedKey], deliver: @Sendable (WarmOutcome) -> Void)
+    /// Hears whether a record of this version, or a later one, is on disk after the commit of what waits.
+    case confirm([UInt8], version: Int64, deliver: @Sendable (Bool) -> Void)
     /// There are changes in the table.
     case changes
 }
@@ -40,6 +43,10 @@ public final class WarmKeeper {
     /// What local memory is told after the commit, in order.
     private var effects: [(key: [UInt8], change: Change, policies: PolicyTable)] = []
     private var answers: [(deliver: @Sendable (WarmOutcome) -> Void, replies: [Reply])] = []
+    /// Erasures of the batch: answered when they are on disk, whatever the mode.
+    private var erasures: [(deliver: @Sendable (WarmOutcome) -> Void, keys: [[UInt8]])] = []
+    /// Who waits to hear that something is on disk.
+    private var confirmations: [(deliver: @Sendable (Bool) -> Void, key: [UInt8], version: Int64)] = []
     private var wasDegraded = false
     private var nextMaintenance = Timestamp.distantPast
 
@@ -129,8 +136,11 @@ public final class WarmKeeper {
             if stage(key.bytes, .remove, now: now) { removed.insert(key) }
         }
         for job in jobs {
-            if case .perform(let commands, let policies, let deliver) = job {
-                perform(commands, policies, deliver, now)
+            switch job {
+            case .perform(let commands, let policies, let deliver): perform(commands, policies, deliver, now)
+            case .erase(let keys, let deliver): erase(keys, deliver, now)
+            case .confirm(let key, let version, let deliver): confirmations.append((deliver, key, version))
+            case .removeAll, .changes: break
             }
         }
         do {
@@ -194,12 +204,70 @@ public final class WarmKeeper {
         }
     }
 
+    /// Stages an erasure as one group.
+    private func erase(
+        _ keys: [ErasedKey], _ deliver: @escaping @Sendable (WarmOutcome) -> Void, _ now: Timestamp
+    ) {
+        var removed: [[UInt8]] = []
+        do {
+            try writer.atomically { (_: WarmWriter) throws(WarmError) in
+                for key in keys where try erase(key, now) { removed.append(key.bytes) }
+            }
+            erasures.append((deliver, removed))
+        } catch {
+            deliver(.refused("\(error)"))
+        }
+    }
+
+    /// Stages the removal of what a key holds; whether it held anything but what has to stay.
+    private func erase(_ key: ErasedKey, _ now: Timestamp) throws(WarmError) -> Bool {
+        var held: HeldValue?
+        if case .entry(let entry) = writer.read(key.bytes, now: now) { held = entry.held }
+        // What can't be read goes as well.
+        switch held.map({ key.change(of: $0, now: now) }) ?? .remove {
+        case .none: return false
+        case .put(let left): try writer.put(key.bytes, WarmCopy(left, verifiedAt: now), staleFor: 0)
+        case .remove: try writer.delete(key.bytes, now: now)
+        }
+        return held.map { !$0.isTombstone } ?? false
+    }
+
+    /// What was erased must not come back by a crash, and what was confirmed must, whatever `warm.sync` says.
+    private func finishDurably(now: Timestamp) {
+        guard !erasures.isEmpty || !confirmations.isEmpty else { return }
+        let waiting = erasures
+        let asking = confirmations
+        (erasures, confirmations) = ([], [])
+        for key in waiting.flatMap(\.keys) { key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) } }
+        do {
+            try writer.synchronize(now: now)
+        } catch {
+            for erasure in waiting { erasure.deliver(.unknown("\(error)")) }
+            for question in asking { question.deliver(false) }
+            return
+        }
+        for erasure in waiting { erasure.deliver(.done([.integer(Int64(erasure.keys.count))])) }
+        for question in asking { question.deliver(holds(question.key, question.version, now)) }
+    }
+
+    /// Whether a key has a record of this version, or a later one, that may be given to Redis again.
+    private func holds(_ key: [UInt8], _ version: Int64, _ now: Timestamp) -> Bool {
+        guard case .entry(let entry) = writer.read(key, now: now), !entry.metadata.flags.contains(.unverified) else {
+            return false
+        }
+        return entry.held.record.map { $0.version >= version } ?? false
+    }
+
     /// The commit failed: nothing of the batch was done.
     private func refuse(_ error: WarmError) {
-        onEvent(.commitFailed("\(error)", refused: answers.count))
+        onEvent(.commitFailed("\(error)", refused: answers.count + erasures.count))
         for answer in answers { answer.deliver(error.outcome) }
+        for erasure in erasures { erasure.deliver(error.outcome) }
+        for question in confirmations { question.deliver(false) }
         answers = []
         effects = []
+        erasures = []
+        confirmations = []
     }
 
     /// Local memory hears of what was committed before anybody else does; then the answers go.
@@ -211,6 +279,7 @@ public final class WarmKeeper {
         for answer in answers { answer.deliver(.done(answer.replies)) }
         effects = []
         answers = []
+        finishDurably(now: now)
     }
 
     private func removeAll(_ job: WarmJob, now: Timestamp) {
@@ -219,7 +288,7 @@ public final class WarmKeeper {
         case .removeAll(let answer): deliver = answer
         case .perform([.removeAll], _, let answer): deliver = answer
         // Within a transaction each key is removed, so that all of it is one entry.
-        case .perform, .changes: return commit([job], takingChanges: false, now: now)
+        case .perform, .erase, .confirm, .changes: return commit([job], takingChanges: false, now: now)
         }
         do {
             try writer.deleteAll(now: now)
@@ -307,7 +376,7 @@ extension WarmJob {
         switch self {
         case .removeAll: true
         case .perform(let commands, _, _): commands.contains(.removeAll)
-        case .changes: false
+        case .erase, .confirm, .changes: false
         }
     }
 }

@@ -7,14 +7,16 @@ public import WarmTier
 /// A read or a walk; `deliver` is called once, on a thread that may read the disk.
 public enum WarmRead: Sendable {
     case read([UInt8], deliver: @Sendable (WarmAnswer) -> Void)
-    case scan(cursor: UInt64, count: Int, deliver: @Sendable (ScanPage) -> Void)
+    /// With `all`, those past their expiry too.
+    case scan(cursor: UInt64, count: Int, all: Bool, deliver: @Sendable (ScanPage) -> Void)
 
     /// Answers it from what waits to be written and from the disk.
     public func answer(_ changes: WarmChanges, _ tier: WarmTier, now: Timestamp) {
         switch self {
         case .read(let key, let deliver): deliver(changes.answer(key, from: tier, now: now))
-        case .scan(let cursor, let count, let deliver):
-            let page = tier.scan(from: WarmCursor(rawValue: cursor), limit: count, now: now)
+        case .scan(let cursor, let count, let all, let deliver):
+            let page = tier.scan(
+                from: WarmCursor(rawValue: cursor), limit: count, now: now, includingExpired: all)
             deliver(ScanPage(next: page.next?.rawValue ?? 0, keys: page.keys))
         }
     }
@@ -86,9 +88,31 @@ public final class WarmPort: WarmAccess {
     }
 
     public func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
+        scan(cursor, count, all: false, completion)
+    }
+
+    public func scanAll(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void) {
+        scan(cursor, count, all: true, completion)
+    }
+
+    private func scan(_ cursor: UInt64, _ count: Int, all: Bool, _ completion: @escaping (ScanPage?) -> Void) {
         let box = Delivery<ScanPage?>(completion)
         let isQueued = queues.reads.send(
-            .scan(cursor: cursor, count: count) { [courier] page in courier.run { box.completion(page) } })
+            .scan(cursor: cursor, count: count, all: all) { [courier] page in courier.run { box.completion(page) } })
         if !isQueued { completion(nil) }
+    }
+
+    public func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = queues.writes.send(
+            .confirm(key, version: version) { [courier] isThere in courier.run { box.completion(isThere) } })
+        if !isQueued { completion(false) }
+    }
+
+    public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = queues.writes.send(
+            .erase(keys) { [courier] outcome in courier.run { box.completion(outcome) } })
+        if !isQueued { completion(.refused("as many writes wait for the warm tier as may")) }
     }
 }

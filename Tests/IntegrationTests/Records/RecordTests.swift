@@ -1,11 +1,22 @@
 // Records with a real Redis, real sidecars and an outage: what was acknowledged is there, once, and versions go on.
+//
+// HEARTH_RECORD_SECONDS=60 makes sixteen writers write for a minute, with the outage in its middle.
 
 import Synchronization
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 extension RealProcesses {
     @Suite struct RecordTests {
+        /// How long the writers write at least.
+        private static let seconds = getenv("HEARTH_RECORD_SECONDS").flatMap { Double(String(cString: $0)) } ?? 0
+
         private static let policies = """
             breaker: {open: 100ms, open_max: 300ms, consecutive_failures: 2, slow_call: 60s}
             policies:
@@ -53,7 +64,7 @@ extension RealProcesses {
                         var number = 0
                         while !isOver.isSet {
                             number += 1
-                            try Self.add("w\(index).\(number)", to: "chat:\(index % 4)", client, book)
+                            try Self.add("w\(index).\(number)", to: Self.chat(index, number), client, book)
                             if number % 4 == 0 { try Self.count(in: "count:\(index % 3)", client, book) }
                         }
                     } catch {
@@ -62,12 +73,17 @@ extension RealProcesses {
                 }
             }
             defer { isOver.set() }
-            try eventually("turns are committed") { count { $0.committed.count } > 400 }
+            let begun = milliseconds()
+            func wait(_ what: String, until share: Double, _ condition: () -> Bool) throws {
+                let end = begun + Self.seconds * 1000 * share
+                try eventually(what, within: 60_000 + Self.seconds * 1000) { milliseconds() >= end && condition() }
+            }
+            try wait("turns are committed", until: 0.45) { count { $0.committed.count } > 400 }
             redis.process.signal(.stop)
-            try eventually("turns are journaled") { books.allSatisfy { $0.read.journaled.count > 4 } }
+            try wait("turns are journaled", until: 0.55) { books.allSatisfy { $0.read.journaled.count > 4 } }
             redis.process.signal(.continue)
             let before = count { $0.committed.count }
-            try eventually("turns are committed again") { count { $0.committed.count } > before + 400 }
+            try wait("turns are committed again", until: 1) { count { $0.committed.count } > before + 400 }
             isOver.set()
             for thread in threads { thread.join() }
             for car in cars {
@@ -76,9 +92,17 @@ extension RealProcesses {
                     try client.call("HEARTH", "JOURNAL").fields["journal_entries"]?.integer == 0
                 }
             }
-            try Self.checkTurns(books.map(\.read), redis.client())
-            try Self.checkCounts(books.map(\.read), redis.client(), cars)
+            let conflicts = try Self.checkCounts(books.map(\.read), redis.client(), cars)
+            let chats = try Self.checkTurns(books.map(\.read), redis.client())
+            print(
+                "\(Int(milliseconds() - begun)) ms: \(count { $0.committed.count }) turns committed in \(chats) chats, "
+                    + "\(count { $0.journaled.count }) journaled, \(count { $0.unavailable.count }) refused; "
+                    + "\(count { $0.counted }) counts committed, \(count { $0.countedLater }) journaled, "
+                    + "\(conflicts) conflicts")
         }
+
+        /// Where a writer's turn goes: four writers share a conversation, and begin another after 200 turns each.
+        private static func chat(_ writer: Int, _ number: Int) -> String { "chat:\(writer % 4).\(number / 200)" }
 
         private static func add(
             _ turn: String, to key: String, _ client: RESPClient, _ book: Book
@@ -119,17 +143,35 @@ extension RealProcesses {
             }
         }
 
-        private static func checkTurns(_ ledgers: [Ledger], _ redis: RESPClient) throws {
+        /// How many conversations there were.
+        private static func checkTurns(_ ledgers: [Ledger], _ redis: RESPClient) throws -> Int {
             #expect(ledgers.flatMap(\.others).isEmpty)
-            for chat in 0..<4 {
-                let fields = try redis.call("HGETALL", "chat:\(chat)").fields
+            /// The conversation of a turn, by its name.
+            func isOf(_ key: String, _ turn: String) -> Bool {
+                let parts = turn.dropFirst().split(separator: ".").compactMap { Int($0) }
+                return chat(parts[0], parts[1]) == key
+            }
+            let chats = Set(
+                ledgers.enumerated().flatMap { index, ledger in
+                    (ledger.committed.map(\.turn) + ledger.journaled).map { turn in
+                        chat(index, Int(turn.split(separator: ".")[1]) ?? 0)
+                    }
+                })
+            for key in chats {
+                let fields = try redis.call("HGETALL", key).fields
                 var places: [String: Int64] = [:]
                 for (name, value) in fields where name.hasPrefix("turn:") {
                     let turn = String(value.text.split(separator: " ")[1])
                     #expect(places[turn] == nil, "\(turn) is there twice")
                     places[turn] = Int64(name.dropFirst(5))
                 }
-                let mine = ledgers.enumerated().filter { $0.offset % 4 == chat }.map(\.element)
+                let mine = ledgers.map { ledger in
+                    var part = ledger
+                    part.committed.removeAll { !isOf(key, $0.turn) }
+                    part.journaled.removeAll { !isOf(key, $0) }
+                    part.unavailable = part.unavailable.filter { isOf(key, $0) }
+                    return part
+                }
                 // Each turn is one version: none was skipped, and none used twice.
                 #expect(fields["version"]?.text == "\(places.count)")
                 #expect(Set(places.values) == Set(1...Int64(places.count)))
@@ -146,10 +188,13 @@ extension RealProcesses {
                 let told = Set(mine.flatMap { $0.committed.map(\.turn) + $0.journaled + Array($0.unavailable) })
                 #expect(Set(places.keys).isSubset(of: told))
             }
+            return chats.count
         }
 
         /// No increment that expected a version was lost, but for those that are in a list of conflicts.
-        private static func checkCounts(_ ledgers: [Ledger], _ redis: RESPClient, _ cars: [HearthProcess]) throws {
+        private static func checkCounts(
+            _ ledgers: [Ledger], _ redis: RESPClient, _ cars: [HearthProcess]
+        ) throws -> Int {
             var value = 0
             for index in 0..<3 { value += Int(try redis.call("HGET", "count:\(index)", "value").text) ?? 0 }
             var conflicts = 0
@@ -162,6 +207,7 @@ extension RealProcesses {
             let sure = ledgers.reduce(0) { $0 + $1.counted + $1.countedLater } - conflicts
             let maybe = ledgers.reduce(0) { $0 + $1.countedMaybe }
             #expect((sure...sure + maybe).contains(value), "\(value) counted, \(sure) acknowledged, \(maybe) unknown")
+            return conflicts
         }
 
         @Test(arguments: ["redis", "embedded"]) func `the commands of records, word by word`(mode: String) throws {

@@ -1,0 +1,69 @@
+"""STATE.GET that local memory answers beside a plain GET, and how often TURNS.ADD on a large record asks Redis."""
+import re
+
+from comparison.measuring import Row, load, redis_benchmark
+from comparison.servers import LOAD_CORE, Resp
+
+ORDER = 12
+KEYS = 10_000
+# A conversation of so many bytes.
+LARGE = 50 << 10
+
+
+def run(bench):
+    bench.say("records: STATE.GET beside GET, round trips of TURNS.ADD")
+    hits(bench)
+    round_trips(bench)
+
+
+def hits(bench):
+    server = bench.stage.hearth("records")
+    load(server, "--load-only")
+    client = Resp(server.path)
+    value = "v" * 64
+    for number in range(KEYS):
+        client.call("STATE.SET", f"state:{number:012}", value)
+    for pipeline, name, requests in [(16, "pipeline 16", 1_000_000), (1, "no pipeline", 100_000)]:
+        count = int(requests * bench.seconds)
+
+        def asked(*words):
+            return lambda n: redis_benchmark(server, pipeline, count, *words)
+        plain = Row(f"GET hit, {name}, beside records", "hearth", asked("get", "key:__rand_int__"))
+        state = Row(f"STATE.GET hit, {name}", "hearth", asked("state.get", "state:__rand_int__"), base=plain)
+        plain.base = plain
+        bench.group(f"STATE.GET hit, {name}", [plain, state])
+        bench.ratio_verdict(f"STATE.GET hit, 64 B, 50 connections, {name}", state, plain, 1.3, against="a plain GET hit")
+    server.stop()
+
+
+def asked_of_redis(redis):
+    """How many requests came: a script is one, and so is a transaction of reads."""
+    text = Resp(redis.path).call("INFO", "commandstats")
+    calls = dict(re.findall(r"cmdstat_(\w+):calls=(\d+)", text))
+    return sum(int(calls.get(name, 0)) for name in ("eval", "evalsha", "exec"))
+
+
+def round_trips(bench):
+    redis = bench.stage.redis("records-redis", core=LOAD_CORE)
+    added = 100 if bench.tiny else 1000
+    for name, extra, what in [
+            ("held", "", "a record of 50 KB that memory holds"),
+            ("not-held", "policies:\n  - {prefix: 'chat:', tiers: [redis, warm]}", "one that it does not hold")]:
+        server = bench.stage.hearth(f"records-{name}", redis=redis.path, extra=extra)
+        client = Resp(server.path)
+        key = f"chat:{name}"
+        client.call("TURNS.ADD", key, *("t" * 1000 for _ in range(LARGE // 1000)), "KEEP", "50")
+        client.call("TURNS.FOLD", key, "UPTO", "1", "summary")
+        asked = 0
+        for _ in range(added // 20):
+            before = asked_of_redis(redis)
+            for _ in range(20):
+                client.call("TURNS.ADD", key, "t" * 1000)
+            asked += asked_of_redis(redis) - before
+            # As many turns go into the summary as came, so that the record keeps its size.
+            newest = int(client.map("TURNS.GET", key, "LAST", "1")["next"]) - 1
+            client.call("TURNS.FOLD", key, "UPTO", str(newest - 50), "summary")
+        trips = asked / (added // 20 * 20)
+        bench.verdict(f"round trips to Redis of TURNS.ADD on {what}", "≤ 2", f"{trips:.2f}", trips <= 2)
+        server.stop()
+    redis.stop()

@@ -1,0 +1,85 @@
+// STATE.GET from memory: the short way answers what the long one does, byte for byte, and counts the same.
+
+import TestSupport
+import Testing
+
+extension RealProcesses {
+    @Suite struct StateGetTests {
+        /// A reply with the numbers that time changes made the same.
+        private static func timeless(_ reply: [UInt8]) -> String {
+            var text = String(decoding: reply, as: UTF8.self)
+            for name in ["age_ms", "ttl_ms"] {
+                guard let found = text.firstRange(of: "\(name)\r\n:") else { continue }
+                let end = text[found.upperBound...].firstIndex(of: "\r\n") ?? text.endIndex
+                text.replaceSubrange(found.upperBound..<end, with: "0")
+            }
+            return text
+        }
+
+        @Test(arguments: ["2", "3"]) func `the short way answers what the long one does`(version: String) throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(
+                redis: redis.url,
+                extra: """
+                    policies:
+                      - {prefix: "", max_staleness: 1h}
+                      - {prefix: "slides:", ttl: 1h, sliding: true, max_staleness: 1h}
+                      - {prefix: "formed:", schema: {current: 2, steps: [{to: 2, remove: [x]}]}, max_staleness: 1h}
+                    """)
+            try hearth.waitUntilClosed()
+            let client = try hearth.client()
+            _ = try client.call("HELLO", version)
+            func state(_ words: String...) throws { _ = try client.call(["STATE.SET"] + words) }
+            try state("plain", "value", "FENCE", "4503599627370495", "SCHEMA", "9")
+            try state("empty", "")
+            try state("lives", "value", "TTL", "100000")
+            try state("slides:k", "value")
+            try state("formed:k", #"{"x": 1, "y": 2}"#, "SCHEMA", "1")
+            try state("large", String(repeating: "v", count: 200_000))
+            _ = try client.call("TURNS.ADD", "turns", "only turns")
+            try state("both", "value")
+            _ = try client.call("TURNS.ADD", "both", String(repeating: "t", count: 5000))
+            try state("deleted", "value")
+            _ = try client.call("STATE.DEL", "deleted")
+            _ = try client.call("SET", "string", "plain")
+            for key in [
+                "plain", "empty", "lives", "slides:k", "formed:k", "large", "turns", "both", "deleted", "string",
+                "none",
+            ] {
+                // Held from here on.
+                _ = try client.call("STATE.GET", key)
+                let short = try client.callRaw([Array("state.GET".utf8), Array(key.utf8)])
+                let long = try client.callRaw(["STATE.GET", key, "MAXAGE", "3600000"].map { Array($0.utf8) })
+                #expect(Self.timeless(short) == Self.timeless(long), "\(key)")
+            }
+            // Behind one another, and behind what has to wait.
+            let replies = try client.pipeline(
+                [["STATE.GET", "plain"], ["GET", "nowhere"], ["STATE.GET", "plain"], ["STATE.GET", "both"]])
+            #expect(replies.map { $0.fields["value"]?.text } == ["value", nil, "value", "value"])
+        }
+
+        @Test func `what is not fresh, or not for everybody, does not go the short way`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(
+                redis: redis.url,
+                extra: #"policies: [{prefix: "", max_staleness: 50ms}, {prefix: "s:", consistency: strong}]"#)
+            try hearth.waitUntilClosed()
+            let client = try hearth.client()
+            let direct = try redis.client()
+            for key in ["k", "s:k"] {
+                _ = try client.call("STATE.SET", key, "mine")
+                #expect(try client.call("STATE.GET", key).fields["value"]?.text == "mine")
+                _ = try direct.call("HSET", key, "value", "theirs", "version", "2")
+                try eventually("the change is seen") {
+                    try client.call("STATE.GET", key).fields["value"]?.text == "theirs"
+                }
+            }
+            // Within MULTI it is refused, whatever memory holds.
+            _ = try client.call("MULTI")
+            #expect(try client.call("STATE.GET", "k").text.contains("can't be used within MULTI"))
+            _ = try client.call("DISCARD")
+            let before = try client.call("HEARTH", "METRICS").text
+            #expect(before.contains("hearth_operation_duration_seconds_count{operation=\"record_read\"}"))
+        }
+    }
+}
