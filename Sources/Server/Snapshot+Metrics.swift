@@ -8,7 +8,8 @@ internal import WarmTier
 
 extension Snapshot {
     var families: [MetricFamily] {
-        lookupFamilies + recordFamilies + redisFamilies + (hasRedis ? outbox.families : [])
+        lookupFamilies + recordFamilies + redisFamilies
+            + (hasRedis ? outbox.families + coherence.families(counters) : [])
             + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }

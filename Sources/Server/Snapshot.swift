@@ -29,6 +29,7 @@ struct Snapshot {
     let journal: JournalFigures?
     let audit: AuditFigures?
     let outbox: OutboxSnapshot
+    let coherence: CoherenceFigures
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -74,6 +75,8 @@ struct Snapshot {
         var refreshes: UInt64 = 0
         var extensions: UInt64 = 0
         var promoted: UInt64 = 0
+        var lateFills: UInt64 = 0
+        var staleness = HistogramSnapshot()
         var journalReads: UInt64 = 0
         var replicated: UInt64 = 0
         var underreplicated: UInt64 = 0
@@ -108,6 +111,7 @@ struct Snapshot {
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
+        coherence = CoherenceFigures(context.share.coherence)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)
@@ -166,6 +170,8 @@ extension Snapshot.Sums {
         refreshes += counters.refreshes.value
         extensions += counters.extensions.value
         promoted += counters.promoted.value
+        lateFills += counters.lateFills.value
+        staleness.merge(counters.staleness.snapshot())
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
         for (label, count) in counters.schema.outcomes { schemaReads[label, default: 0] += count }

@@ -72,6 +72,8 @@ public struct Policy: Sendable, Equatable {
     public var throttle = ThrottlePolicy()
     /// Which accesses to the keys are told of in the audit.
     public var audit = Audit.off
+    /// How changes that others make are heard of.
+    public var tracking = TrackingPolicy()
 
     public init() {}
 }
