@@ -20,13 +20,15 @@ TESTED = --explicit-target-dependency-import-check error $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test build-tests demo bench bench-growth micro micro-baseline chaos format lint man install \
-	install-built uninstall clean
+.PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos format \
+	lint man install install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
 	@echo 'make test     everything that is tested'
 	@echo 'make demo     a Redis that is killed and comes back, in half a minute'
+	@echo 'make demo-coherence  three sidecars over one Redis: how old reads are, with tracking, without, and in a gap'
+	@echo 'make coherence  what three sidecars answered, recorded and checked; HEARTH_COHERENCE_SECONDS for a longer run'
 	@echo 'make bench    Hearth beside redis-server, memcached and a bare loop; QUICK=1 for a minute of it'
 	@echo 'make bench-growth  how cost grows with connections, sizes, entries, policies, workers'
 	@echo 'make micro    instructions and allocations of single operations, beside those committed'
@@ -58,6 +60,19 @@ demo:
 	@.ci/scripts/packages test
 	$(RELEASE)
 	@.ci/scripts/demo
+
+demo-coherence:
+	@.ci/scripts/packages test
+	$(RELEASE)
+	@.ci/scripts/demo-coherence
+
+# Without faults nothing may be found; with each of them something must be.
+coherence:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Tests/Proof/coherence
+	@Tests/Proof/coherence --seconds 6 --fault deaf
+	@Tests/Proof/coherence --seconds 6 --fault off
 
 bench:
 	@.ci/scripts/packages bench

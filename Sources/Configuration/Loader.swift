@@ -16,7 +16,9 @@ public struct LoadedConfiguration: Sendable, Equatable {
 
 extension Configuration {
     /// Variables that begin with `HEARTH_` and are no keys: the file's name, and what the tests read.
-    public static let reservedVariables: Set<String> = ["HEARTH_CONFIG", "HEARTH_FUZZ", "HEARTH_SEED"]
+    public static let reservedVariables: Set<String> = [
+        "HEARTH_CONFIG", "HEARTH_COHERENCE_SECONDS", "HEARTH_FAULT", "HEARTH_FUZZ", "HEARTH_SEED",
+    ]
 
     /// Reads a configuration: flags over environment over file over defaults.
     ///

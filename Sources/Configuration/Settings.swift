@@ -126,6 +126,7 @@ extension Configuration {
         Setting("wait_replicas", .integer(0...1000), \.waitReplicas),
         Setting("throttle", .throttle, \.throttle),
         Setting("audit", .choice, \.audit),
+        Setting("tracking.mode", .choice, \.tracking.mode),
         Setting("turns.keep", .integer(1...100_000), \.records.turnsKeep),
         Setting("turns.unfolded", .integer(0...100_000), \.records.turnsUnfolded),
         Setting("turns.overflow", .choice, \.records.turnsOverflow),
@@ -148,5 +149,5 @@ extension Configuration {
     ).mapValues { $0.map { $0[1] } }
 
     /// Keys of a policy that later versions will have.
-    static let laterPolicyKeys: [String] = ["retention", "tracking"]
+    static let laterPolicyKeys: [String] = ["retention"]
 }

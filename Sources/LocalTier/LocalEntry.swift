@@ -32,6 +32,8 @@ public struct LocalEntry: ~Copyable {
     @inlinable public var isAbsent: Bool { kind == .absent }
     @inlinable public var expiresAt: Timestamp { header.pointee.expiresAt }
     @inlinable public var verifiedAt: Timestamp { header.pointee.verifiedAt }
+    /// The coherence epoch in which it was filled; 0 is none.
+    @inlinable public var epoch: UInt16 { header.pointee.epoch }
     @inlinable public var mark: UInt8 { header.pointee.flags.mark }
     /// Every field of the entry.
     @inlinable public var metadata: EntryMetadata { shard.metadata(of: block) }

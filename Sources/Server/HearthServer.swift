@@ -88,7 +88,7 @@ public final class HearthServer {
         }
         let transitions = TransitionLog(log)
         let breaker = BreakerGate(plan.breaker, seed: .random(in: .min ... .max)) { transitions.note($0) }
-        let share = TierShare(local: local, breaker: breaker)
+        let share = TierShare(local: local, breaker: breaker, workers: plan.server.workers)
         let box = ControlBox()
         control = Mailbox(on: loop) { messages in for message in messages { box.receive(message) } }
         let control = control

@@ -9,7 +9,7 @@ internal import WarmTier
 extension Snapshot {
     var families: [MetricFamily] {
         lookupFamilies + recordFamilies + erasures.families + residency.families + redisFamilies
-            + (hasRedis ? outbox.families : [])
+            + (hasRedis ? outbox.families + coherence.families(counters) : [])
             + (journal?.families(reads: counters.journalReads) ?? [])
             + tierFamilies + (audit?.families ?? []) + clientFamilies
     }

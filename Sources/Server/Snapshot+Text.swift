@@ -79,7 +79,7 @@ extension Snapshot {
     /// One flat map, so that a client of any protocol version reads it by name.
     var statusFields: [(String, Field)] {
         processFields + recordFields + erasures.statusFields + residency.statusFields
-            + (hasRedis ? outbox.statusFields : []) + breakerFields
+            + (hasRedis ? outbox.statusFields + coherence.statusFields(counters) : []) + breakerFields
             + (journal?.statusFields ?? []) + tierFields
             + (audit?.statusFields ?? [])
             + counters.lookups.map { ("lookups_\($0.tier)_\($0.result.label)", Self.integer($0.count)) }

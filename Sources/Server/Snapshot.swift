@@ -31,6 +31,7 @@ struct Snapshot {
     let outbox: OutboxSnapshot
     let erasures: ErasureSnapshot
     let residency: ResidencySnapshot
+    let coherence: CoherenceFigures
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -78,6 +79,8 @@ struct Snapshot {
         var refreshes: UInt64 = 0
         var extensions: UInt64 = 0
         var promoted: UInt64 = 0
+        var lateFills: UInt64 = 0
+        var staleness = HistogramSnapshot()
         var journalReads: UInt64 = 0
         var replicated: UInt64 = 0
         var underreplicated: UInt64 = 0
@@ -114,6 +117,7 @@ struct Snapshot {
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         erasures = ErasureSnapshot(context.share.erasures)
         residency = ResidencySnapshot(context.share.residency)
+        coherence = CoherenceFigures(context.share.coherence)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)
@@ -173,6 +177,8 @@ extension Snapshot.Sums {
         refreshes += counters.refreshes.value
         extensions += counters.extensions.value
         promoted += counters.promoted.value
+        lateFills += counters.lateFills.value
+        staleness.merge(counters.staleness.snapshot())
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
         checkpointsFromMemory += counters.checkpointsFromMemory.value

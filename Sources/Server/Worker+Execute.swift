@@ -14,6 +14,7 @@ extension Worker {
     ) -> Int {
         var offset = start
         let version = connection.version
+        sampleStaleness(at: start, of: buffer)
         while let lookup = gets.take(at: offset, of: buffer, in: local) {
             let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
             guard answerFromLocal(key, lookup.hash, output, version) else {

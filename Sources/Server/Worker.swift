@@ -3,6 +3,7 @@
 internal import EventLoop
 internal import LocalTier
 internal import Primitives
+internal import RESP
 internal import RedisTier
 internal import Resilience
 internal import Tiers
@@ -65,6 +66,10 @@ final class Worker {
     /// Whether the policies ask for any reads, and for any writes, to be audited.
     private(set) var auditsReads = false
     private(set) var auditsWrites = false
+    /// Nil where no Redis is configured.
+    private var tracker: Tracker?
+    /// The next plain GET tells how old its answer is.
+    private var samplesStaleness = false
     private let receiver: Receiver
     private let scheduler: LoopScheduler
 
@@ -136,6 +141,13 @@ final class Worker {
                 connect(process.settings.withLock { $0.redis } ?? RedisConfiguration(), manner)
             }
         }
+        if let redis, let redisConfiguration {
+            tracker = Tracker(tiers, worker: index, data: redis) {
+                connect(process.settings.withLock { $0.redis } ?? redisConfiguration, RedisConnection.Manner())
+            } onEvent: { [log] in
+                log.note($0, worker: index)
+            }
+        }
         receiver.worker = self
         judgeAudit()
         tiers.onJournaled = { [unowned process] in process.replayNow() }
@@ -167,6 +179,7 @@ final class Worker {
             prober = BreakerProber(tiers, redis: redis) { [unowned self] in self.replay?.step() }
             prober?.start()
         }
+        tracker?.start()
         redis?.start()
         loop.run()
     }
@@ -179,6 +192,22 @@ final class Worker {
         isBatchOpen = true
         batchStart = Loop.monotonicNanoseconds
         batchNow = Loop.wallClock
+        // This thread may have been held up for longer than a proof is good for.
+        if process.share.coherence.isOverdue(now: batchStart) { process.share.coherence.lapse(now: batchStart) }
+    }
+
+    /// Now and then: how old is what the GET at `offset` is about to be answered with?
+    @inline(__always)
+    func sampleStaleness(at offset: Int, of buffer: UnsafeRawBufferPointer) {
+        if samplesStaleness { takeSample(at: offset, of: buffer) }
+    }
+
+    @inline(never)
+    private func takeSample(at offset: Int, of buffer: UnsafeRawBufferPointer) {
+        guard let get = PlainGet(buffer, at: offset) else { return }
+        samplesStaleness = false
+        let key = UnsafeRawBufferPointer(rebasing: buffer[get.key..<get.key + get.keyCount])
+        tiers.sampleStaleness(key, hash: KeyHash(key), now: batchNow)
     }
 
     /// Another buffer is carried out.
@@ -267,6 +296,7 @@ final class Worker {
             // After this worker judges by the new policies: what it held or asked for under the old ones is thought
             // about again. Each worker does so for what it might have filled until now.
             process.share.local.requireThought()
+            process.share.coherence.renew()
             configuration = server
             judgeAudit()
         case .drain(let milliseconds): drain(milliseconds)
@@ -318,6 +348,7 @@ final class Worker {
                 connection.close()
             }
         }
+        samplesStaleness = redis != nil
         replay?.step()
         outbox?.step()
         passage?.keepHouse()
@@ -381,6 +412,8 @@ final class Worker {
         guard let iterationEnd else { return }
         self.iterationEnd = nil
         for connection in Array(connections.values) { connection.close() }
+        // First, so that it does not take what follows for a gap to be mended.
+        tracker?.close()
         redis?.close()
         replayConnection?.close()
         passage?.close()
@@ -418,6 +451,27 @@ extension Worker {
 }
 
 extension Log {
+    /// Tells of coherence.
+    fileprivate func note(_ event: CoherenceEvent, worker: Int) {
+        switch event {
+        case .live: write(.info, "coherence_live") { $0.member("worker", worker) }
+        case .gap(let reason):
+            write(.warning, "coherence_gap") {
+                $0.member("worker", worker)
+                $0.member("reason", reason)
+            }
+        case .refused(let error):
+            write(.error, "coherence_refused") {
+                $0.member("worker", worker)
+                $0.member("error", error)
+                $0.member(
+                    "what_to_do",
+                    "reads are bounded by max_staleness; for tracking Hearth's user needs CLIENT, SUBSCRIBE to "
+                        + "&__redis__:invalidate and ~hearth:*, and Redis 6 or later")
+            }
+        }
+    }
+
     /// Tells of the outbox; streams are keys, and so hashed.
     fileprivate func note(_ event: OutboxEvent) {
         func hash(_ stream: [UInt8]) -> String {

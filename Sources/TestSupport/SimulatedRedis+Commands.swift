@@ -9,7 +9,10 @@ extension SimulatedRedis {
     private enum Script: String, CaseIterable {
         case lengthenLife = """
             local life = redis.call('PTTL', KEYS[1])
-            if life > 0 and life < tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+            if life > 0 and life < tonumber(ARGV[1]) then
+              redis.call('PEXPIRE', KEYS[1], ARGV[1])
+              return redis.call('EXISTS', KEYS[1])
+            end
             return 0
             """
         case giveLife =
@@ -45,6 +48,12 @@ extension SimulatedRedis {
     func carryOut(_ arguments: [[UInt8]], on connection: SimulatedRedisConnection) -> Reply {
         guard let first = arguments.first else { return .error("ERR empty") }
         let name = String(decoding: first, as: UTF8.self).uppercased()
+        currentClient = connection
+        defer {
+            currentClient = nil
+            if name != "CLIENT", connection.queue == nil { connection.leavesOut = false }
+        }
+        if let reply = track(name, arguments, connection) { return reply }
         if let reply = shakeHands(name, arguments, connection) { return reply }
         if keepsLog { executed.append(arguments) }
         switch name {
@@ -110,8 +119,7 @@ extension SimulatedRedis {
     private static let writes: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "GETDEL", "GETEX", "MSET", "MSETNX", "DEL", "UNLINK", "EXPIRE",
         "PEXPIRE", "PEXPIREAT", "EXPIREAT", "PERSIST", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "RENAME",
-        "FLUSHDB",
-        "LPUSH", "EVAL", "EVALSHA",
+        "FLUSHDB", "FLUSHALL", "LPUSH", "EVAL", "EVALSHA",
     ]
     private static let growing: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "MSET", "MSETNX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND",
@@ -140,6 +148,7 @@ extension SimulatedRedis {
     private func perform(_ a: [[UInt8]]) -> Reply {
         let name = String(decoding: a[0], as: UTF8.self).uppercased()
         let key = a.count > 1 ? a[1] : []
+        noteRead(name, a)
         switch name {
         case "PING": return .status("PONG")
         case "WAIT": return waitAnswer
@@ -217,7 +226,8 @@ extension SimulatedRedis {
             store(a[2], entry)
             return .ok
         case "DBSIZE": return .integer(Int64(entries.keys.count { live($0) != nil }))
-        case "FLUSHDB":
+        case "FLUSHDB", "FLUSHALL":
+            tellOfFlush()
             for key in Array(entries.keys) { store(key, nil) }
             return .ok
         default: return .error("ERR unknown command '\(name)' in the simulation")
@@ -292,7 +302,8 @@ extension SimulatedRedis {
             guard case .integer(let life) = perform([Array("PTTL".utf8), keys[0]]), life > 0,
                 life < number(arguments[0])
             else { return .integer(0) }
-            return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
+            _ = perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
+            return perform([Array("EXISTS".utf8), keys[0]])
         case .giveLife?:
             guard case .integer(-1) = perform([Array("PTTL".utf8), keys[0]]) else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])

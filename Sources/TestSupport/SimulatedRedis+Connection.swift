@@ -25,6 +25,11 @@ final class SimulatedRedisConnection: RedisTransport {
     var queue: [[[UInt8]]]?
     var isQueueBroken = false
     var isAuthenticated = false
+    /// As CLIENT TRACKING ON said.
+    var tracking: SimulatedTracking?
+    /// As CLIENT CACHING NO said of the next command.
+    var leavesOut = false
+    var isSubscribed = false
     var name = ""
     let clientID: Int64
 
@@ -143,8 +148,16 @@ final class SimulatedRedisConnection: RedisTransport {
         }
     }
 
-    private func deliver(_ bytes: [UInt8]) {
-        repliesAt = max(repliesAt, redis.scheduler.monotonicNanoseconds + redis.oneWay())
+    /// Sends what nobody has asked for.
+    func push(_ reply: Reply, delay: Int64) {
+        guard !isCut, !isClosedByClient else { return }
+        let output = OutputBuffer()
+        reply.write(to: output)
+        deliver(Array(output.bytes), delay: delay)
+    }
+
+    private func deliver(_ bytes: [UInt8], delay: Int64 = 0) {
+        repliesAt = max(repliesAt, redis.scheduler.monotonicNanoseconds + redis.oneWay() + delay)
         var position = 0
         while position < bytes.count {
             var end = bytes.count

@@ -110,6 +110,16 @@ public final class SimulatedRedis {
     public internal(set) var connectionsOpened = 0
     public internal(set) var attempts = 0
     var connections: [SimulatedRedisConnection] = []
+    /// Who has read which keys and is to be told of their next change.
+    var trackers: [[UInt8]: Set<Int64>] = [:]
+    /// Whose command is being carried out.
+    var currentClient: SimulatedRedisConnection?
+    /// What is told of changed keys never arrives; the connections that should have brought it end with this.
+    public var losesInvalidations = false { didSet { if oldValue, !losesInvalidations { cutSubscribers() } } }
+    /// How much longer than a reply an invalidation is under way, in nanoseconds.
+    public var invalidationDelay: () -> Int64 = { 0 }
+    /// CLIENT TRACKING is refused.
+    public var refusesTracking = false
     var nextClientID: Int64 = 1
     /// Whether the replay's script has been evaluated by its text since the start.
     /// As after SCRIPT FLUSH.
@@ -158,6 +168,7 @@ public final class SimulatedRedis {
         knowsRecords = false
         knowsOutbox = false
         replayAnswers = [:]
+        trackers = [:]
         for key in Array(entries.keys) { store(key, nil) }
     }
 
@@ -184,6 +195,7 @@ public final class SimulatedRedis {
 
     func store(_ key: [UInt8], _ entry: Entry?) {
         if let entry, entry.expiresAt > now { entries[key] = entry } else { entries[key] = nil }
+        noteChange(of: key)
         guard keepsLog else { return }
         var value: [UInt8]?
         if case .string(let bytes) = entries[key]?.content { value = bytes }

@@ -77,6 +77,8 @@ public struct Policy: Sendable, Equatable {
     public var audit = Audit.off
     /// Where the keys may lie.
     public var residency = Residency()
+    /// How changes that others make are heard of.
+    public var tracking = TrackingPolicy()
 
     public init() {}
 }

@@ -40,6 +40,10 @@ public final class TierCounters: Sendable {
     public let refreshes = Counter()
     public let extensions = Counter()
     public let promoted = Counter()
+    /// Answers of Redis that were not held, since the key was written or invalidated meanwhile.
+    public let lateFills = Counter()
+    /// Nanoseconds since a value was last known to be true, for some of the reads that memory answered.
+    public let staleness = Histogram()
     /// Reads that were answered from what waits for Redis.
     public let journalReads = Counter()
     /// Writes of records that were applied again, since Redis held another version than was thought.

@@ -58,7 +58,8 @@ extension Tiers {
         return local.read(key, hash: hash, now: now) { entry in
             guard entry.kind == kind,
                 policies.policies[index].mayServeStale(
-                    verifiedAt: entry.verifiedAt, expiresAt: entry.expiresAt, now: now, authority: .redis)
+                    verifiedAt: max(entry.verifiedAt, share.coherence.verifiedUntil(entry.epoch) ?? .distantPast),
+                    expiresAt: entry.expiresAt, now: now, authority: .redis)
             else { return false }
             body(entry)
             return true
@@ -68,14 +69,16 @@ extension Tiers {
     /// The local copy as a stale reading, where the policy still allows it.
     func staleLocal(_ key: [UInt8], _ hash: KeyHash, _ policy: Policy, reason: String) -> Reading? {
         let now = scheduler.now
-        guard let copy = localCopy(key, hash, now), !copy.isAbsent,
+        guard let copy = localCopy(key, hash, now), !copy.isAbsent else { return nil }
+        let verifiedAt = verifiedAt(copy.metadata)
+        guard
             policy.mayServeStale(
-                verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, now: now, authority: .redis)
+                verifiedAt: verifiedAt, expiresAt: copy.metadata.expiresAt, now: now, authority: .redis)
         else { return nil }
         let isFresh = isFresh(copy, policy, .redis, now)
         if isFresh { counters.localFresh.add() } else { counters.localStale.add() }
         return .found(
-            copy.held, .local, isFresh ? .fresh : .stale, verifiedAt: copy.metadata.verifiedAt, reason: reason)
+            copy.held, .local, isFresh ? .fresh : .stale, verifiedAt: verifiedAt, reason: reason)
     }
 
     private func staleWarm(

@@ -32,6 +32,8 @@ public struct Explanation: Sendable {
     public var freshness: Reading.Freshness = .unknown
     /// One sentence.
     public var reason = ""
+    /// What bounds how old a read of the key from local memory may be.
+    public var bound = ""
 }
 
 extension Tiers {
@@ -49,6 +51,7 @@ extension Tiers {
         }
         explanation.journalNote = journalNote(key)
         explanation.local = copy.map { describe($0, policy, authority, now) }
+        explanation.bound = bound(policy, authority, copy)
         guard let warm, policy.tiers.contains(.warm) else {
             explanation.warmNote = "the policy keeps these keys out of the warm tier"
             judge(&explanation, copy, nil, now)
@@ -74,6 +77,29 @@ extension Tiers {
             judge(&explanation, copy, held, now)
             completion(explanation)
         }
+    }
+
+    /// Whether proofs, time or nothing bounds the age of reads under `policy`, and for this copy.
+    private func bound(_ policy: Policy, _ authority: Authority, _ copy: LocalCopy?) -> String {
+        guard authority == .redis else { return "none: what is held here is the truth" }
+        switch policy.consistency {
+        case .strong: return "every read asks Redis"
+        case .eventual:
+            return policy.effectiveTracking == .off
+                ? "the entry's expiry alone" : "the entry's expiry, or a change that Redis tells of"
+        case .bounded: break
+        }
+        let time = "max_staleness (\(policy.maxStaleness)) after it was verified"
+        guard policy.effectiveTracking != .off else { return "\(time): the policy's tracking is off" }
+        guard policy.trustsInvalidations else {
+            return "\(time): a bound below \(PolicyTable.provableMin) is kept by time"
+        }
+        guard share.coherence.isLive else { return "\(time): invalidations are not live" }
+        guard let copy else { return "invalidations, which are live" }
+        if copy.metadata.epoch != 0, copy.metadata.epoch == local.liveEpoch {
+            return "invalidations, which have been live since it was filled"
+        }
+        return "\(time): it was filled by a write, or before a gap; the next read from Redis is tracked"
     }
 
     private func journalNote(_ key: [UInt8]) -> String {
@@ -104,7 +130,7 @@ extension Tiers {
                 copy.isExpired ? "past its expiry, kept for an outage" : "older than max_staleness"
             }
         return Explanation.Copy(
-            bytes: copy.bytes.count, ageMilliseconds: age(copy.metadata.verifiedAt, now),
+            bytes: copy.bytes.count, ageMilliseconds: age(verifiedAt(copy.metadata), now),
             lifeMilliseconds: life(copy.metadata.expiresAt, now), note: note)
     }
 
@@ -154,7 +180,7 @@ extension Tiers {
         }
         if policy.consistency == .strong || policy.strict {
             explanation.reason = "\(outage), and the policy allows no answer without Redis: -UNAVAILABLE"
-        } else if let copy, !copy.isAbsent, allows(copy.metadata.verifiedAt, copy.metadata.expiresAt) {
+        } else if let copy, !copy.isAbsent, allows(verifiedAt(copy.metadata), copy.metadata.expiresAt) {
             explanation.source = .local
             explanation.freshness = .stale
             explanation.reason = "\(outage); local memory holds a copy within stale_if_error"

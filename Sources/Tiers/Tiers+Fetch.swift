@@ -17,7 +17,10 @@ extension Tiers {
         while !outgoing.isEmpty {
             // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
             let deadline = outgoing[0].deadline
-            let near = outgoing.prefix(Self.batchMax).prefix { abs($0.deadline - deadline) <= limits.timeout / 10 }
+            let isTracked = outgoing[0].isTracked
+            let near = outgoing.prefix(Self.batchMax).prefix {
+                abs($0.deadline - deadline) <= limits.timeout / 10 && $0.isTracked == isTracked
+            }
             let batch = Array(near)
             outgoing.removeFirst(batch.count)
             send(batch)
@@ -37,6 +40,10 @@ extension Tiers {
         var request = RequestEncoder()
         let sentAt = scheduler.now
         let asScript = now < scriptUntil
+        // For the whole transaction: whoever does not rest on it spares Redis its memory.
+        if !batch[0].isTracked, tracker?.canLeaveOut ?? false {
+            request.append("CLIENT", Array("CACHING".utf8), Array("NO".utf8))
+        }
         if !asScript { request.append("MULTI") }
         for flight in batch {
             if !flight.wasRetried { retryBudget.onRequest() }
@@ -235,10 +242,13 @@ extension Tiers {
     /// Holds what Redis said in the tiers that the policy allows, unless a write or an invalidation came between.
     func keep(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, sentAt: Timestamp,
-        _ token: TokenBox?
+        _ token: TokenBox?, isTracked: Bool = true
     ) {
         let now = scheduler.now
-        guard let token, token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else { return }
+        guard let token else { return }
+        guard token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else {
+            return counters.lateFills.add()
+        }
         var mark: UInt8 = 0
         if warm != nil, mayHold(.warm, policy) {
             mark = EntryMark.inWarm
@@ -250,7 +260,7 @@ extension Tiers {
             }
         }
         let metadata = policy.metadata(
-            of: value, verifiedAt: sentAt, authority: .redis, epoch: token.epoch, mark: mark)
+            of: value, verifiedAt: sentAt, authority: .redis, epoch: isTracked ? epoch(token, policy) : 0, mark: mark)
         fillLocal(key, hash, policy, value.bytes, metadata, token)
     }
 
@@ -274,8 +284,13 @@ extension Tiers {
         let now = scheduler.now
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
+                if Faults.ignoresTokens {
+                    _ = local.put(key, hash: hash, value: bytes, metadata: metadata, now: now)
+                    return
+                }
                 guard let token = token.take() else { return }
-                _ = local.fill(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
+                let result = local.fill(key, hash: hash, value: bytes, metadata: metadata, now: now, token: token)
+                if result == .cancelled { counters.lateFills.add() }
             }
         }
     }
@@ -286,7 +301,8 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, verifiedAt: Timestamp, now: Timestamp
     ) -> Bool {
         guard let copy = key.withUnsafeBytes({ local.peek($0, hash: hash, now: now) { Self.copy($0) } }),
-            copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes
+            copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes,
+            !share.coherence.isToBeRenewed(verifiedAt: copy.metadata.verifiedAt)
         else { return false }
         let held = copy.metadata.expiresAt
         guard (held == .never) == (value.expiresAt == .never) else { return false }
@@ -329,7 +345,8 @@ extension Tiers {
         warm.read(flight.key) { [self] answer in
             noteWarm(since: askedAt, answer, flight)
             switch answer {
-            case .copy(let copy) where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect:
+            case .copy(let copy)
+            where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect && mayPromote(copy):
                 counters.warmFresh.add()
                 promote(flight, copy)
             case .copy, .absent:
@@ -340,6 +357,12 @@ extension Tiers {
                 rememberAbsent(flight)
             }
         }
+    }
+
+    /// Whether the key of a copy on disk can't have been deleted since it was verified, as far as anybody can know.
+    private func mayPromote(_ copy: WarmCopy) -> Bool {
+        share.coherence.mayPromote(
+            verifiedAt: copy.verifiedAt, to: redis?.client.map { Replay.process($0) } ?? 0)
     }
 
     /// Redis's word is final: what the disk still holds must not be served in an outage either.
@@ -375,6 +398,7 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
+        distrustTracking(of: flight.key, flight.hash)
         if copy.value.kind == .record {
             guard let record = copy.value.record else { return fail(flight, "the warm tier's record can't be read") }
             return promote(record, copy, flight, permit, redis, sentAt)
@@ -416,7 +440,8 @@ extension Tiers {
     private func promoted(_ flight: Flight, _ copy: WarmCopy, _ sentAt: Timestamp) {
         counters.promoted.add()
         take(flight)
-        keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token)
+        // A write of ours has ended the tracking that the question began.
+        keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token, isTracked: false)
         flight.answer(.found(copy.value, .warm, .fresh, verifiedAt: sentAt))
     }
 
@@ -457,10 +482,15 @@ extension Tiers {
     // MARK: Extensions
 
     /// Lengthens a life, never shortens one, and gives none to a key without. (PEXPIRE … GT would do, from Redis 7 on.)
+    ///
+    /// A write of ours ends the tracking of the key, and the copy here rests on it: it is read once more.
     private static let extensionScript = Array(
         """
         local life = redis.call('PTTL', KEYS[1])
-        if life > 0 and life < tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+        if life > 0 and life < tonumber(ARGV[1]) then
+          redis.call('PEXPIRE', KEYS[1], ARGV[1])
+          return redis.call('EXISTS', KEYS[1])
+        end
         return 0
         """.utf8)
 

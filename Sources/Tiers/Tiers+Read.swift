@@ -42,10 +42,12 @@ extension Tiers {
         if copy.isExpired || metadata.mark & EntryMark.suspect != 0 { return false }
         if authority != .redis { return true }
         if policy.consistency == .strong || metadata.verifiedAt > now { return false }
-        if copy.isLive || copy.isAbsent { return true }
+        if copy.isLive { return true }
+        // What is remembered as absent ends by itself, unless somebody has changed the key since.
+        if copy.isAbsent { return metadata.verifiedAt != .distantPast }
         return now
             < policy.contractEnd(
-                verifiedAt: metadata.verifiedAt, expiresAt: metadata.expiresAt, authority: authority)
+                verifiedAt: verifiedAt(metadata), expiresAt: metadata.expiresAt, authority: authority)
     }
 
     /// Reads a key; the completion may run before this returns, when local memory answers.
@@ -77,7 +79,8 @@ extension Tiers {
         let now = scheduler.now
         var holdsStale = false
         if !(isStrong && authority == .redis), let copy = localCopy(key, hash, now) {
-            let isYoung = maxAge.map { now.milliseconds(since: copy.metadata.verifiedAt) <= $0 } ?? true
+            let verifiedAt = copy.isLive || maxAge != nil ? verifiedAt(copy.metadata) : copy.metadata.verifiedAt
+            let isYoung = maxAge.map { now.milliseconds(since: verifiedAt) <= $0 } ?? true
             if isFresh(copy, policy, authority, now), isYoung || authority != .redis {
                 noteUse(of: copy, key: key, hash: hash, policy: policy, authority: authority, now: now)
                 return completion(reading(of: copy))
@@ -85,7 +88,7 @@ extension Tiers {
             holdsStale =
                 !copy.isAbsent
                 && policy.mayServeStale(
-                    verifiedAt: copy.metadata.verifiedAt, expiresAt: copy.metadata.expiresAt, now: now,
+                    verifiedAt: self.verifiedAt(copy.metadata), expiresAt: copy.metadata.expiresAt, now: now,
                     authority: authority)
         }
         switch authority {
@@ -103,7 +106,24 @@ extension Tiers {
             return .absent(.local)
         }
         counters.localFresh.add()
-        return .found(copy.held, .local, .fresh, verifiedAt: copy.metadata.verifiedAt)
+        let verifiedAt = verifiedAt(copy.metadata)
+        noteStaleness(verifiedAt, now: scheduler.now)
+        return .found(copy.held, .local, .fresh, verifiedAt: verifiedAt)
+    }
+
+    private func noteStaleness(_ verifiedAt: Timestamp, now: Timestamp) {
+        guard redis != nil, verifiedAt != .distantPast else { return }
+        counters.staleness.record(UInt64(max(0, now.milliseconds(since: verifiedAt))) * 1_000_000)
+    }
+
+    /// Takes note of how old the copy is that a read is about to be answered with; for some of those that are answered
+    /// without any thought.
+    public func sampleStaleness(_ key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp) {
+        let metadata = local.peek(key, hash: hash, now: now) { entry -> EntryMetadata? in
+            let isAnswered = entry.freshness == .quiet || entry.freshness == .live
+            return isAnswered && !entry.isAbsent ? entry.metadata : nil
+        }
+        if let metadata = metadata ?? nil { noteStaleness(verifiedAt(metadata), now: now) }
     }
 
     /// What a read of a fresh copy sets off behind the answer: a refresh, or the news of a longer life.

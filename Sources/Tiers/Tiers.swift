@@ -27,13 +27,19 @@ public final class TierShare: Sendable {
     public let residency = ResidencyFigures()
     let checkpoints: CheckpointMemory
     let throttleShares = ThrottleShares()
+    /// Whether what others change in Redis is heard of.
+    public let coherence: Coherence
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
     let redisProcess = Atomic<UInt64>(0)
 
-    public init(local: LocalTier, breaker: BreakerGate) {
+    /// `workers` is how many have to hear of changes before reads may rest on it; `identity` is this process's alone.
+    public init(
+        local: LocalTier, breaker: BreakerGate, workers: Int = 1, identity: UInt64 = .random(in: 1 ... .max)
+    ) {
         self.local = local
         self.breaker = breaker
         checkpoints = CheckpointMemory(localBytes: local.arenaBytes)
+        coherence = Coherence(local: local, workers: workers, identity: identity)
     }
 }
 
@@ -84,6 +90,8 @@ public final class Tiers {
     var impatient: [(flight: Flight, at: Int64)] = []
     var softTimer: (any ScheduledTimer)?
     var retryBudget: RetryBudget
+    /// Nil where nothing is tracked.
+    weak var tracker: Tracker?
     /// Until when reads travel as a script, since Redis is out of memory and queues none.
     var scriptUntil: Int64 = 0
     /// The next request to Redis is made when the worker's iteration ends.
@@ -110,6 +118,21 @@ public final class Tiers {
         settleTimer = scheduler.makeTimer { [unowned self] in self.lookAtSettleWaits() }
         redis?.onAnsweredLate = { [share] client in share.doubtful.settle([client]) }
         if let redis { keepOrder(over: redis) }
+        followConnection()
+    }
+
+    /// Tells whoever tracks over the worker's connection of its life.
+    private func followConnection() {
+        guard let redis else { return }
+        let (onReady, onEnded) = (redis.onReady, redis.onEnded)
+        redis.onReady = { [unowned self] redis in
+            onReady(redis)
+            self.tracker?.dataDidConnect()
+        }
+        redis.onEnded = { [unowned self] client in
+            onEnded(client)
+            self.tracker?.dataDidEnd()
+        }
     }
 
     /// Takes new policies: entries are judged anew at their next read.
@@ -118,8 +141,10 @@ public final class Tiers {
         if let configuration {
             redis?.reconfigure(configuration)
             replicas?.reconfigure(configuration)
+            tracker?.reconfigure(configuration)
             limits = RedisLimits(configuration)
         }
+        tracker?.start()
     }
 
     /// Who decides what is true of the keys of `policy`.
@@ -173,6 +198,8 @@ final class Flight {
     /// Whether a read whose connection broke has been tried again.
     var wasRetried = false
     var token: TokenBox?
+    /// Whether Redis is to remember that the key was read.
+    let isTracked: Bool
     /// When the question was sent.
     var sentAt = Timestamp.distantPast
 
@@ -182,6 +209,7 @@ final class Flight {
         self.hash = hash
         self.policy = policy
         self.deadline = deadline
+        isTracked = policy.effectiveTracking == .keys
     }
 
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
@@ -220,6 +248,7 @@ final class TokenBox {
 
     /// Whether nobody has written the key since; false once the token was taken.
     func isCurrent(in local: LocalTier) -> Bool {
+        if Faults.ignoresTokens { return true }
         guard let held = token.take() else { return false }
         let isCurrent = local.isCurrent(held)
         token = consume held

@@ -126,7 +126,7 @@ final class Writes {
         else { return forget(key, tiers) }
         settle(
             key, .put(body(copy.held)), tiers,
-            verifiedAt: verifies ? nil : copy.metadata.verifiedAt)
+            verifiedAt: verifies ? nil : tiers.verifiedAt(copy.metadata))
     }
 
     private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {

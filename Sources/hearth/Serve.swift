@@ -28,6 +28,12 @@ extension CommandLineTool {
         let loaded = load(words.file, words.flags)
         let log = Log(level: loaded.configuration.log.logLevel)
         for warning in loaded.warnings { log.write(.warning, "configuration") { $0.member("text", "\(warning)") } }
+        if let faults = Faults.given {
+            log.write(.error, "fault_injected") {
+                $0.member("HEARTH_FAULT", faults)
+                $0.member("what_to_do", "for tests alone: unset it, or reads will be wrong")
+            }
+        }
         let reloading = Reloading(file: words.file, flags: words.flags, running: loaded.configuration, log: log)
         do {
             let manager = ServiceManager(Self.environment(), processID: getpid())

@@ -34,6 +34,9 @@ final class Sidecar {
     private var outbox: Outbox?
     /// What the outbox told the log.
     let outboxEvents = Box<OutboxEvent>()
+    private(set) var trackers: [Tracker] = []
+    /// What coherence told the log.
+    let coherenceEvents = Box<CoherenceEvent>()
     /// What the replay told the log.
     let replayEvents = Box<ReplayEvent>()
     private var prober: BreakerProber?
@@ -50,7 +53,7 @@ final class Sidecar {
         _ policies: [Policy] = [], workers count: Int = 1, hasRedis: Bool = true, hasWarm: Bool = true,
         breaker: BreakerConfiguration? = nil, redis configuration: RedisConfiguration = RedisConfiguration(),
         localBytes: Int = 1 << 20, seed: UInt64 = 1, connects: Bool = true, journalOn disk: SimulatedFileSystem? = nil,
-        journalBytes: Int = 4 << 20, after: Sidecar? = nil
+        journalBytes: Int = 4 << 20, tracks: Bool = false, after: Sidecar? = nil
     ) throws {
         // A second life has the same time, Redis and disk, and nothing else of the first.
         scheduler = after?.scheduler ?? SimulatedScheduler()
@@ -65,7 +68,7 @@ final class Sidecar {
             transitions.causes.append(
                 "\($0.side) \($0.to.rawValue): \($0.cause) at \($0.at.nanoseconds / 1_000_000) ms")
         }
-        share = TierShare(local: local, breaker: gate)
+        share = TierShare(local: local, breaker: gate, workers: count, identity: seed &* 1000 &+ lives)
         if let disk {
             journal = try SimulatedJournal(scheduler, disk: disk, local: local, maxBytes: journalBytes) { [warm] in
                 warm.change($0, $1)
@@ -93,6 +96,18 @@ final class Sidecar {
             workers.append(tiers)
             connections.append(connection)
             scheduler.onIterationEnd.append { [unowned tiers] in while tiers.hasOutgoing { tiers.flush() } }
+            if tracks {
+                let events = coherenceEvents
+                let tracker = Tracker(tiers, worker: index, data: connection) {
+                    RedisConnection(configuration, scheduler: scheduler, seed: seed &+ 2000 &+ UInt64(index)) {
+                        redis.makeTransport($0)
+                    }
+                } onEvent: {
+                    events.values.append($0)
+                }
+                trackers.append(tracker)
+                tracker.start()
+            }
             if hasRedis { connection.start() }
         }
         guard hasRedis else { return }
@@ -111,7 +126,11 @@ final class Sidecar {
         prober = BreakerProber(workers[0], redis: connections[0]) { [unowned self] in self.replay?.step() }
         prober?.start()
         keepHouse()
-        if connects { scheduler.run { self.connections.allSatisfy { $0.state == .ready } } }
+        if connects {
+            scheduler.run {
+                self.connections.allSatisfy { $0.state == .ready } && (!tracks || self.share.coherence.isLive)
+            }
+        }
     }
 
     private var replayConnection: RedisConnection?
@@ -127,6 +146,7 @@ final class Sidecar {
         isCrashed = true
         prober?.stop()
         journal?.stop()
+        for tracker in trackers { tracker.close() }
         scheduler.onIterationEnd = []
         for connection in connections + [replayConnection].compactMap({ $0 }) { connection.close() }
     }
@@ -204,6 +224,9 @@ final class Sidecar {
     }
 
     func evict(_ key: String) { bytes(key).withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) } }
+
+    /// The disk loses a copy.
+    func evictWarm(_ key: String) { warm.change(bytes(key), .remove) }
 
     /// Opens the breaker by as many failures as it takes.
     func openBreaker() {

@@ -53,6 +53,9 @@ struct PassingFixture {
     /// How many connections Redis has when every worker has its own, and nobody asks for anything.
     func connectionsAtRest() throws -> Int {
         var count = 0
+        try eventually("invalidations are live") {
+            try hearth.client().call("HEARTH", "STATUS").fields["coherence_live"]?.text == "true"
+        }
         try eventually("\(workers) workers are connected") {
             count = try connections()
             return count >= workers

@@ -104,7 +104,8 @@ extension RealProcesses {
         @Test func `absence is believed no longer than presence`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: redis.url, extra: "policies: [{prefix: '', max_staleness: 100ms, negative_ttl: 1h}]")
+                redis: redis.url,
+                extra: "policies: [{prefix: '', max_staleness: 100ms, negative_ttl: 1h, tracking: {mode: off}}]")
             try hearth.waitUntilClosed()
             let c = try hearth.client()
             #expect(try c.call("GET", "k") == .null)

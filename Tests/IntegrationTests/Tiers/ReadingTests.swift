@@ -150,7 +150,7 @@ extension RealProcesses {
             let hearth = try HearthProcess(
                 redis: redis.url,
                 extra: """
-                    policies: [{prefix: "", max_staleness: 20s, refresh_ahead: 0.03}]
+                    policies: [{prefix: "", max_staleness: 20s, refresh_ahead: 0.03, tracking: {mode: off}}]
                     """)
             try hearth.waitUntilClosed()
             let (c, direct) = (try hearth.client(), try redis.client())
@@ -169,7 +169,7 @@ extension RealProcesses {
         @Test func `an absent key is remembered for negative_ttl and no longer`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
-                redis: redis.url, extra: "policies: [{prefix: \"\", negative_ttl: 1s}]")
+                redis: redis.url, extra: "policies: [{prefix: \"\", negative_ttl: 1s, tracking: {mode: off}}]")
             try hearth.waitUntilClosed()
             let (c, direct) = (try hearth.client(), try redis.client())
             let start = milliseconds()
@@ -198,7 +198,7 @@ extension RealProcesses {
                 redis: redis.url,
                 extra: """
                     policies:
-                      - {prefix: "", max_staleness: 100ms, stale_if_error: 3s}
+                      - {prefix: "", max_staleness: 100ms, stale_if_error: 3s, tracking: {mode: off}}
                       - {prefix: "d:", max_staleness: 100ms, stale_if_error: 3s, default: "nobody knows"}
                       - {prefix: "w:", max_staleness: 100ms, stale_if_error: 3s, tiers: [redis, warm]}
                     """)

@@ -1,0 +1,120 @@
+"""What tracking costs a hit here and a miss in Redis, and how soon a direct write is known to every sidecar."""
+import statistics
+import time
+
+from comparison.measuring import Row, figures, load, span
+from comparison.servers import LOAD_CORE, Resp
+
+ORDER = 25
+NOTHING = {"cpu": None, "throughput": None, "cores": None, "resident": None, "generator": None}
+#: Below the bound every hit of the one rests on invalidations, and every hit of the other on time.
+LIVE = 'policies: [{prefix: "", max_staleness: 1s, tracking: {mode: keys}}]'
+TIMED = 'policies: [{prefix: "", max_staleness: 1h, tracking: {mode: off}}]'
+
+
+def live(server):
+    """Waits until invalidations are live."""
+    client, began = Resp(server.path), time.monotonic()
+    while client.map("HEARTH", "STATUS")["coherence_live"] != "true":
+        if time.monotonic() - began > 20:
+            raise RuntimeError("invalidations are not live after 20 s")
+        time.sleep(0.005)
+
+
+def hits(bench):
+    backend = bench.stage.redis("tracking-redis", core=LOAD_CORE)
+    tracked = bench.stage.hearth("tracked", redis=backend.path, extra=LIVE)
+    timed = bench.stage.hearth("timed", redis=backend.path, extra=TIMED)
+    live(tracked)
+
+    def cells(server, pipeline):
+        return lambda n: figures(
+            load(server, "--pipeline", pipeline, "--seed", n + 1, "--distribution", "uniform", *bench.timing), server)
+
+    for pipeline, name in [(16, "pipeline 16"), (1, "no pipeline")]:
+        row = Row(f"GET hit with tracking, {name}", "hearth", cells(tracked, pipeline))
+        base = Row(f"GET hit without, {name}", "hearth", cells(timed, pipeline))
+        bench.group(f"GET hit with and without tracking, {name}", [row, base])
+        row.base = base.base = base
+        bench.ratio_verdict(f"GET hit with tracking, {name}", row, base, 1.05, against="without")
+    for server in (tracked, timed, backend):
+        server.stop()
+
+
+def misses(bench):
+    """The CPU is Redis's own, for each miss that it answers."""
+    cold = 30_000 if bench.tiny else 200_000
+    pairs = {}
+    for name, extra in (("tracked", LIVE), ("untracked", TIMED)):
+        backend = bench.stage.redis(f"miss-{name}")
+        front = bench.stage.hearth(f"front-{name}", redis=backend.path, local="4MiB", extra=extra, core=LOAD_CORE)
+        load(front, "--workload", "miss-redis", "--cold-keys", cold, "--load-only", "--connections", 50)
+        pairs[name] = (front, backend)
+    live(pairs["tracked"][0])
+    start = dict.fromkeys(pairs, 0)
+
+    def cells(name, pipeline):
+        front, backend = pairs[name]
+
+        def measure(n):
+            before = backend.cpu()
+            report = load(front, "--workload", "miss-redis", "--cold-keys", cold, "--no-load", "--pipeline", pipeline,
+                          "--cold-start", start[name], *bench.timing)
+            start[name] = (start[name] + 2 * report["completed"]) % cold
+            # The warm-up asks too: all that Redis did by all that was asked, which is the same for both.
+            each = (backend.cpu() - before) / (report["completed"] * 1.3)
+            return NOTHING | {"cpu": each, "p50": None, "p99": None, "p99.9": None}
+
+        return measure
+
+    for pipeline, name in [(1, "no pipeline"), (16, "pipeline 16")]:
+        row = Row(f"Redis per tracked miss, {name}", "redis-server", cells("tracked", pipeline))
+        base = Row(f"Redis per untracked miss, {name}", "redis-server", cells("untracked", pipeline))
+        bench.group(f"Redis's CPU per miss, tracked and not, {name}", [row, base])
+        row.base = base.base = base
+        bench.ratio_verdict(f"CPU of Redis per miss, tracked, {name}", row, base, 1.25, against="untracked")
+    for front, backend in pairs.values():
+        front.stop()
+        backend.stop()
+
+
+def news(bench):
+    """From before a direct write is sent until a GET through each of three sidecars answers the new value."""
+    backend = bench.stage.redis("news-redis", core=LOAD_CORE)
+    sidecars = [bench.stage.hearth(f"news-{index}", redis=backend.path, extra=LIVE) for index in range(3)]
+    for sidecar in sidecars:
+        live(sidecar)
+    direct, clients = Resp(backend.path), [Resp(sidecar.path) for sidecar in sidecars]
+    samples = 100 if bench.tiny else 300 if bench.quick else 1000
+
+    def measure(n):
+        times = []
+        for number in range(samples):
+            key, value = f"news:{number % 50}", f"{n}:{number}"
+            for client in clients:
+                client.call("GET", key)
+            began = time.perf_counter_ns()
+            direct.call("SET", key, value)
+            waiting = list(clients)
+            while waiting:
+                waiting = [client for client in waiting if client.call("GET", key) != value]
+            times.append(time.perf_counter_ns() - began)
+        times.sort()
+        return NOTHING | {name: times[int(len(times) * share)] for name, share in
+                          (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))}
+
+    row = Row("a direct write until three sidecars read it", "hearth", measure)
+    bench.group("a direct write until three sidecars read it", [row])
+    medians = [value / 1e3 for value in row.values("p50")]
+    bench.notes.append(
+        f"a direct write was read through the last of three sidecars after {statistics.median(medians):,.0f} µs in the "
+        f"median of {samples} ({span(medians, '{:,.0f}')} over the rounds), p99 {row.median('p99') / 1e3:,.0f} µs: its "
+        "invalidation, the question that follows, and the asking client's turns among the three")
+    for server in (*sidecars, backend):
+        server.stop()
+
+
+def run(bench):
+    hits(bench)
+    misses(bench)
+    news(bench)

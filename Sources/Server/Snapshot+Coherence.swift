@@ -1,0 +1,77 @@
+// What is known of coherence at one moment, for metrics, HEARTH STATUS and the status document.
+
+internal import EventLoop
+internal import Metrics
+internal import Tiers
+
+/// The figures of coherence at about one moment.
+struct CoherenceFigures {
+    let isLive: Bool
+    let received: UInt64
+    let applied: UInt64
+    let flushes: UInt64
+    let gaps: UInt64
+    let gapDurations: HistogramSnapshot
+    /// Nanoseconds that the present gap has lasted; 0 while there is none.
+    let gapAge: Int64
+    /// Keys that Redis tracks for all its clients; nil while it has not told.
+    let trackedKeys: Int64?
+
+    init(_ coherence: Coherence) {
+        isLive = coherence.isLive
+        received = coherence.received
+        applied = coherence.applied
+        flushes = coherence.flushes
+        gaps = coherence.gaps
+        gapDurations = coherence.gapDurations
+        gapAge = coherence.gapAge(now: Loop.monotonicNanoseconds) ?? 0
+        trackedKeys = coherence.trackedKeys
+    }
+
+    func statusFields(_ counters: Snapshot.Sums) -> [(String, Field)] {
+        [
+            ("coherence_live", .text("\(isLive)")), ("coherence_gaps", .integer(Int64(clamping: gaps))),
+            ("coherence_gap_age_ms", .integer(gapAge / 1_000_000)),
+            ("invalidations_received", .integer(Int64(clamping: received))),
+            ("invalidations_applied", .integer(Int64(clamping: applied))),
+            ("invalidations_flushes", .integer(Int64(clamping: flushes))),
+            ("late_fills", .integer(Int64(clamping: counters.lateFills))),
+            ("tracked_keys", trackedKeys.map { .integer($0) } ?? .null),
+            ("staleness_p50_ms", .integer(Int64(clamping: counters.staleness.p50 / 1_000_000))),
+            ("staleness_p99_ms", .integer(Int64(clamping: counters.staleness.p99 / 1_000_000))),
+        ]
+    }
+
+    func families(_ counters: Snapshot.Sums) -> [MetricFamily] {
+        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+            MetricFamily(name, help, .counter, [Sample([], value)])
+        }
+        return [
+            MetricFamily(
+                "hearth_coherence_live", "1 while changes that others make in Redis are proved to be heard of.", .gauge,
+                [Sample([], isLive ? 1 : 0)]),
+            counter("hearth_coherence_gaps_total", "Times at which that ceased.", gaps),
+            MetricFamily(
+                "hearth_coherence_gap_duration_seconds", "How long each gap took that is over.", .histogram,
+                gapDurations.samples(unit: .nanoseconds)),
+            MetricFamily(
+                "hearth_coherence_gap_age_seconds", "How long the present gap has lasted; 0 while there is none.",
+                .gauge, [Sample([], Double(gapAge) / 1e9)]),
+            counter("hearth_invalidations_received_total", "Keys of which Redis told that they changed.", received),
+            counter("hearth_invalidations_applied_total", "Those of them that local memory held.", applied),
+            counter("hearth_invalidation_flushes_total", "Times at which Redis told that every key changed.", flushes),
+            counter(
+                "hearth_late_fills_total",
+                "Answers of Redis that were not held, since their key was written or invalidated meanwhile.",
+                counters.lateFills),
+            MetricFamily(
+                "hearth_tracked_keys",
+                "Keys that Redis tracks for all its clients (tracking-table-max-keys bounds it).",
+                .gauge, [Sample([], Double(trackedKeys ?? 0))]),
+            MetricFamily(
+                "hearth_read_staleness_seconds",
+                "Time since a value was last known to be true, for sampled reads that local memory answered.",
+                .histogram, counters.staleness.samples(unit: .nanoseconds)),
+        ]
+    }
+}
