@@ -231,7 +231,7 @@ import Testing
         ),
         (
             "policies: [{prefix: a, checkpoints: [3]}]",
-            "1:37: policies[0].checkpoints: found a list, expected a mapping of the key keep"
+            "1:37: policies[0].checkpoints: found a list, expected a mapping of keys such as keep and every"
         ),
         (
             "policies: [{prefix: a, throttle: {on_outage: never}}]",

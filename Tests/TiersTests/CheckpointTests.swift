@@ -58,6 +58,7 @@ import Testing
         #expect(car.tiers.counters.checkpointsFromMemory.value == 9)
         // Another process knows what was kept, and goes on from there.
         car.crash()
+        disk.endProcess()
         let next = try sidecar(every: 5, after: car)
         #expect(newest(next) == 110)
         #expect(put(next, 115) == "version 4 redis+disk")
@@ -84,11 +85,11 @@ import Testing
         _ = put(car, 1)
         _ = put(car, 2)
         switch way {
-        case "del": car.perform(.del("r"))
+        case "del": _ = car.perform(.del("r"))
         case "delete": car.record("r", .delete)
         case "set":
             car.set("r", "plain")
-            car.perform(.del("r"))
+            _ = car.perform(.del("r"))
         default: _ = car.erase("r")
         }
         #expect(newest(car) == nil)

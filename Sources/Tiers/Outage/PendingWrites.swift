@@ -128,7 +128,7 @@ public final class PendingWrites: Sendable {
         guard !isEmpty else { return 0 }
         return table.withLock { table in
             var entries: Set<UInt64> = []
-            for (key, chain) in table.chains where key.starts(with: prefix) { entries.formUnion(chain.queue) }
+            for (key, chain) in table.chains where key.bytes.starts(with: prefix) { entries.formUnion(chain.queue) }
             return entries.count
         }
     }

@@ -10,7 +10,7 @@ internal import Synchronization
 
 /// The newest steps of runs that only this process has; safe from any thread.
 final class CheckpointMemory: Sendable {
-    private struct Run {
+    fileprivate struct Run {
         /// The newest step that is kept, and the version of the record with it.
         var base: Int64
         var version: Int64
@@ -22,7 +22,7 @@ final class CheckpointMemory: Sendable {
         var usedAt: Timestamp
     }
 
-    private struct Table {
+    fileprivate struct Table {
         var runs: [[UInt8]: Run] = [:]
         var bytes = 0
     }

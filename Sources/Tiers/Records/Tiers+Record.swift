@@ -148,10 +148,14 @@ extension Tiers {
                     attempt.completion(unavailable([attempt.native], shortfall.text))
                 }
             }
+            if case .other(let held, let now) = answer {
+                // Nothing was written: the next attempt is not one of two that are under way together.
+                writes?.end(self)
+                return goOn(attempt, held, now, isFirstLook: result == nil)
+            }
             defer { writes?.end(self) }
             switch answer {
-            case .done: attempt.completion([.error("ERR Redis answered a look at a record with OK")])
-            case .other(let held, let now): goOn(attempt, held, now, isFirstLook: result == nil)
+            case .done, .other: attempt.completion([.error("ERR Redis answered a look at a record with OK")])
             case .otherType:
                 writes?.forget(attempt.key, self)
                 attempt.completion([StringWrite.wrongType])
