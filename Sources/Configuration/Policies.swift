@@ -156,19 +156,6 @@ extension Loader {
                 "\(item.name): checkpoints.every: \(policy.checkpointsEvery) acknowledges steps from memory, and "
                     + "consistency: strong says that Redis has what is acknowledged; keep every: 1")
         }
-        if places["tracking.mode"] != nil, policy.tracking.mode != .off, policy.consistency == .strong {
-            refuse(
-                place("tracking.mode"),
-                "\(item.name): tracking applies to bounded and eventual: a strong read asks Redis anyway; "
-                    + "leave it out, or set it off")
-        }
-        if places["tracking.mode"] != nil, policy.tracking.mode != .off, configuration.redisIsOff,
-            !refused.contains("redis.url")
-        {
-            refuse(
-                place("tracking.mode"),
-                "\(item.name): tracking while redis.url is off: there is nobody to tell of changes")
-        }
         let limit = configuration.server.maxValue
         if policy.maxValue > limit, !refused.contains("limits.max_value") {
             refuse(

@@ -25,6 +25,8 @@ public final class Coherence: Sendable {
         var proofs: [Int: Proof] = [:]
         /// The live epoch; 0 while there is none.
         var epoch: UInt16 = 0
+        /// The first of the epochs since the last gap: those between were ended by nothing that was missed.
+        var first: UInt16 = 0
         /// Monotonic nanoseconds since which there was none, after there was one.
         var gapSince: Int64?
         /// The Redis process of the last proof.
@@ -96,6 +98,7 @@ public final class Coherence: Sendable {
             let isNew = state.epoch == 0
             if isNew {
                 state.epoch = local.beginLiveEpoch()
+                state.first = state.epoch
                 if let since = state.gapSince { gapLengths.record(UInt64(max(0, now - since))) }
                 // In the gap keys may have been deleted of which copies lie on the disk.
                 if state.gapSince != nil, state.process == process { state.promotableSince = Self.after(asOf) }
@@ -130,6 +133,8 @@ public final class Coherence: Sendable {
         state.withLock { state in
             guard state.epoch != 0 else { return }
             state.epoch = local.beginLiveEpoch()
+            // Numbers came round: entries of the epochs before have none any more.
+            if state.epoch < state.first { state.first = state.epoch }
             publish(state)
         }
     }
@@ -161,8 +166,11 @@ public final class Coherence: Sendable {
 
     private func publish(_ state: State) {
         let asOf = state.proofs.values.map(\.asOf).min() ?? .distantPast
-        let word = UInt64(max(0, asOf.milliseconds)) << 16 | UInt64(state.epoch)
-        ends[Int(state.epoch) & (Self.endsCount - 1)].store(word, ordering: .relaxed)
+        let last = Int(state.epoch)
+        for epoch in max(Int(state.first), last - Self.endsCount + 1)...last {
+            let word = UInt64(max(0, asOf.milliseconds)) << 16 | UInt64(epoch)
+            ends[epoch & (Self.endsCount - 1)].store(word, ordering: .relaxed)
+        }
         deadline.store(state.proofs.values.map(\.deadline).min() ?? .max, ordering: .relaxed)
     }
 

@@ -2,8 +2,8 @@
 //
 // DESIGN. RESP2 has no pushes, so three connections take part. Reads travel over the worker's *data* connection, for
 // which CLIENT TRACKING is on; Redis tells of changes over the *ear*, which is subscribed to `__redis__:invalidate`
-// and to which the data connection redirects; the *beat* changes the sentinel, since NOLOOP keeps Redis from telling
-// the data connection of its own changes, and is the connection that broadcasts where policies ask for prefixes.
+// and to which the data connection redirects; the *beat* changes the sentinel, as another client would, and is the
+// connection that broadcasts where policies ask for prefixes.
 //
 //     data   STRLEN sentinel ──► reply                 (now it is tracked)
 //     beat                           SET, DEL sentinel ──►
@@ -15,10 +15,11 @@
 // itself, a Redis that became a replica) ends the proofs; when the last one is older than the smallest bound in use,
 // or a connection is known to be lost, there is a gap.
 //
-// What tracking does not do, as measured on Redis 7.0: a key that is only written is not tracked; with NOLOOP a write
-// of one's own also ends the tracking of the key, and nothing tells so. Hence entries filled by writes have no epoch,
-// every write of ours takes the epoch away first, and scripts of ours that change a key behind a read (an extension, a
-// promotion) read it once more at their end.
+// What tracking does not do, as measured on Redis 7.0: a key that is only written is not tracked. Hence entries filled
+// by writes have no epoch. NOLOOP is not asked for: with it Redis keeps silent about the keys that it drops from a full
+// tracking table while it carries out a command of the very connection that has read them (tracking.c tells by the
+// current client alone), and a copy would rest on a tracking that has ended. So own writes are told of too: the key is
+// read once more, and tracked by that.
 //
 // Source: https://redis.io/docs/manual/client-side-caching/; tracking.c of Redis 7.0.
 
@@ -236,7 +237,7 @@ public final class Tracker {
             beat.send(tracking(words), timeoutNanoseconds: patience, completion: hears)
         }
         data.send(
-            tracking([Array("OPTOUT".utf8), Array("NOLOOP".utf8)]), timeoutNanoseconds: patience, completion: hears)
+            tracking([Array("OPTOUT".utf8)]), timeoutNanoseconds: patience, completion: hears)
         wake(in: bound)
     }
 
