@@ -171,7 +171,7 @@ const stateClass = state => ({ closed: 'good', open: 'bad', 'forced-open': 'bad'
 function showTransitions(transitions) {
   table('transitions', ['time', 'side', 'to', 'why'], [...transitions].reverse().map(one => [
     Format.clock(one.at), one.side, make('td', { class: stateClass(one.to) }, one.to),
-    make('td', { class: 'text' }, one.cause)]), 'None since the start.');
+    make('td', { class: 'text' }, one.times > 1 ? `${one.cause}, ${one.times} times in a row` : one.cause)]), 'None since the start.');
 }
 
 function showLines(lines) {

@@ -1,6 +1,7 @@
 // What happened last, for the page: warnings and errors of the log, and transitions of the breaker. Bounded, in memory.
 
 internal import Metrics
+internal import Resilience
 
 /// The last warnings and errors that were logged, oldest first.
 ///
@@ -42,6 +43,9 @@ struct RecentLines: Sendable {
 }
 
 /// The last transitions of the breaker, oldest first.
+///
+/// Probes that fail one after another are told once, as the last of them and how many there were: an outage of hours
+/// doesn't push out how it began.
 struct RecentTransitions: Sendable {
     static let countMax = 100
 
@@ -52,6 +56,8 @@ struct RecentTransitions: Sendable {
         let from: String
         let to: String
         let cause: String
+        /// How many such probes in a row failed.
+        var times = 1
     }
 
     private(set) var transitions: [Transition] = []
@@ -60,6 +66,15 @@ struct RecentTransitions: Sendable {
 
     mutating func note(_ transition: Transition) {
         version += 1
+        var transition = transition
+        let own = transitions.indices.filter { transitions[$0].side == transition.side }.suffix(2)
+        if transition.isFailedProbe, own.count == 2, let before = own.first, let probe = own.last,
+            transitions[before].isFailedProbe
+        {
+            transition.times = transitions[before].times + 1
+            transitions.remove(at: probe)
+            transitions.remove(at: before)
+        }
         if transitions.count >= Self.countMax { transitions.removeFirst() }
         transitions.append(transition)
     }
@@ -73,8 +88,15 @@ struct RecentTransitions: Sendable {
                     $0.member("from", transition.from)
                     $0.member("to", transition.to)
                     $0.member("cause", transition.cause)
+                    $0.member("times", transition.times)
                 }
             }
         }
+    }
+}
+
+extension RecentTransitions.Transition {
+    fileprivate var isFailedProbe: Bool {
+        from == BreakerState.halfOpen.rawValue && to == BreakerState.open.rawValue
     }
 }
