@@ -93,6 +93,9 @@ extension Snapshot {
                 "hearth_checkpoints_from_memory_total",
                 "Checkpoints acknowledged from memory (checkpoints.every).", counters.checkpointsFromMemory),
             counter(
+                "hearth_schema_migrated_total", "Values that STATE.MIGRATE has stored in their policy's schema.",
+                counters.recordsMigrated),
+            counter(
                 "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
                 counters.turnsDropped),
         ]

@@ -66,6 +66,7 @@ struct Snapshot {
         var recordsReapplied: UInt64 = 0
         var checkpointsFromMemory: UInt64 = 0
         var turnsDropped: UInt64 = 0
+        var recordsMigrated: UInt64 = 0
         var passedAnswered: UInt64 = 0
         var passedErrors: UInt64 = 0
         var passedUnavailable: UInt64 = 0
@@ -160,6 +161,7 @@ extension Snapshot.Sums {
         recordsTooBig += counters.recordsTooBig.value
         recordsOfNoSchema += counters.recordsOfNoSchema.value
         turnsDropped += counters.turnsDropped.value
+        recordsMigrated += counters.recordsMigrated.value
         passedAnswered += counters.passedAnswered.value
         passedErrors += counters.passedErrors.value
         passedUnavailable += counters.passedUnavailable.value

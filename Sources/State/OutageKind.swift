@@ -16,7 +16,7 @@ public enum OutageKind: Int, Sendable, Comparable {
     case keyspace
     /// Decides who may write (LEASE.ACQUIRE): nobody but Redis may, whatever the policy says.
     case exclusive
-    /// Nobody asked for it (a migration behind a read): a later read does it.
+    /// Leaves the state as it is (a migration): a later read does it, or who asked for it asks again.
     case upkeep
 
     public static func < (a: OutageKind, b: OutageKind) -> Bool { a.rawValue < b.rawValue }
@@ -45,7 +45,7 @@ extension StringWrite {
         case .increment, .incrementFloat, .append: .accumulating
         // The record remembers who wrote it, so that done twice is done once.
         case .record(let write):
-            write.action.isLease ? .exclusive : write.action == .migrate ? .upkeep : .idempotent
+            write.action.isLease ? .exclusive : write.action.isMigration ? .upkeep : .idempotent
         }
     }
 

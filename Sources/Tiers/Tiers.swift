@@ -54,6 +54,9 @@ public final class Tiers {
     let scheduler: any Scheduler
     /// Nil where no Redis is configured.
     public let redis: RedisConnection?
+
+    /// The `run_id` of the Redis process that this worker is connected to; nil while there is no connection.
+    public var redisRunID: [UInt8]? { redis?.client?.runID }
     /// Nil where no warm tier is configured.
     let warm: (any WarmAccess)?
     /// Nil where nothing is journaled: writes in an outage are refused.

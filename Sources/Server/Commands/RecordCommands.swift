@@ -8,7 +8,7 @@ internal import State
 enum RecordCommands {
     private static let oneKey = (first: 1, last: 1, step: 1)
 
-    nonisolated(unsafe) static let all: [Command] = state + turns + checkpoints + leases
+    nonisolated(unsafe) static let all: [Command] = state + migrations + turns + checkpoints + leases
 
     private nonisolated(unsafe) static let state: [Command] = [
         Command(
@@ -25,6 +25,23 @@ enum RecordCommands {
                 var options = RecordOptions(allowed: [.version, .fence, .emit])
                 try options.take(a, from: 2)
                 return options.request(.delete, a)
+            }),
+    ]
+
+    private nonisolated(unsafe) static let migrations: [Command] = [
+        Command(
+            "state.migrate", arity: -2, .write, keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                let action = RecordAction.migrate(includesHeld: try Parse.isHeldToo(a))
+                return NativeRequest(.record(RecordWrite(id: .unmade, action)), a.bytes(1))
+            }),
+        Command(
+            "state.migration", arity: -2, .readonly, keys: oneKey,
+            .recordRead { (a) throws(CommandError) in
+                var query = RecordQuery(key: a.bytes(1)) { _ in .null }
+                query.isStrong = true
+                query.foretells = .migration(includesHeld: try Parse.isHeldToo(a))
+                return query
             }),
     ]
 
@@ -162,6 +179,13 @@ extension Parse {
             throw CommandError("ERR \(what) must be an integer from 1 to \(Record.numberLimit / 2 - 1)")
         }
         return value
+    }
+
+    /// `[HELD]`, the last word of STATE.MIGRATE and STATE.MIGRATION.
+    static func isHeldToo(_ a: Arguments) throws(CommandError) -> Bool {
+        guard a.count > 2 else { return false }
+        guard a.count == 3, a.isWord(2, "held") else { throw .syntax }
+        return true
     }
 
     /// Who holds a lease: at most 256 bytes.

@@ -10,7 +10,12 @@ extension RecordWrite {
         on held: Record?, expiresAt: Timestamp, now: Timestamp, maxValue: Int, rules: RecordRules
     ) -> RecordOutcome {
         let rules = self.rules ?? rules
-        if action == .migrate { return Self.migrate(held, expiresAt, maxValue, rules.schema) }
+        if case .migrate(let includesHeld) = action {
+            let (record, answer) = MigrationAnswer.of(
+                held, to: rules.schema, maxValue: maxValue, includesHeld: includesHeld)
+            return record.map { .changed($0, expiresAt: expiresAt, .migration(answer)) }
+                ?? .unchanged(.migration(answer))
+        }
         if let held, held.operations.contains(id) { return .unchanged(repeated(held)) }
         let alive = held.flatMap { $0.isDeleted ? nil : $0 }
         switch expectation {
@@ -82,21 +87,6 @@ extension RecordWrite {
         case .acquireLease, .renewLease: .epoch(held.lease?.epoch)
         case .releaseLease, .migrate: .flag(true)
         }
-    }
-
-    /// The same state in the form that its policy names.
-    private static func migrate(
-        _ held: Record?, _ expiresAt: Timestamp, _ maxValue: Int, _ schema: Schema
-    ) -> RecordOutcome {
-        guard let held, case .changed(let value, let number, _) = held.migration(to: schema) else {
-            return .unchanged(.flag(false))
-        }
-        let record = held.migrated(value: value, schema: number)
-        let bytes = record.contentBytes
-        guard bytes <= maxValue || bytes <= held.contentBytes else {
-            return .refused(.tooBig(bytes: bytes, allowed: maxValue))
-        }
-        return .changed(record, expiresAt: expiresAt, .flag(true))
     }
 
     private func apply(

@@ -146,7 +146,7 @@ extension Tiers {
                     + "here)"
         case .keyspace: return "; it is about Redis's keyspace"
         case .exclusive: return "; a lease is given by Redis alone: wait, or stop working"
-        case .upkeep: return "; it is done by a later read"
+        case .upkeep: return "; a later read migrates the value, or the same command again"
         }
     }
 

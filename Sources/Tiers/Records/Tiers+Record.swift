@@ -107,7 +107,7 @@ extension Tiers {
                 maxLength: attempt.policy.outbox.maxLength)
             let swap = RecordSwap(
                 from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields,
-                keepsLife: attempt.write.action == .migrate, outbox: outbox)
+                keepsLife: attempt.write.action.isMigration, outbox: outbox)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)
