@@ -23,7 +23,7 @@ final class ServerCounters: Sendable {
     let recordsFenced = Counter()
     let recordsTooBig = Counter()
     let recordsOfNoSchema = Counter()
-    /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop`).
+    /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop-oldest`).
     let turnsDropped = Counter()
     /// Values that STATE.MIGRATE has stored in their policy's schema.
     let recordsMigrated = Counter()

@@ -32,6 +32,7 @@ struct Snapshot {
     let erasures: ErasureSnapshot
     let residency: ResidencySnapshot
     let coherence: CoherenceFigures
+    let lifecycle: LifecycleFigures
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -115,6 +116,7 @@ struct Snapshot {
         warmReadsWaiting = context.warm?.readsWaiting ?? 0
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
+        lifecycle = context.share.lifecycle
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         erasures = ErasureSnapshot(context.share.erasures)
         residency = ResidencySnapshot(context.share.residency)

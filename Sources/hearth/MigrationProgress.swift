@@ -62,7 +62,11 @@ struct MigrationProgress: Equatable {
         if isDone { return 1 }
         guard let cursor = UInt64(cursor) else { return 0 }
         if process == "none" { return min(1, Double(cursor) / Double(1 << 38 as UInt64)) }
-        let reversed = (0..<64).reduce(UInt64(0)) { $0 | (cursor >> UInt64($1) & 1) << UInt64(63 - $1) }
+        var (reversed, left) = (UInt64(0), cursor)
+        for _ in 0..<64 {
+            reversed = reversed << 1 | left & 1
+            left >>= 1
+        }
         return Double(reversed) / 0x1p64
     }
 

@@ -159,6 +159,7 @@ enum HearthCommands {
                     ("prefix", .bytes(policy.prefix)), ("consistency", .text(policy.consistency.rawValue)),
                     ("max_staleness_ms", time(policy.maxStaleness)), ("strict", .text("\(policy.strict)")),
                     ("ttl_ms", time(policy.ttl)), ("sliding", .text("\(policy.sliding)")),
+                    ("retention_ms", time(policy.retention)),
                     ("stale_if_error_ms", time(policy.staleIfError)),
                     ("refresh_ahead", .text(policy.refreshAhead.map { "\($0)" } ?? "off")),
                     ("negative_ttl_ms", time(policy.negativeTTL)),

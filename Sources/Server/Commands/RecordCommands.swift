@@ -129,9 +129,9 @@ enum RecordCommands {
         return options.request(.set(value: a.bytes(2), schema: options.schema, options.life), a)
     }
 
-    /// TURNS.ADD key turn [turn …] [VERSION n] [FENCE n] [KEEP n] [EMIT stream payload]
+    /// TURNS.ADD key turn [turn …] [--] [VERSION n] [FENCE n] [KEEP n] [EMIT stream payload]
     ///
-    /// Turns come before the options; a turn that reads like an option is told by what follows it.
+    /// Turns come before the options; `--` ends them, for those whose last words read like an option.
     private static func addTurns(_ a: Arguments, _ now: Moment) throws(CommandError) -> NativeRequest {
         var end = a.count
         while true {
@@ -145,6 +145,7 @@ enum RecordCommands {
         }
         var options = RecordOptions(allowed: [.version, .fence, .keep, .emit])
         try options.take(a, from: end)
+        if end - 1 > 2, a.isWord(end - 1, "--") { end -= 1 }
         return options.request(.addTurns((2..<end).map { a.bytes($0) }, keep: options.keep), a)
     }
 

@@ -125,8 +125,8 @@ public struct RecordRules: Sendable, Equatable {
     public enum Overflow: String, Sendable, CaseIterable {
         /// The turn is refused with -TOOBIG until the application folds.
         case refuse
-        /// The oldest unfolded turn goes, and is counted.
-        case drop
+        /// The oldest unfolded turns go, and are counted; so they do where the record would pass `max_value`.
+        case drop = "drop-oldest"
     }
 
     /// Turns in the window of a conversation that names no KEEP, from 1.
@@ -140,6 +140,9 @@ public struct RecordRules: Sendable, Equatable {
     public var life: Int64?
     /// Whether that life begins anew with every use.
     public var isSliding = false
+    /// Milliseconds after its creation at which a record ends, whatever was read, written or extended; nil is never.
+    /// What is carried out later goes by the rules of that moment, not by those under which it was accepted.
+    public var retention: Int64?
     /// The schema of values, and the steps from older ones.
     public var schema = Schema()
 

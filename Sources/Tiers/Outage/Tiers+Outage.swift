@@ -256,7 +256,7 @@ extension Tiers {
 
     /// In an outage a value is served past its expiry, as any copy is.
     private func mayOutlive(_ held: HeldValue, _ policy: Policy, _ now: Timestamp) -> Bool {
-        breaker.refusesReads && now < held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
+        breaker.refusesReads && now < policy.staleEnd(of: held)
     }
 
     // MARK: Waiting
