@@ -124,13 +124,8 @@ extension Loader {
     }
 
     private mutating func refuseUnknownPolicyKey(_ member: Member, _ item: Item) {
-        if Configuration.laterPolicyKeys.contains(member.key) {
-            refuse(place(member.mark), "\(item.name).\(member.key): not supported by this version")
-        } else {
-            let names =
-                Configuration.policyKeys.filter { !$0.contains(".") } + Configuration.policySections.keys.sorted()
-            refuseUnknown(member, among: names + ["prefix"], in: item.name)
-        }
+        let names = Configuration.policyKeys.filter { !$0.contains(".") } + Configuration.policySections.keys.sorted()
+        refuseUnknown(member, among: names + ["prefix"], in: item.name)
     }
 
     /// Refuses what contradicts itself within a policy, or passes a limit above it.
@@ -146,6 +141,12 @@ extension Loader {
         }
         if policy.sliding, policy.ttl == nil {
             refuse(place("sliding", "ttl"), "\(item.name): sliding without ttl: there is no life to extend")
+        }
+        if let ttl = policy.ttl, let retention = policy.retention, ttl > retention {
+            refuse(
+                place("retention", "ttl"),
+                "\(item.name): ttl (\(Units.text(ttl))) is more than retention (\(Units.text(retention))): nothing "
+                    + "lives longer than that")
         }
         if places["strict"] != nil, policy.strict, policy.consistency != .bounded {
             refuse(place("strict"), "\(item.name): strict applies to bounded, not to \(policy.consistency.rawValue)")

@@ -111,6 +111,7 @@ extension Configuration {
         Setting("strict", .bool, \.strict),
         Setting("ttl", .optional(.duration(from: millisecond), "none", "off"), \.ttl),
         Setting("sliding", .bool, \.sliding),
+        Setting("retention", .optional(.duration(from: second), "none", "off"), \.retention),
         Setting("stale_if_error", .duration(), \.staleIfError),
         Setting("refresh_ahead", .optional(.share(excludingOne: true), "off"), \.refreshAhead),
         Setting("negative_ttl", .duration(), \.negativeTTL),
@@ -147,7 +148,4 @@ extension Configuration {
         grouping: policySettings.map { $0.key.split(separator: ".").map(String.init) }.filter { $0.count == 2 },
         by: { $0[0] }
     ).mapValues { $0.map { $0[1] } }
-
-    /// Keys of a policy that later versions will have.
-    static let laterPolicyKeys: [String] = ["retention"]
 }

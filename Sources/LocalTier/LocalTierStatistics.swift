@@ -9,6 +9,8 @@ public struct LocalTierStatistics: Sendable, Hashable {
     public var bytesTotal = 0
     /// Everything the arena maps (in a shard's statistics: the shard's share).
     public var bytesArena = 0
+    /// Values stored under keys of which nothing was held (absent markers apart).
+    public var created: UInt64 = 0
     /// Evicted because memory was needed, on the rule's word.
     public var removedByCapacity: UInt64 = 0
     /// Evicted because memory was needed, past their expiry.
@@ -36,6 +38,7 @@ public struct LocalTierStatistics: Sendable, Hashable {
         sum.bytesUsed += part.bytesUsed
         sum.bytesTotal += part.bytesTotal
         sum.bytesArena += part.bytesArena
+        sum.created += part.created
         sum.removedByCapacity += part.removedByCapacity
         sum.removedAsStale += part.removedAsStale
         sum.removedAsExpired += part.removedAsExpired
@@ -54,6 +57,7 @@ extension Shard {
         result.entries = state.entryCount
         result.bytesUsed = (blockCount - state.freeBlocks) << Block.shift
         result.bytesTotal = blockCount << Block.shift
+        result.created = state.created
         result.removedByCapacity = state.removedByCapacity
         result.removedAsStale = state.removedAsStale
         result.removedAsExpired = state.removedAsExpired

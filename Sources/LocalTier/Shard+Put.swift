@@ -19,6 +19,8 @@ extension Shard {
     func put(_ new: NewEntry, now: Timestamp) -> PutResult {
         let old = find(new.key, tag: new.tag)
         let count = new.blockCount
+        let isNew = new.metadata.kind != .absent && (old == .none || header(old).pointee.flags.kind == .absent)
+        if isNew { state.pointee.created += 1 }
         if old != .none, header(old).pointee.blockCount == count {
             overwrite(old, with: new, now: now)
             return .stored
@@ -27,6 +29,7 @@ extension Shard {
         if old != .none { remove(old, cause: .replaced) }
         guard count <= entryBlocksMax else {
             state.pointee.tooLarge += 1
+            if isNew { state.pointee.created -= 1 }
             return .tooLarge
         }
         makeRoom(for: count, now: now)

@@ -26,6 +26,7 @@ struct ShardState {
     var neverRead: UInt64
     var fillsCancelled: UInt64
     var tooLarge: UInt64
+    var created: UInt64
 }
 
 /// Where a shard's tables lie: pointers into the arena, and sizes.

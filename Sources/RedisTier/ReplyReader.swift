@@ -75,7 +75,7 @@ public final class ReplyReader: ReplySource {
         switch reply.type {
         case REDIS_REPLY_STRING: return .string(bytes(reply))
         case REDIS_REPLY_STATUS: return .status(bytes(reply))
-        case REDIS_REPLY_ERROR: return .error(bytes(reply))
+        case REDIS_REPLY_ERROR: return .error(ScriptError.cause(bytes(reply)))
         case REDIS_REPLY_INTEGER: return .integer(reply.integer)
         case REDIS_REPLY_ARRAY:
             return .array(
@@ -95,5 +95,27 @@ public final class ReplyReader: ReplySource {
             UnsafeMutableRawPointer(buffer.baseAddress)?.copyMemory(from: text, byteCount: count)
             initialized = count
         }
+    }
+}
+
+/// Errors of commands within scripts, as Redis up to 6.2 wraps them.
+enum ScriptError {
+    private static let head = Array("ERR Error running script".utf8)
+    private static let place = Array("@user_script:".utf8)
+
+    /// The error of the command that failed in a script, as Redis 7 answers it; any other text as it is.
+    ///
+    /// `ERR Error running script (call to f_…): @user_script:12: OOM command not allowed …` is one that says what it is
+    /// only at its end: who judges errors by their first word would take it for the request's own.
+    static func cause(_ text: [UInt8]) -> [UInt8] {
+        guard text.starts(with: head) else { return text }
+        var rest = text[...]
+        while let start = rest.firstRange(of: place) {
+            rest = rest[start.upperBound...].drop { $0 == UInt8(ascii: " ") || (48...57).contains($0) }.dropFirst()
+            rest = rest.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "-") }
+        }
+        let word = rest.prefix { $0 != UInt8(ascii: " ") }
+        let isCode = word.count >= 3 && word.allSatisfy { (65...90).contains($0) }
+        return isCode ? Array(rest) : text
     }
 }

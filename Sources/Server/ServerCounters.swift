@@ -23,8 +23,10 @@ final class ServerCounters: Sendable {
     let recordsFenced = Counter()
     let recordsTooBig = Counter()
     let recordsOfNoSchema = Counter()
-    /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop`).
+    /// Turns that left a conversation unfolded, for want of room (`turns.overflow: drop-oldest`).
     let turnsDropped = Counter()
+    /// Values that STATE.MIGRATE has stored in their policy's schema.
+    let recordsMigrated = Counter()
     /// Passed-through commands by what came of them.
     let passedAnswered = Counter()
     let passedErrors = Counter()
@@ -45,6 +47,7 @@ final class ServerCounters: Sendable {
     func note(_ action: RecordAction, _ reply: Reply) {
         switch reply {
         case .error: note(reply)
+        case .map where action.isMigration: if MigrationAnswer.isMigrated(reply) { recordsMigrated.add() }
         case .map(let fields):
             guard case .addTurns = action, let name = fields.firstIndex(of: .string(Array("dropped".utf8))),
                 name + 1 < fields.count, case .integer(let count) = fields[name + 1], count > 0

@@ -93,7 +93,10 @@ extension Snapshot {
                 "hearth_checkpoints_from_memory_total",
                 "Checkpoints acknowledged from memory (checkpoints.every).", counters.checkpointsFromMemory),
             counter(
-                "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop).",
+                "hearth_schema_migrated_total", "Values that STATE.MIGRATE has stored in their policy's schema.",
+                counters.recordsMigrated),
+            counter(
+                "hearth_turns_dropped_total", "Turns that were dropped unfolded (turns.overflow: drop-oldest).",
                 counters.turnsDropped),
         ]
     }
@@ -160,6 +163,10 @@ extension Snapshot {
             ("local", "evicted", local.removedByCapacity + local.removedAsStale),
             ("local", "expired", local.removedAsExpired), ("warm", "evicted", UInt64(warm.evicted)),
             ("warm", "expired", UInt64(warm.expired)), ("warm", "promoted", counters.promoted),
+            ("local", "created", local.created), ("warm", "created", UInt64(warm.created)),
+            ("local", "orphaned", lifecycle.orphanedInLocal.value),
+            ("warm", "orphaned", lifecycle.orphanedInWarm.value),
+            ("authority", "migrated", counters.schemaWrittenBack + counters.recordsMigrated),
         ]
         return [
             MetricFamily(
@@ -180,6 +187,21 @@ extension Snapshot {
                     Sample([Label("tier", "local")], local.neverRead),
                     Sample([Label("tier", "warm")], UInt64(warm.neverRead)),
                 ]),
+            gauge(
+                "hearth_retention_overdue",
+                "Keys that the last walk found past their policy's retention, and removed.",
+                Int(lifecycle.overdue.value)),
+            counter(
+                "hearth_retention_overdue_found_total",
+                "Keys that walks and reads found past their policy's retention.", lifecycle.overdueFound.value),
+            counter(
+                "hearth_retention_shortened_total",
+                "Lives that a walk found longer than their policy's retention, and shortened.",
+                lifecycle.shortened.value),
+            gauge(
+                "hearth_retention_checked_timestamp_seconds",
+                "When this process last walked over all keys under a retention; 0 before.",
+                Int((lifecycle.checkedAt?.milliseconds ?? 0) / 1000)),
             counter(
                 "hearth_local_fills_cancelled_total", "Answers not held because the key was written meanwhile.",
                 local.fillsCancelled),

@@ -32,6 +32,7 @@ struct Snapshot {
     let erasures: ErasureSnapshot
     let residency: ResidencySnapshot
     let coherence: CoherenceFigures
+    let lifecycle: LifecycleFigures
     let clients: Int64
     let clientsRejected: UInt64
     let pinned: Int64
@@ -66,6 +67,7 @@ struct Snapshot {
         var recordsReapplied: UInt64 = 0
         var checkpointsFromMemory: UInt64 = 0
         var turnsDropped: UInt64 = 0
+        var recordsMigrated: UInt64 = 0
         var passedAnswered: UInt64 = 0
         var passedErrors: UInt64 = 0
         var passedUnavailable: UInt64 = 0
@@ -114,6 +116,7 @@ struct Snapshot {
         warmReadsWaiting = context.warm?.readsWaiting ?? 0
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
+        lifecycle = context.share.lifecycle
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         erasures = ErasureSnapshot(context.share.erasures)
         residency = ResidencySnapshot(context.share.residency)
@@ -160,6 +163,7 @@ extension Snapshot.Sums {
         recordsTooBig += counters.recordsTooBig.value
         recordsOfNoSchema += counters.recordsOfNoSchema.value
         turnsDropped += counters.turnsDropped.value
+        recordsMigrated += counters.recordsMigrated.value
         passedAnswered += counters.passedAnswered.value
         passedErrors += counters.passedErrors.value
         passedUnavailable += counters.passedUnavailable.value

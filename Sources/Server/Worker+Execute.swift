@@ -266,6 +266,15 @@ extension Worker {
             return StringRead.get.reply(for: reading, now: Loop.wallClock)
         }
         guard var record = held.record else { return StringWrite.unreadableRecord }
+        if case .migration(let includesHeld) = query.foretells {
+            let policy = tiers.policies.policy(for: query.key)
+            let answer = MigrationAnswer.of(
+                record, to: policy.records.schema, maxValue: policy.maxValue, includesHeld: includesHeld
+            ).answer
+            return answer.map { answer in
+                .map(answer.fields.flatMap { [.string(Array($0.0.utf8)), $0.1] })
+            } ?? .null
+        }
         var note = ""
         if query.isAboutValue {
             switch tiers.present(record, of: query.key, reading) {

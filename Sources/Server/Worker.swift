@@ -59,6 +59,7 @@ final class Worker {
     private var replayConnection: RedisConnection?
     /// The first worker's: it delivers for all.
     private var outbox: Outbox?
+    private var lifecycle: LifecycleWalk?
     /// Nil where no Redis is configured.
     private(set) var passage: Passage?
     /// Nil where there is no audit.
@@ -180,6 +181,7 @@ final class Worker {
             prober?.start()
         }
         tracker?.start()
+        if index == 0 { lifecycle = LifecycleWalk(tiers) }
         redis?.start()
         loop.run()
     }
@@ -351,6 +353,7 @@ final class Worker {
         samplesStaleness = redis != nil
         replay?.step()
         outbox?.step()
+        lifecycle?.step()
         passage?.keepHouse()
         counters.passedConnections.set(Int64(passage?.connectionCount ?? 0))
         counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))

@@ -16,7 +16,7 @@ public enum OutageKind: Int, Sendable, Comparable {
     case keyspace
     /// Decides who may write (LEASE.ACQUIRE): nobody but Redis may, whatever the policy says.
     case exclusive
-    /// Nobody asked for it (a migration behind a read): a later read does it.
+    /// Leaves the state as it is (a migration): a later read does it, or who asked for it asks again.
     case upkeep
 
     public static func < (a: OutageKind, b: OutageKind) -> Bool { a.rawValue < b.rawValue }
@@ -45,7 +45,7 @@ extension StringWrite {
         case .increment, .incrementFloat, .append: .accumulating
         // The record remembers who wrote it, so that done twice is done once.
         case .record(let write):
-            write.action.isLease ? .exclusive : write.action == .migrate ? .upkeep : .idempotent
+            write.action.isLease ? .exclusive : write.action.isMigration ? .upkeep : .idempotent
         }
     }
 
@@ -54,6 +54,14 @@ extension StringWrite {
         switch self {
         case .set(_, let expiry, .always, _): expiry != .keep
         case .delete: true
+        default: false
+        }
+    }
+
+    /// Whether it is about the end of the key's life alone.
+    public var movesEnd: Bool {
+        switch self {
+        case .expire, .persist, .getExpire(.at), .getExpire(.clear): true
         default: false
         }
     }
@@ -78,6 +86,9 @@ extension StringCommand {
         func set(_ key: [UInt8], _ value: [UInt8], _ expiry: ExpiryChange) -> (key: [UInt8], write: StringWrite) {
             var expiry = expiry
             if expiry == .clear, let life = rules(key).life { expiry = .at(now.advanced(byMilliseconds: life)) }
+            if case .at(let time) = expiry, let retention = rules(key).records.retention {
+                expiry = .at(min(time, now.advanced(byMilliseconds: retention)))
+            }
             return (key, .set(value, expiry: expiry, condition: .always, reply: .ok))
         }
         switch self {
@@ -88,6 +99,13 @@ extension StringCommand {
             return zip(keys, values).map { set($0, $1, .clear) }
         case .write(let write, let key):
             let isDone = change(key) != .none
+            if rules(key).records.retention != nil, write.movesEnd {
+                // By what is known here, and never to later: what is not known is not touched.
+                guard case .put(let held) = change(key), !held.isTombstone else {
+                    return isDone ? [(key, .delete)] : []
+                }
+                return [(key, .expire(at: held.expiresAt, []))]
+            }
             switch write {
             case .set(let bytes, let expiry, let condition, _):
                 return condition == .always || isDone ? [set(key, bytes, expiry)] : []

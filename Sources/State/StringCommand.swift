@@ -56,8 +56,9 @@ public enum StringCommand: Sendable, Equatable {
         case .write(let write, let key):
             let rules = rules(key)
             let held = write.needsHeld ? space.read(key) : nil
-            let (change, reply) = write.perform(on: held, now: now, rules: rules)
-            space.apply(rules.givingLife(to: change, by: write, now: now), to: key)
+            let (change, reply) = rules.within(write, over: held, now: now).perform(on: held, now: now, rules: rules)
+            let lasting = rules.givingLife(to: change, by: write, now: now)
+            space.apply(rules.retaining(lasting, over: held, by: write, now: now), to: key)
             return reply
         case .deleteMany(let keys):
             return .integer(
@@ -73,7 +74,8 @@ public enum StringCommand: Sendable, Equatable {
             }
             for (key, value) in zip(keys, values) {
                 let write = StringWrite.set(value, expiry: .clear, condition: .always, reply: .ok)
-                space.apply(rules(key).givingLife(to: .put(HeldValue(value)), by: write, now: now), to: key)
+                let lasting = rules(key).givingLife(to: .put(HeldValue(value)), by: write, now: now)
+                space.apply(rules(key).retaining(lasting, over: nil, by: write, now: now), to: key)
             }
             return onlyIfNone ? .integer(1) : .ok
         case .rename(let from, let to, let onlyIfNone):
@@ -81,7 +83,8 @@ public enum StringCommand: Sendable, Equatable {
             if onlyIfNone, space.find(to) != nil { return .integer(0) }
             if from != to {
                 space.apply(.remove, to: from)
-                space.apply(.put(held), to: to)
+                // No command gives it an end of its own, so that it keeps the one that it has.
+                space.apply(rules(to).retaining(.put(held), over: held, by: .persist, now: now), to: to)
             }
             return onlyIfNone ? .integer(1) : .ok
         case .countAll: return .integer(Int64(space.countKeys()))

@@ -42,27 +42,49 @@ extension Policy {
         return verifiedAt.advanced(byMilliseconds: Int64(Double(end.milliseconds(since: verifiedAt)) * share))
     }
 
-    /// The life that each read gives again, in milliseconds; nil where reads don't extend.
-    var slidingLife: Int64? { sliding ? ttl?.milliseconds : nil }
+    /// The life that each read of a plain value gives again, in milliseconds; nil where reads don't extend.
+    ///
+    /// Under a retention they don't: nobody knows when a plain value was created.
+    var slidingLife: Int64? { sliding && retention == nil ? ttl?.milliseconds : nil }
+
+    /// The end that nothing moves to later; `.never` without a retention.
+    func hardEnd(of held: HeldValue) -> Timestamp { held.hardEnd(retention: retention?.milliseconds) }
+
+    /// What is held, with its end at the hard one at the latest.
+    func retained(_ held: HeldValue) -> HeldValue { held.retained(retention?.milliseconds) }
+
+    /// Until when it may be served past its expiry in an outage: never beyond its hard end.
+    func staleEnd(of held: HeldValue) -> Timestamp {
+        min(held.expiresAt.advanced(byMilliseconds: staleIfError.milliseconds), hardEnd(of: held))
+    }
+
+    /// For how many seconds past its expiry a copy is kept for an outage: never beyond its hard end.
+    func staleSeconds(of held: HeldValue) -> UInt32 {
+        let hardEnd = hardEnd(of: held)
+        let whole = staleIfError.milliseconds
+        let milliseconds = hardEnd == .never ? whole : min(whole, max(0, hardEnd.milliseconds(since: held.expiresAt)))
+        return UInt32(clamping: milliseconds / 1000)
+    }
 
     /// The life that a SET gets in Redis where the writer gives none: a tenth longer than the local one where reads
     /// extend it, so that Redis does not expire first.
     var lifeInRedis: Int64? {
-        guard let life = ttl?.milliseconds else { return nil }
-        return sliding ? life + life / 10 : life
+        guard let life = ttl?.milliseconds else { return retention?.milliseconds }
+        return min(slidingLife == nil ? life : life + life / 10, retention?.milliseconds ?? .max)
     }
 
     /// The times with which local memory holds a value or a record.
     func metadata(
         of held: HeldValue, verifiedAt: Timestamp, authority: Authority, epoch: UInt16 = 0, mark: UInt8 = 0
     ) -> EntryMetadata {
-        let expiresAt = held.expiresAt
+        let hardEnd = hardEnd(of: held)
+        let expiresAt = min(held.expiresAt, hardEnd)
         let slides = expiresAt != .never ? life(of: held).map { UInt32(clamping: $0) } ?? 0 : 0
         return EntryMetadata(
             expiresAt: expiresAt, verifiedAt: verifiedAt,
             quietFor: quietFor(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority),
-            staleFor: authority == .redis ? UInt32(clamping: staleIfError.milliseconds / 1000) : 0,
-            slidingFor: slides,
+            staleFor: authority == .redis ? staleSeconds(of: held) : 0,
+            slidingFor: slides, hardEnd: slides == 0 ? .never : hardEnd,
             kind: held.kind == .record ? .record : .string, epoch: epoch, mark: mark)
     }
 

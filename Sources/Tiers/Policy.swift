@@ -44,6 +44,8 @@ public struct Policy: Sendable, Equatable {
     public var ttl: Duration?
     /// Whether a read extends the key's life to `ttl` again.
     public var sliding = false
+    /// The hard end of a life, from creation on; nil is none.
+    public var retention: Duration?
     /// How long past its contract a copy may be served in an outage.
     public var staleIfError = Duration.seconds(3600)
     /// The share of the fresh life after which a read refreshes in the background; nil is `off`.

@@ -86,7 +86,8 @@ extension Tiers {
     ) -> Reading {
         let now = scheduler.now
         let expiresAt = copy.value.expiresAt
-        guard policy.mayServeStale(verifiedAt: copy.verifiedAt, expiresAt: expiresAt, now: now, authority: .redis)
+        guard policy.mayServeStale(verifiedAt: copy.verifiedAt, expiresAt: expiresAt, now: now, authority: .redis),
+            now < policy.staleEnd(of: copy.value)
         else {
             counters.warmAbsent.add()
             return ignorance(key, policy, reason)
@@ -119,7 +120,8 @@ extension Tiers {
         let now = scheduler.now
         if held.expiresAt.milliseconds(since: now) < life - life / 10 { extend(key, policy, life: life) }
         var held = held
-        held.expiresAt = max(held.expiresAt, now.advanced(byMilliseconds: life))
+        held.expiresAt = min(
+            max(held.expiresAt, now.advanced(byMilliseconds: life)), policy.hardEnd(of: held))
         return held
     }
 

@@ -202,6 +202,11 @@ extension Tiers {
     }
 
     private func land(_ flight: Flight, _ held: HeldValue, lifeMilliseconds: Int64) {
+        // Beyond its hard end it is no record any more, whatever end somebody has given it in Redis.
+        if flight.policy.hardEnd(of: HeldValue(held.bytes, kind: held.kind)) <= scheduler.now {
+            share.lifecycle.overdueFound.add()
+            return landAbsent(flight, isFinal: true)
+        }
         take(flight)
         counters.redisFresh.add()
         counters.valueBytes.record(UInt64(held.bytes.count))
@@ -235,6 +240,7 @@ extension Tiers {
                 held.expiresAt = flight.sentAt.advanced(byMilliseconds: life)
             }
         }
+        held = policy.retained(held)
         keep(flight.key, flight.hash, policy, held, sentAt: flight.sentAt, flight.token)
         return .found(held, .redis, .fresh, verifiedAt: flight.sentAt)
     }
@@ -253,7 +259,8 @@ extension Tiers {
         if warm != nil, mayHold(.warm, policy) {
             mark = EntryMark.inWarm
             if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
-                changeWarm(key, policy, .put(WarmCopy(value, verifiedAt: sentAt), staleFor: policy.staleSeconds))
+                let copy = WarmCopy(value, verifiedAt: sentAt)
+                changeWarm(key, policy, .put(copy, staleFor: policy.staleSeconds(of: value)))
                 // A writer on another thread tells memory before the disk: one that came between is seen here, and
                 // no copy is better than one that is older than an acknowledged write.
                 guard token.isCurrent(in: local) else { return changeWarm(key, policy, .remove) }
@@ -334,11 +341,12 @@ extension Tiers {
 
     /// Redis has no such key: the warm tier may know it all the same, unless the policy says that Redis's word is
     /// final.
-    private func landAbsent(_ flight: Flight) {
-        guard flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm,
+    /// `isFinal`: so it is, whatever the policy says.
+    private func landAbsent(_ flight: Flight, isFinal: Bool = false) {
+        guard !isFinal, flight.policy.onAbsent == .promote, flight.policy.tiers.contains(.warm), let warm,
             !share.erasures.covers(flight.key)
         else {
-            forgetWarm(flight)
+            if isFinal { changeWarm(flight.key, flight.policy, .remove) } else { forgetWarm(flight) }
             return rememberAbsent(flight)
         }
         let askedAt = scheduler.monotonicNanoseconds
@@ -346,9 +354,9 @@ extension Tiers {
             noteWarm(since: askedAt, answer, flight)
             switch answer {
             case .copy(let copy)
-            where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect && mayPromote(copy):
+            where flight.policy.retained(copy.value).isAlive(at: scheduler.now) && !copy.isSuspect && mayPromote(copy):
                 counters.warmFresh.add()
-                promote(flight, copy)
+                promote(flight, WarmCopy(flight.policy.retained(copy.value), verifiedAt: copy.verifiedAt))
             case .copy, .absent:
                 counters.warmAbsent.add()
                 rememberAbsent(flight)
@@ -405,6 +413,9 @@ extension Tiers {
         }
         var request = RequestEncoder()
         var arguments: [[UInt8]] = [Array("SET".utf8), flight.key, copy.value.bytes, Array("NX".utf8)]
+        if copy.value.expiresAt == .never, let retention = flight.policy.retention {
+            arguments += [Array("PX".utf8), Array(String(retention.milliseconds).utf8)]
+        }
         if copy.value.expiresAt != .never {
             let life = max(1, copy.value.expiresAt.milliseconds(since: sentAt))
             arguments += [Array("PX".utf8), Array(String(life).utf8)]
@@ -457,7 +468,8 @@ extension Tiers {
         var record = record
         record.version += Self.promotionMargin
         let copy = WarmCopy(HeldValue(record, expiresAt: copy.value.expiresAt), verifiedAt: copy.verifiedAt)
-        let swap = RecordSwap(from: nil, to: record, expiresAt: copy.value.expiresAt)
+        let swap = RecordSwap(
+            from: nil, to: record, expiresAt: copy.value.expiresAt, hardEnd: flight.policy.hardEnd(of: copy.value))
         send(swap, flight.key, redis, permit) { [self] answer in
             switch answer {
             case .done: promoted(flight, copy, sentAt)
@@ -501,7 +513,13 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else { return }
         var request = RequestEncoder()
         for (key, life) in batch {
-            request.append("EVAL", Self.extensionScript, [UInt8(ascii: "1")], key, Array(String(life).utf8))
+            let life = Array(String(life).utf8)
+            if let retention = policies.policies[policies.index(for: key)].retention?.milliseconds {
+                let words = [Array("EVAL".utf8), Self.retainedExtensionScript, [UInt8(ascii: "1")], key, life]
+                request.append(words + [Array(String(retention).utf8)])
+            } else {
+                request.append("EVAL", Self.extensionScript, [UInt8(ascii: "1")], key, life)
+            }
         }
         counters.extensions.add(UInt64(batch.count))
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
@@ -518,11 +536,6 @@ extension Tiers {
             }
         }
     }
-}
-
-extension Policy {
-    /// How long a copy is kept past its expiry, in whole seconds.
-    var staleSeconds: UInt32 { UInt32(clamping: staleIfError.milliseconds / 1000) }
 }
 
 extension RedisFailure {

@@ -176,7 +176,10 @@ extension Tiers {
             !copy.isAbsent, !copy.isExpired, copy.metadata.mark & EntryMark.suspect == 0
         else { return }
         changeWarm(
-            key, policy, .put(WarmCopy(copy.held, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds))
+            key, policy,
+            .put(
+                WarmCopy(copy.held, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds(of: copy.held))
+        )
     }
 
     /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.

@@ -201,6 +201,7 @@ extension Tiers {
 
     /// The command as it goes to Redis: a SET without an expiry gets its policy's.
     public func withPolicyLife(_ native: NativeCommand) -> [[[UInt8]]] {
+        if let retained = withRetention(native) { return retained }
         func px(_ life: Int64) -> [[UInt8]] { [Array("PX".utf8), Array(String(life).utf8)] }
         switch native.command {
         case .write(.set(let value, .clear, let condition, let reply), let key):
@@ -222,6 +223,8 @@ extension Tiers {
         case .write(.delete, let key): return [Self.deletion(of: [key])]
         case .write(.expire(let time, []), let key) where time <= scheduler.now:
             return [Self.deletion(of: [key])]
+        case .write(.expire(let time, let condition), let key) where time <= scheduler.now:
+            return [LifeScript.expire(key, at: time, condition, retention: nil)]
         case .setMany(let keys, _, _):
             let lives = keys.compactMap { key in
                 policies.policy(for: key).lifeInRedis.map { Self.giveLife(key, $0) }
@@ -280,7 +283,7 @@ extension Tiers {
     }
 
     /// Gives a life to a key that has none.
-    private static func giveLife(_ key: [UInt8], _ life: Int64) -> [[UInt8]] {
+    static func giveLife(_ key: [UInt8], _ life: Int64) -> [[UInt8]] {
         let script =
             "if redis.call('PTTL', KEYS[1]) == -1 then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return 0"
         return [Array("EVAL".utf8), Array(script.utf8), [UInt8(ascii: "1")], key, Array(String(life).utf8)]
@@ -378,6 +381,7 @@ extension Policy {
         var records = records
         records.life = ttl?.milliseconds
         records.isSliding = sliding
-        return WriteRules(maxValue: maxValue, life: ttl?.milliseconds, records: records)
+        records.retention = retention?.milliseconds
+        return WriteRules(maxValue: maxValue, life: (ttl ?? retention)?.milliseconds, records: records)
     }
 }

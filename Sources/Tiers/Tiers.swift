@@ -26,6 +26,7 @@ public final class TierShare: Sendable {
     public let erasures = Erasures()
     public let residency = ResidencyFigures()
     let checkpoints: CheckpointMemory
+    public let lifecycle = LifecycleFigures()
     let throttleShares = ThrottleShares()
     /// Whether what others change in Redis is heard of.
     public let coherence: Coherence
@@ -51,9 +52,14 @@ public final class Tiers {
     public let counters = TierCounters()
     /// Replaced at a reload, by the worker's thread.
     public internal(set) var policies: PolicyTable
+    /// Counts the reloads.
+    private(set) var policyGeneration = 0
     let scheduler: any Scheduler
     /// Nil where no Redis is configured.
     public let redis: RedisConnection?
+
+    /// The `run_id` of the Redis process that this worker is connected to; nil while there is no connection.
+    public var redisRunID: [UInt8]? { redis?.client?.runID }
     /// Nil where no warm tier is configured.
     let warm: (any WarmAccess)?
     /// Nil where nothing is journaled: writes in an outage are refused.
@@ -138,6 +144,7 @@ public final class Tiers {
     /// Takes new policies: entries are judged anew at their next read.
     public func reload(policies: PolicyTable, redis configuration: RedisConfiguration?) {
         self.policies = policies
+        policyGeneration += 1
         if let configuration {
             redis?.reconfigure(configuration)
             replicas?.reconfigure(configuration)

@@ -72,12 +72,14 @@ final class Writes {
     func settle(_ key: [UInt8], to held: HeldValue, _ tiers: Tiers) { settle(key, .put(held), tiers) }
 
     private func settle(_ write: StringWrite, _ key: [UInt8], _ reply: Reply, _ tiers: Tiers) {
+        // Where the end is now, or whether one was given, is Redis's to say.
+        if write.mayMoveEnd, tiers.policies.policy(for: key).retention != nil { return forget(key, tiers) }
         switch (write, reply) {
         case (.set(let bytes, let expiry, let condition, let kind), _):
             guard Self.isDone(condition, kind, reply) else { return }
             switch expiry {
             case .clear: settle(key, .put(lived(bytes, key, tiers)), tiers)
-            case .at(let time): settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
+            case .at(let time): settle(key, .put(HeldValue(bytes, expiresAt: retained(time, key, tiers))), tiers)
             case .keep: change(key, tiers) { HeldValue(bytes, expiresAt: $0.expiresAt) }
             }
         case (.delete, _), (.getDelete, _), (.getExpire, .null): settle(key, .remove, tiers)
@@ -114,6 +116,12 @@ final class Writes {
         return HeldValue(bytes, expiresAt: life.map { min(sentAt.advanced(byMilliseconds: $0), .latest) } ?? .never)
     }
 
+    /// A moment that a writer gives, or the end that the retention puts to it.
+    private func retained(_ time: Timestamp, _ key: [UInt8], _ tiers: Tiers) -> Timestamp {
+        guard let retention = tiers.policies.policy(for: key).retention else { return time }
+        return min(time, sentAt.advanced(byMilliseconds: retention.milliseconds))
+    }
+
     /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.
     private func change(
         _ key: [UInt8], _ tiers: Tiers, verifies: Bool = true, _ body: (HeldValue) -> HeldValue
@@ -146,7 +154,7 @@ final class Writes {
             // same time nobody knows the later one, so neither is kept.
             let isAlone = hold(key, hash, policy, value.bytes, metadata, tiers)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
-            tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds) : .remove)
+            tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
         case .remove:
             defer { tiers.changeWarm(key, policy, .remove) }
             _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
@@ -181,5 +189,15 @@ final class Writes {
     /// Redis has something that is not known here: nothing older may stay.
     func forget(_ key: [UInt8], _ tiers: Tiers) {
         tiers.forget(key, hash(of: key), tiers.policies.policy(for: key))
+    }
+}
+
+extension StringWrite {
+    /// Whether, under a retention, it leaves an end that nobody here knows.
+    fileprivate var mayMoveEnd: Bool {
+        switch self {
+        case .expire, .persist, .getExpire, .increment, .incrementFloat, .set(_, .keep, _, _): true
+        case .set, .delete, .getDelete, .append, .setRange, .record, .throttle: false
+        }
     }
 }

@@ -30,6 +30,8 @@ public struct WarmTierStatistics: Sendable, Equatable {
     public var syncs = 0
     /// Commits that failed.
     public var failedCommits = 0
+    /// Values stored under keys that were not held.
+    public var created = 0
     /// Live entries let go to make room.
     public var evicted = 0
     /// Entries let go because their time was over.

@@ -271,6 +271,7 @@ public final class WarmWriter {
             tier.index.insert(entry, keyHash: record.keyHash)
         }
         ledger.add(entry, shadow: record.header.shadow)
+        if entry.isKey, !(held?.isKey ?? false) { counters.created += 1 }
     }
 
     /// Removes an entry from the index and the accounts.

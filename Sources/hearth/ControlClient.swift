@@ -28,18 +28,23 @@ struct ControlClient: ~Copyable {
     private let descriptor: Int32
     private let path: String
     private var reader = ReplyReader()
-    /// Nobody waits longer for a status than this.
-    private static let waitSecondsMax = 5
+    private let waitSeconds: Int
 
-    private init(connectedTo path: String) throws(ControlError) {
-        descriptor = try Self.connect(path)
+    private init(connectedTo path: String, waitSeconds: Int) throws(ControlError) {
+        descriptor = try Self.connect(path, waitSeconds)
         self.path = path
+        self.waitSeconds = waitSeconds
     }
 
     /// Connects to the socket that the configuration names, with its password.
-    static func connect(_ configuration: Configuration) throws(ControlError) -> ControlClient {
+    ///
+    /// No answer is waited for longer than `waitSeconds`; nobody waits longer for a status than the default.
+    static func connect(
+        _ configuration: Configuration, waitSeconds: Int = 5
+    ) throws(ControlError) -> ControlClient {
         let password = try password(configuration)
-        var client = try ControlClient(connectedTo: configuration.server.socketPath)
+        var client = try ControlClient(
+            connectedTo: configuration.server.socketPath, waitSeconds: waitSeconds)
         if let password { _ = try client.ask([Array("AUTH".utf8), password]) }
         return client
     }
@@ -55,7 +60,7 @@ struct ControlClient: ~Copyable {
         }
     }
 
-    private static func connect(_ path: String) throws(ControlError) -> Int32 {
+    private static func connect(_ path: String, _ waitSeconds: Int) throws(ControlError) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
@@ -66,7 +71,7 @@ struct ControlClient: ~Copyable {
         guard descriptor >= 0 else {
             throw ControlError(.unavailable, "hearth: no socket is to be had: \(String(cString: strerror(errno)))")
         }
-        var limit = timeval(tv_sec: waitSecondsMax, tv_usec: 0)
+        var limit = timeval(tv_sec: waitSeconds, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
@@ -114,6 +119,18 @@ struct ControlClient: ~Copyable {
         }
     }
 
+    /// The replies to several commands that are sent at once, error replies among them.
+    mutating func askAll(_ requests: [[[UInt8]]]) throws(ControlError) -> [Reply] {
+        var encoder = RequestEncoder()
+        for arguments in requests { encoder.append(arguments) }
+        try send(encoder.bytes)
+        var replies: [Reply] = []
+        while replies.count < requests.count {
+            if let reply = try next() { replies.append(reply) } else { try receive() }
+        }
+        return replies
+    }
+
     private func send(_ bytes: [UInt8]) throws(ControlError) {
         var sent = 0
         while sent < bytes.count {
@@ -152,7 +169,7 @@ struct ControlClient: ~Copyable {
         if count < 0, errno == EAGAIN {
             return ControlError(
                 .unavailable,
-                "hearth: no answer from \(path) within \(Self.waitSecondsMax) s: is the process stopped, or starved of CPU?"
+                "hearth: no answer from \(path) within \(waitSeconds) s: is the process stopped, or starved of CPU?"
             )
         }
         let reason = count < 0 ? String(cString: strerror(errno)) : "the connection was closed"

@@ -74,6 +74,20 @@ extension CommandLineTool {
                     export DIR read the files of a Hearth that is gone; they write nothing.
                     """, run: { $0.journal() }),
             Entry(
+                name: "migrate", usage: "migrate --prefix PREFIX [--dry-run] [--state FILE]",
+                summary: "bring records to their policy's schema, or tell what that would do",
+                details: """
+                    Works through a running Hearth, on all keys of its Redis (without Redis: of its disk) that begin
+                    with PREFIX; '' is all of them. --dry-run changes nothing and tells what each step would do, what it
+                    would lose for good, and which records it can't be carried out on. --held takes records along whose
+                    policy says write_back: hold. --rate N looks at N records a second at most (500). --state FILE keeps
+                    the place after each page: after an interruption the same command goes on there; without it, it
+                    begins anew and finds what is done. --json prints the report as JSON. Failures are listed by the
+                    first 16 digits of the key's SHA-256, with --show-keys by key. No newer write is undone.
+                    Exit codes: 0 all have their schema now (or are held), 69 some can't, or Hearth or its Redis gave
+                    no answer for 30 seconds, or the run was interrupted, 78 no policy under PREFIX names a schema.
+                    """, run: { $0.migrate() }),
+            Entry(
                 name: "audit", usage: "audit verify|show [FILE…]",
                 summary: "whether the audit is whole, and who touched a key",
                 details: """

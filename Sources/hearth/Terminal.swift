@@ -32,6 +32,10 @@ struct Terminal: ~Copyable {
     }
 
     static var isStandardOutput: Bool { isatty(STDOUT_FILENO) == 1 }
+    static var isStandardError: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Whether SIGINT, SIGTERM or SIGHUP has come since ``watchSignals()``.
+    static var isEndRequested: Bool { endRequested.load(ordering: .relaxed) }
 
     /// Makes SIGINT, SIGTERM and SIGHUP end ``wait(milliseconds:)`` instead of the process.
     static func watchSignals() {

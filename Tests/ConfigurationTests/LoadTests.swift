@@ -38,7 +38,7 @@ import Tiers
                 default: '{"turns": [], "degraded": true}'
                 tiers: [local, redis]
                 refresh_ahead: off
-                turns: {keep: 10, unfolded: 40, overflow: drop}
+                turns: {keep: 10, unfolded: 40, overflow: drop-oldest}
                 checkpoints: {keep: 3}
               - prefix: ""
                 consistency: eventual
@@ -90,7 +90,7 @@ import Tiers
             """
             policies:
               - {prefix: a, turns: {keep: 5}, checkpoints: {}}
-              - {prefix: "", turns: {keep: 20, unfolded: 0, overflow: drop}, checkpoints: {keep: 7}}
+              - {prefix: "", turns: {keep: 20, unfolded: 0, overflow: drop-oldest}, checkpoints: {keep: 7}}
               - {prefix: b, checkpoints: {keep: 100000}, turns: }
             """
         ).policies

@@ -17,7 +17,7 @@ import Tiers
         "breaker: {failure_rate: 0.000000000001, slow_rate: 1e-3}\nlocal: {shards: 1}",
         "policies: [{prefix: '', ttl: 1h, sliding: true, default: \"a\\0\\x85\\uFEFFé\\n\"}, {prefix: \"k\\x01:\", ttl: none, sliding: false, default: null, refresh_ahead: off}]",
         "limits: {max_value: 64KiB}\npolicies: [{prefix: a, on_outage: reject, on_conflict: newest-known, tiers: [redis, local], max_value: 1}]",
-        "policies: [{prefix: '', turns: {keep: 1, unfolded: 0}}, {prefix: a, turns: {overflow: drop}, checkpoints: {keep: 9}}]",
+        "policies: [{prefix: '', turns: {keep: 1, unfolded: 0}}, {prefix: a, turns: {overflow: drop-oldest}, checkpoints: {keep: 9}}]",
         "policies: [{prefix: '', schema: {current: 3, steps: [{to: 2, rename: {user.name: full_name, a: '[\"x.y\"]'}, move: {'t[*].x': 't[*].y.z', '[\"*\"]': b}, remove: [q, 'm.*.r']}, {to: 3}, {to: 3, default: {l: [], n: null, o: {k: \"v\\n\", m: [1.50, -2e+9, true, 'true', '5']}}, set: {s: \"\"}}]}}, {prefix: a, schema: {write_back: hold}}, {prefix: b, schema: {current: none, steps: []}}]",
         "regions: [eu, us_1]\nlocal: {region: eu}\nredis: {region: eu}\nwarm: {region: us_1}\njournal: {region: eu}\naudit: {region: us_1}\npolicies: [{prefix: a, checkpoints: {every: 7}, residency: {regions: [eu], on_violation: refuse}}, {prefix: b, residency: {regions: [us_1, eu]}}]",
         "local: {max_bytes: 1MiB}\npolicies: [{prefix: '', on_outage: journal}, {prefix: a, max_local_value: 0}]",

@@ -216,8 +216,8 @@ import Testing
             "1:42: policies[0].turns.unfolded: found the number 100001, expected a whole number from 0 to 100000"
         ),
         (
-            "policies: [{prefix: a, turns: {overflow: drob}}]",
-            "1:42: policies[0].turns.overflow: found \"drob\", expected refuse or drop; did you mean drop?"
+            "policies: [{prefix: a, turns: {overflow: drop-oldst}}]",
+            "1:42: policies[0].turns.overflow: found \"drop-oldst\", expected refuse or drop-oldest; did you mean drop-oldest?"
         ),
         (
             "policies:\n- prefix: a\n  checkpoints:\n    kep: 3",
@@ -331,8 +331,8 @@ import Testing
             "1:33: policies[0]: sliding without ttl: there is no life to extend"
         ),
         (
-            "policies: [{prefix: a, retention: 1h}]",
-            "1:24: policies[0].retention: not supported by this version"
+            "policies: [{prefix: a, ttl: 2h, retention: 1h}]",
+            "1:44: policies[0]: ttl (2h) is more than retention (1h): nothing lives longer than that"
         ),
         (
             "policies: [{prefix: a, max_value: 9MiB}]",

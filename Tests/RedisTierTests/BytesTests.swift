@@ -20,6 +20,29 @@ private final class Reader {
         .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null,
     ]
 
+    @Test(arguments: [
+        (
+            "ERR Error running script (call to f_0a): @user_script:12: OOM command not allowed when used memory > "
+                + "'maxmemory'.", "OOM command not allowed when used memory > 'maxmemory'."
+        ),
+        (
+            "ERR Error running script (call to f_0a): @user_script:3: @user_script: 3: -READONLY You can't write",
+            "READONLY You can't write"
+        ),
+        (
+            "ERR Error running script (call to f_0a): @user_script:1: user_script:1: attempt to index a nil value",
+            "ERR Error running script (call to f_0a): @user_script:1: user_script:1: attempt to index a nil value"
+        ),
+        ("ERR no such key", "ERR no such key"),
+    ])
+    func `an error within a script is the command's own, in whatever it is wrapped`(_ told: String, _ meant: String)
+        throws
+    {
+        let reader = Reader()
+        try reader.feed(bytes("-\(told)\r\n"))
+        #expect(try reader.next() == .error(meant))
+    }
+
     @Test func `replies split at every byte are the same replies`() throws {
         let all = bytes(stream)
         for split in 0...all.count {

@@ -235,6 +235,31 @@ extension RecordOutcome {
         #expect(cell.record?.turns?.dropped == 17)
     }
 
+    @Test func `a conversation of any length stays within max_value where its oldest turns may go`() {
+        var cell = Cell()
+        cell.maxValue = 400
+        cell.rules.turnsKeep = 3
+        cell.rules.turnsUnfolded = 100
+        cell.rules.turnsOverflow = .drop
+        cell.set("state")
+        for number in 1...200 { #expect(cell.add("turn \(number)").refusal == nil) }
+        #expect((350...400).contains(cell.record?.contentBytes ?? 0))
+        #expect(cell.window == ["turn 198", "turn 199", "turn 200"])
+        #expect((cell.record?.turns?.dropped ?? 0) + Int64(cell.record?.turns?.items.count ?? 0) == 200)
+        // The window itself is never cut.
+        let large = String(repeating: "x", count: 200)
+        #expect(cell.add(large).refusal == nil)
+        guard case .tooBig? = cell.add(large).refusal else {
+            Issue.record("a window beyond max_value was accepted")
+            return
+        }
+        cell.rules.turnsOverflow = .refuse
+        guard case .tooBig? = cell.add(large).refusal else {
+            Issue.record("refuse dropped a turn")
+            return
+        }
+    }
+
     // MARK: Checkpoints
 
     @Test func `steps only grow, and the last of them are kept`() {

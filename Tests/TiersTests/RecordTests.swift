@@ -129,6 +129,19 @@ import Testing
             car.record("l", .acquireLease(owner: bytes("c"), milliseconds: 1000)).hasSuffix("wait, or stop working"))
     }
 
+    @Test(arguments: [-90_000, 90_000] as [Int64])
+    func `a key that holds a lease alone lives for the lease and a week, whatever the clocks say`(skew: Int64) throws {
+        let car = try sidecar()
+        car.redis.clockSkewMilliseconds = skew
+        car.record("l", .acquireLease(owner: bytes("a"), milliseconds: 1000))
+        #expect(abs(car.lifeInRedis("l") - 1000 - RecordRules.epochLife) < 100)
+        guard case .record(let held) = car.readRecord("l").content else {
+            Issue.record("the lease is not there")
+            return
+        }
+        #expect(abs(held.expiresAt.milliseconds(since: car.scheduler.now) - 1000 - RecordRules.epochLife) < 100)
+    }
+
     @Test func `a sliding record lives on by being read`() throws {
         let car = try sidecar()
         car.record("k", .set(value: bytes("v"), schema: nil, .sliding(1000)))

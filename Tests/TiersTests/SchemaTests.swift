@@ -201,4 +201,38 @@ import Testing
         settle(car)
         #expect(car.tiers.counters.schema.writtenBack.value == UInt64(keys.count))
     }
+
+    /// The outcome that STATE.MIGRATE answers; `none` where there is no record.
+    private func migrate(_ car: Sidecar, includesHeld: Bool = false) -> String {
+        var answer: Reply?
+        let write = RecordWrite(id: car.tiers.makeOperationID(), .migrate(includesHeld: includesHeld))
+        let command = NativeCommand(.write(.record(write), key: bytes("k")), arguments: [])
+        car.tiers.perform([command], isTransaction: false) { answer = $0[0] }
+        car.scheduler.run { answer != nil }
+        guard case .map(let fields) = answer, case .string(let word) = fields[1] else { return "none" }
+        return String(decoding: word, as: UTF8.self)
+    }
+
+    @Test(arguments: [true, false]) func `a migration that is asked for stores the new form`(hasRedis: Bool) throws {
+        let car = try sidecar(try Self.policy(3, .hold), hasRedis: hasRedis)
+        _ = write(car, "{\"name\":\"a\"}", schema: 1)
+        #expect(migrate(car) == "held")
+        #expect(migrate(car, includesHeld: true) == "migrated")
+        #expect(migrate(car, includesHeld: true) == "current")
+        #expect(value(car) == "3: {\"title\":\"a\",\"kind\":\"chat\"}")
+        #expect(car.tiers.counters.schema.migrated.value == 0)
+        _ = write(car, "text", schema: 1)
+        #expect(migrate(car, includesHeld: true) == "failed")
+    }
+
+    @Test func `a migration that is asked for goes by what Redis has, whatever is held here`() throws {
+        let car = try sidecar(try Self.policy(3))
+        let other = try sidecar(try Self.policy(3), after: car)
+        _ = write(car, "{\"name\":\"a\"}", schema: 1)
+        #expect(write(other, "{\"name\":\"b\"}", schema: 1) == "version 2 redis")
+        #expect(migrate(car) == "migrated")
+        #expect(inRedis(car) == "2 3: {\"title\":\"b\",\"kind\":\"chat\"}")
+        #expect(other.record("k", .delete) == "1")
+        #expect(migrate(car) == "none")
+    }
 }

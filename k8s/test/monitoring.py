@@ -191,7 +191,7 @@ def outage(lab, rules):
         "limits": {"max_value": "64KiB", "max_clients": 4},
         "audit": {"path": str(lab.directory / "audit.log")},
         "policies": [{"prefix": "", "consistency": "eventual", "negative_ttl": "1ms", "on_conflict": "overwrite",
-                      "turns": {"keep": 1, "unfolded": 1, "overflow": "drop"}, "audit": "writes"}]})
+                      "turns": {"keep": 1, "unfolded": 1, "overflow": "drop-oldest"}, "audit": "writes"}]})
     prometheus = start_prometheus(lab, address, rules)
     client = lab.client("pod")
     film = Film(address)
@@ -318,6 +318,23 @@ def full_disk(lab):
     }
 
 
+def overdue(lab):
+    """A record that has lost its end in Redis is there when a walk comes: longer than its policy's retention."""
+    lab.redis()
+    direct = Client(lab.directory / "redis.sock")
+    direct.ask("HSET kept:1 version 1 operations x created_ms 1000 updated_ms 1000 value old")
+    address = lab.hearth("retention", {
+        "redis": {"url": f"unix://{lab.directory}/redis.sock", "timeout": "5s"},
+        "policies": [{"prefix": ""}, {"prefix": "kept:", "retention": "30d"}]})
+    film = Film(address)
+    within(20, "no walk found it", lambda: film.now("hearth_retention_overdue") == 1)
+    film.phase("overdue", 10)
+    assert direct.ask("EXISTS kept:1") == [0]
+    lab.end("retention")
+    lab.end("redis")
+    return film, {"HearthRetentionOverdue": {"overdue": [{}]}}
+
+
 def runbooks(rules_file):
     """Each alert says what to do, and leads to a section that says more."""
     page = (ROOT / "docs/alerts.md").read_text()
@@ -344,7 +361,8 @@ with tempfile.TemporaryDirectory(prefix="hearth-monitoring.") as name:
     try:
         film, expected, panels = outage(lab, rules)
         other = full_disk(lab)
-        cases, alerts = judge([(film, expected), other], rules, lab.directory)
+        late = overdue(lab)
+        cases, alerts = judge([(film, expected), other, late], rules, lab.directory)
     finally:
         lab.end_all()
     print(f"{alerts} alerts in {cases} cases, {panels} queries of the dashboard, promtool check metrics: as exported")

@@ -22,10 +22,11 @@ enum HearthCommands {
                 case ("journal", 2...): try JournalCommands.run(c, a)
                 case ("slowlog", 2...3): try slowLog(c, a)
                 case ("actor", 3): try actor(c, a.bytes(2))
+                case ("schemas", 2): try SchemaCommands.list(c)
                 case ("version", 2): c.immediate { $0.bulk(Version.hearth) }
                 case ("help", 2): help(c)
                 case ("explain", _), ("policy", _), ("status", _), ("metrics", _), ("latency", _), ("breaker", _),
-                    ("version", _), ("actor", _), ("slowlog", _):
+                    ("version", _), ("actor", _), ("slowlog", _), ("schemas", _):
                     throw .arity("hearth|\(a.lowercased(1))")
                 default: throw .unknownSubcommand(a.text(1), of: "hearth")
                 }
@@ -47,6 +48,7 @@ enum HearthCommands {
                 "SLOWLOG [count|RESET]",
                 "    The newest requests that took long, and the way of each through the tiers; forgets them.",
                 "ACTOR <name>", "    Whom this connection acts for, in the audit; an empty name is nobody.",
+                "SCHEMAS", "    The policies that name a schema, with their steps, and which Redis is asked.",
                 "VERSION", "    Hearth's version.",
             ] + JournalCommands.help
         c.immediate { output in
@@ -157,6 +159,7 @@ enum HearthCommands {
                     ("prefix", .bytes(policy.prefix)), ("consistency", .text(policy.consistency.rawValue)),
                     ("max_staleness_ms", time(policy.maxStaleness)), ("strict", .text("\(policy.strict)")),
                     ("ttl_ms", time(policy.ttl)), ("sliding", .text("\(policy.sliding)")),
+                    ("retention_ms", time(policy.retention)),
                     ("stale_if_error_ms", time(policy.staleIfError)),
                     ("refresh_ahead", .text(policy.refreshAhead.map { "\($0)" } ?? "off")),
                     ("negative_ttl_ms", time(policy.negativeTTL)),

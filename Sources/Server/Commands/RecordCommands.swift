@@ -8,7 +8,7 @@ internal import State
 enum RecordCommands {
     private static let oneKey = (first: 1, last: 1, step: 1)
 
-    nonisolated(unsafe) static let all: [Command] = state + turns + checkpoints + leases
+    nonisolated(unsafe) static let all: [Command] = state + migrations + turns + checkpoints + leases
 
     private nonisolated(unsafe) static let state: [Command] = [
         Command(
@@ -25,6 +25,23 @@ enum RecordCommands {
                 var options = RecordOptions(allowed: [.version, .fence, .emit])
                 try options.take(a, from: 2)
                 return options.request(.delete, a)
+            }),
+    ]
+
+    private nonisolated(unsafe) static let migrations: [Command] = [
+        Command(
+            "state.migrate", arity: -2, .write, keys: oneKey,
+            .native { (a, _) throws(CommandError) in
+                let action = RecordAction.migrate(includesHeld: try Parse.isHeldToo(a))
+                return NativeRequest(.record(RecordWrite(id: .unmade, action)), a.bytes(1))
+            }),
+        Command(
+            "state.migration", arity: -2, .readonly, keys: oneKey,
+            .recordRead { (a) throws(CommandError) in
+                var query = RecordQuery(key: a.bytes(1)) { _ in .null }
+                query.isStrong = true
+                query.foretells = .migration(includesHeld: try Parse.isHeldToo(a))
+                return query
             }),
     ]
 
@@ -112,9 +129,9 @@ enum RecordCommands {
         return options.request(.set(value: a.bytes(2), schema: options.schema, options.life), a)
     }
 
-    /// TURNS.ADD key turn [turn …] [VERSION n] [FENCE n] [KEEP n] [EMIT stream payload]
+    /// TURNS.ADD key turn [turn …] [--] [VERSION n] [FENCE n] [KEEP n] [EMIT stream payload]
     ///
-    /// Turns come before the options; a turn that reads like an option is told by what follows it.
+    /// Turns come before the options; `--` ends them, for those whose last words read like an option.
     private static func addTurns(_ a: Arguments, _ now: Moment) throws(CommandError) -> NativeRequest {
         var end = a.count
         while true {
@@ -128,6 +145,7 @@ enum RecordCommands {
         }
         var options = RecordOptions(allowed: [.version, .fence, .keep, .emit])
         try options.take(a, from: end)
+        if end - 1 > 2, a.isWord(end - 1, "--") { end -= 1 }
         return options.request(.addTurns((2..<end).map { a.bytes($0) }, keep: options.keep), a)
     }
 
@@ -162,6 +180,13 @@ extension Parse {
             throw CommandError("ERR \(what) must be an integer from 1 to \(Record.numberLimit / 2 - 1)")
         }
         return value
+    }
+
+    /// `[HELD]`, the last word of STATE.MIGRATE and STATE.MIGRATION.
+    static func isHeldToo(_ a: Arguments) throws(CommandError) -> Bool {
+        guard a.count > 2 else { return false }
+        guard a.count == 3, a.isWord(2, "held") else { throw .syntax }
+        return true
     }
 
     /// Who holds a lease: at most 256 bytes.

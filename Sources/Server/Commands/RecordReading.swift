@@ -15,6 +15,12 @@ struct RecordQuery {
     var isAboutValue = false
     /// Tells of checkpoints, one of which this process alone may have.
     var isAboutSteps = false
+    /// Tells what a command would do, by the rules of the key's policy, in place of `reply`.
+    var foretells: Foretold?
+
+    enum Foretold {
+        case migration(includesHeld: Bool)
+    }
     let reply: (RecordFound) -> Reply
 
     init(key: [UInt8], reply: @escaping (RecordFound) -> Reply) {

@@ -27,6 +27,8 @@ public struct RecordHead {
     public let version: Int64
     public let schema: Int64
     public let fence: Int64
+    /// Milliseconds since 1970.
+    public let created: Int64
     public let slidingFor: Int64
 
     /// Nil for bytes that are too short, or of another form. `bytes` are at least the first 56 of the record.
@@ -40,6 +42,7 @@ public struct RecordHead {
         version = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: Int64.self))
         schema = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: Int64.self))
         fence = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 24, as: Int64.self))
+        created = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 32, as: Int64.self))
         slidingFor = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 48, as: Int64.self))
     }
 }

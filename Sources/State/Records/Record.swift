@@ -110,7 +110,7 @@ public struct Turns: Sendable, Equatable {
     public var summary: [UInt8]?
     /// Oldest first: what is not folded, and the window.
     public var items: [Turn] = []
-    /// Turns that were dropped unfolded, for want of room (`overflow: drop`).
+    /// Turns that were dropped unfolded, for want of room (`overflow: drop-oldest`).
     public var dropped: Int64 = 0
 
     public init(keep: Int) { self.keep = keep }

@@ -9,8 +9,14 @@ extension RecordWrite {
     public func perform(
         on held: Record?, expiresAt: Timestamp, now: Timestamp, maxValue: Int, rules: RecordRules
     ) -> RecordOutcome {
+        let retention = rules.retention
         let rules = self.rules ?? rules
-        if action == .migrate { return Self.migrate(held, expiresAt, maxValue, rules.schema) }
+        if case .migrate(let includesHeld) = action {
+            let (record, answer) = MigrationAnswer.of(
+                held, to: rules.schema, maxValue: maxValue, includesHeld: includesHeld)
+            return record.map { .changed($0, expiresAt: expiresAt, .migration(answer)) }
+                ?? .unchanged(.migration(answer))
+        }
         if let held, held.operations.contains(id) { return .unchanged(repeated(held)) }
         let alive = held.flatMap { $0.isDeleted ? nil : $0 }
         switch expectation {
@@ -28,7 +34,8 @@ extension RecordWrite {
         var life = alive == nil ? Self.life(rules, &record, now) : expiresAt
         let answer: RecordAnswer
         do throws(Stop) {
-            answer = try apply(to: &record, &life, wasAlive: alive != nil, now: now, rules: rules)
+            answer = try apply(
+                to: &record, &life, wasAlive: alive != nil, now: now, maxValue: maxValue, rules: rules)
         } catch {
             switch error {
             case .refused(let refusal): return .refused(refusal)
@@ -48,6 +55,10 @@ extension RecordWrite {
         record.fence = max(record.fence, fence ?? 0)
         record.updatedAt = max(now, record.createdAt)
         record.operations = Array(([id] + record.operations).prefix(Record.operationsMax))
+        if let retention, !record.isDeleted {
+            let end = record.createdAt.advanced(byMilliseconds: retention)
+            life = min(life, end)
+        }
         return .changed(record, expiresAt: min(life, .latest, or: .never), answer)
     }
 
@@ -84,23 +95,9 @@ extension RecordWrite {
         }
     }
 
-    /// The same state in the form that its policy names.
-    private static func migrate(
-        _ held: Record?, _ expiresAt: Timestamp, _ maxValue: Int, _ schema: Schema
-    ) -> RecordOutcome {
-        guard let held, case .changed(let value, let number, _) = held.migration(to: schema) else {
-            return .unchanged(.flag(false))
-        }
-        let record = held.migrated(value: value, schema: number)
-        let bytes = record.contentBytes
-        guard bytes <= maxValue || bytes <= held.contentBytes else {
-            return .refused(.tooBig(bytes: bytes, allowed: maxValue))
-        }
-        return .changed(record, expiresAt: expiresAt, .flag(true))
-    }
-
     private func apply(
-        to record: inout Record, _ life: inout Timestamp, wasAlive: Bool, now: Timestamp, rules: RecordRules
+        to record: inout Record, _ life: inout Timestamp, wasAlive: Bool, now: Timestamp, maxValue: Int,
+        rules: RecordRules
     ) throws(Stop) -> RecordAnswer {
         record.version += 1
         switch action {
@@ -120,7 +117,7 @@ extension RecordWrite {
             record = record.tombstone
             life = now.advanced(byMilliseconds: RecordRules.tombstoneLife)
             return .flag(true)
-        case .addTurns(let turns, let keep): return try add(turns, keep, to: &record, now, rules)
+        case .addTurns(let turns, let keep): return try add(turns, keep, to: &record, now, maxValue, rules)
         case .foldTurns(let sequence, let summary): return try fold(sequence, summary, in: &record)
         case .putCheckpoint(let step, let bytes, let keep):
             var checkpoints = record.checkpoints ?? Checkpoints()
@@ -173,7 +170,8 @@ extension RecordWrite {
     // MARK: Turns
 
     private func add(
-        _ turns: [[UInt8]], _ keep: Int?, to record: inout Record, _ now: Timestamp, _ rules: RecordRules
+        _ turns: [[UInt8]], _ keep: Int?, to record: inout Record, _ now: Timestamp, _ maxValue: Int,
+        _ rules: RecordRules
     ) throws(Stop) -> RecordAnswer {
         var conversation = record.turns ?? Turns(keep: rules.turnsKeep)
         if let keep { conversation.keep = keep }
@@ -186,15 +184,21 @@ extension RecordWrite {
         if waiting > rules.turnsUnfolded {
             switch rules.turnsOverflow {
             case .refuse: throw .refused(.tooManyUnfolded(count: waiting, allowed: rules.turnsUnfolded))
-            case .drop:
-                dropped = waiting - rules.turnsUnfolded
-                let last = conversation.unfolded.prefix(dropped).last?.sequence ?? 0
-                conversation.items.removeAll { $0.sequence <= last }
-                conversation.dropped += Int64(dropped)
+            case .drop: dropped = conversation.drop(waiting - rules.turnsUnfolded)
             }
         }
         conversation.letGo()
         record.turns = conversation
+        // The window stays: what is too large without what waits is refused, as anything that is.
+        var excess = record.contentBytes - maxValue
+        if rules.turnsOverflow == .drop, excess > 0 {
+            let tooMany = conversation.unfolded.prefix { turn in
+                defer { excess -= turn.bytes.count + Record.itemBytes }
+                return excess > 0
+            }.count
+            dropped += conversation.drop(tooMany)
+            record.turns = conversation
+        }
         return record.turnsAnswer(sequence: conversation.next - 1, dropped: dropped)
     }
 
@@ -222,6 +226,14 @@ extension RecordAction {
 }
 
 extension Turns {
+    /// Drops so many of the turns that wait to be folded, the oldest; how many that were.
+    fileprivate mutating func drop(_ count: Int) -> Int {
+        guard let last = unfolded.prefix(count).last?.sequence else { return 0 }
+        items.removeAll { $0.sequence <= last }
+        dropped += Int64(count)
+        return count
+    }
+
     /// Lets go of the turns that are folded and no longer in the window.
     fileprivate mutating func letGo() {
         let outside = items.count - min(keep, items.count)

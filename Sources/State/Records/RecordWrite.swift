@@ -55,8 +55,9 @@ public enum RecordAction: Sendable, Equatable {
     case acquireLease(owner: [UInt8], milliseconds: Int64)
     case renewLease(owner: [UInt8], epoch: Int64, milliseconds: Int64)
     case releaseLease(owner: [UInt8], epoch: Int64)
-    /// Brings the value to its policy's schema; no write of the state, so that version and times stay.
-    case migrate
+    /// Brings the value to its policy's schema, also where that policy holds write-back (`includesHeld`); no write of
+    /// the state, so that version and times stay.
+    case migrate(includesHeld: Bool)
 
     /// Whether it is about who may write, which only the authority may decide.
     public var isLease: Bool {
@@ -65,6 +66,9 @@ public enum RecordAction: Sendable, Equatable {
         case .set, .delete, .addTurns, .foldTurns, .putCheckpoint, .migrate: false
         }
     }
+
+    /// Whether it brings a value to its policy's schema and leaves the state as it is.
+    public var isMigration: Bool { if case .migrate = self { true } else { false } }
 
     /// The fields of the hash that it gives a value of its own.
     public var fields: [String] {
@@ -98,7 +102,7 @@ public enum RecordAction: Sendable, Equatable {
         case .acquireLease: "LEASE.ACQUIRE"
         case .renewLease: "LEASE.RENEW"
         case .releaseLease: "LEASE.RELEASE"
-        case .migrate: "HEARTH MIGRATE"
+        case .migrate: "STATE.MIGRATE"
         }
     }
 
@@ -121,8 +125,8 @@ public struct RecordRules: Sendable, Equatable {
     public enum Overflow: String, Sendable, CaseIterable {
         /// The turn is refused with -TOOBIG until the application folds.
         case refuse
-        /// The oldest unfolded turn goes, and is counted.
-        case drop
+        /// The oldest unfolded turns go, and are counted; so they do where the record would pass `max_value`.
+        case drop = "drop-oldest"
     }
 
     /// Turns in the window of a conversation that names no KEEP, from 1.
@@ -136,6 +140,9 @@ public struct RecordRules: Sendable, Equatable {
     public var life: Int64?
     /// Whether that life begins anew with every use.
     public var isSliding = false
+    /// Milliseconds after its creation at which a record ends, whatever was read, written or extended; nil is never.
+    /// What is carried out later goes by the rules of that moment, not by those under which it was accepted.
+    public var retention: Int64?
     /// The schema of values, and the steps from older ones.
     public var schema = Schema()
 
@@ -244,11 +251,14 @@ public enum RecordAnswer: Sendable, Equatable {
     case checkpoint(version: Int64, step: Int64)
     /// LEASE.ACQUIRE and LEASE.RENEW: the epoch; nil where somebody else holds it.
     case epoch(Int64?)
+    /// STATE.MIGRATE; nil where there is no record.
+    case migration(MigrationAnswer?)
 
     /// The reply to `write`, where the authority or the journal has committed it.
     public func reply(to write: RecordWrite, committed: Committed) -> Reply {
-        func map(_ fields: (String, Reply)...) -> Reply {
-            var fields = fields
+        func map(_ given: (String, Reply)...) -> Reply { map(given) }
+        func map(_ given: [(String, Reply)]) -> Reply {
+            var fields = given
             if write.emission != nil { fields.append(("message", .string(Array(write.id.text.utf8)))) }
             fields.append(("committed", .string(Array(committed.rawValue.utf8))))
             return .map(fields.flatMap { [.string(Array($0.0.utf8)), $0.1] })
@@ -262,6 +272,7 @@ public enum RecordAnswer: Sendable, Equatable {
                 ("unfolded", .integer(Int64(unfolded))), ("dropped", .integer(Int64(dropped))))
         case .checkpoint(let version, let step): return map(("version", .integer(version)), ("step", .integer(step)))
         case .epoch(let epoch): return epoch.map { .integer($0) } ?? .null
+        case .migration(let answer): return answer.map { map($0.fields) } ?? .null
         }
     }
 }

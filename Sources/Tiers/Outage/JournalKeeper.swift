@@ -272,7 +272,7 @@ public final class JournalKeeper {
         }
         guard usesWarm else { return }
         let copy = WarmCopy(held, verifiedAt: now, isSuspect: true)
-        changeWarm(key, .put(copy, staleFor: policy.staleSeconds))
+        changeWarm(key, .put(copy, staleFor: policy.staleSeconds(of: held)))
     }
 
     // MARK: Settling

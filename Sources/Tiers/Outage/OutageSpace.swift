@@ -70,8 +70,7 @@ struct OutageSpace: KeySpace {
     func servable(_ key: [UInt8], _ policy: Policy, isAboutValue: Bool) -> HeldValue? {
         if let value = results[key] ?? waiting(key) {
             guard case .held(let held) = value, !held.isTombstone else { return nil }
-            let end = held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
-            return now < end ? held : nil
+            return now < policy.staleEnd(of: held) ? held : nil
         }
         let copy = key.withUnsafeBytes { bytes in
             local.peek(bytes, hash: KeyHash(bytes), now: now) { Tiers.copy($0) }
@@ -81,7 +80,8 @@ struct OutageSpace: KeySpace {
             copy.map { ($0.held, $0.metadata.verifiedAt) }
             ?? warm[key].map { ($0.value, $0.verifiedAt) }
         if let (held, verifiedAt) = found,
-            policy.mayServeStale(verifiedAt: verifiedAt, expiresAt: held.expiresAt, now: now, authority: .redis)
+            policy.mayServeStale(verifiedAt: verifiedAt, expiresAt: held.expiresAt, now: now, authority: .redis),
+            now < policy.staleEnd(of: held)
         {
             return held.isTombstone ? nil : held
         }

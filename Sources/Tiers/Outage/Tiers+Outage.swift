@@ -146,7 +146,7 @@ extension Tiers {
                     + "here)"
         case .keyspace: return "; it is about Redis's keyspace"
         case .exclusive: return "; a lease is given by Redis alone: wait, or stop working"
-        case .upkeep: return "; it is done by a later read"
+        case .upkeep: return "; a later read migrates the value, or the same command again"
         }
     }
 
@@ -256,7 +256,7 @@ extension Tiers {
 
     /// In an outage a value is served past its expiry, as any copy is.
     private func mayOutlive(_ held: HeldValue, _ policy: Policy, _ now: Timestamp) -> Bool {
-        breaker.refusesReads && now < held.expiresAt.advanced(byMilliseconds: policy.staleIfError.milliseconds)
+        breaker.refusesReads && now < policy.staleEnd(of: held)
     }
 
     // MARK: Waiting

@@ -146,7 +146,7 @@ extension Tiers {
         case .taken(let answer):
             counters.checkpointsFromMemory.add()
             // A use of the record, as every other.
-            if policy.sliding { extend(key, policy, life: policy.slidingLife) }
+            if policy.sliding { extend(key, policy, life: policy.ttl?.milliseconds) }
             return completion([answer.reply(to: write, committed: .local)])
         // Redis is asked whether somebody has deleted the run since, who else can't be.
         case .notNewer(let refusal) where authority(policy) != .redis || breaker.refusesWrites:

@@ -100,18 +100,20 @@ struct RecordSwap {
     private let from: Record?
     private let to: Record?
     private let expiresAt: Timestamp
+    private let hardEnd: Timestamp
     /// Redis's life of the key stays: somebody may have changed it, which is no write of the record.
     private let keepsLife: Bool
     private let brought: [String]
     private let outbox: OutboxBatch
 
     /// From `held`, which a key holds, to a record; `brought`: fields that are written in any case; `keepsLife`: it is
-    /// no use of the record; `outbox`: messages that go with it.
+    /// no use of the record; `hardEnd`: what its life in Redis may not pass either; `outbox`: messages that go with it.
     init(
         from held: HeldValue?, to: Record, expiresAt: Timestamp, brought: [String] = [], keepsLife: Bool = false,
-        outbox: OutboxBatch = OutboxBatch()
+        hardEnd: Timestamp = .never, outbox: OutboxBatch = OutboxBatch()
     ) {
         from = held?.record
+        self.hardEnd = hardEnd
         self.outbox = outbox
         self.to = to
         self.expiresAt = expiresAt
@@ -125,6 +127,7 @@ struct RecordSwap {
         from = nil
         to = nil
         expiresAt = .never
+        hardEnd = .never
         keepsLife = true
         brought = []
         outbox = OutboxBatch()
@@ -154,7 +157,8 @@ struct RecordSwap {
         if keepsLife { return Array("=".utf8) }
         guard expiresAt != .never else { return Array("-".utf8) }
         let life = expiresAt.milliseconds(since: now)
-        return decimal(record.slidingFor > 0 ? life + life / 10 : life)
+        guard record.slidingFor > 0 else { return decimal(life) }
+        return decimal(min(life + life / 10, hardEnd == .never ? .max : hardEnd.milliseconds(since: now)))
     }
 
     private func decimal(_ value: Int64) -> [UInt8] { Array(String(value).utf8) }

@@ -35,7 +35,7 @@ struct RecordReplay {
         {
             // A Redis that began anew has lost it: nobody took it away.
             record = held.record
-            expiresAt = held.expiresAt
+            expiresAt = policy.retained(held).expiresAt
         }
         let known = Set(found?.record?.operations ?? [])
         // What was done before was done in order.
@@ -52,7 +52,10 @@ struct RecordReplay {
         }
         brought = unit.writes.flatMap { $0.record?.action.fields ?? [] }
         outbox.maxLength = policy.outbox.maxLength
+        if let record { hardEnd = policy.hardEnd(of: HeldValue(record, expiresAt: expiresAt)) }
     }
+
+    private var hardEnd = Timestamp.never
 
     private var brought: [String] = []
     /// The messages of the entries that are done now.
@@ -64,7 +67,8 @@ struct RecordReplay {
         guard let record, record.stamp != found?.record?.stamp || record.isDeleted != found?.record?.isDeleted else {
             return nil
         }
-        return RecordSwap(from: found, to: record, expiresAt: expiresAt, brought: brought, outbox: outbox)
+        return RecordSwap(
+            from: found, to: record, expiresAt: expiresAt, brought: brought, hardEnd: hardEnd, outbox: outbox)
     }
 
     /// Why an entry is not done; nil where it is, or was.
@@ -88,8 +92,10 @@ struct RecordReplay {
             return (.kept, "written without knowing that there was a record")
         }
         write.rules?.schema = policy.records.schema
+        var rules = RecordRules()
+        rules.retention = policy.retention?.milliseconds
         let outcome = write.perform(
-            on: record, expiresAt: expiresAt, now: acceptedAt, maxValue: policy.maxValue, rules: RecordRules())
+            on: record, expiresAt: expiresAt, now: acceptedAt, maxValue: policy.maxValue, rules: rules)
         switch outcome {
         case .changed(let record, let expiresAt, _):
             self.record = record

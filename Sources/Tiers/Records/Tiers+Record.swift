@@ -101,13 +101,18 @@ extension Tiers {
             outcome = .refused(refusal)
         }
         switch (outcome, certainty) {
-        case (.changed(let record, let expiresAt, let answer), _):
+        case (.changed(let record, let end, let answer), _):
+            // An end that was counted from Redis's clock is the same distance away by this host's.
+            let isOurs = end == .never || end == held?.expiresAt
+            let expiresAt =
+                isOurs ? end : end.advanced(byMilliseconds: scheduler.now.milliseconds(since: now))
             let outbox = OutboxBatch(
                 messages: attempt.write.message(version: record.version).map { [$0] } ?? [],
                 maxLength: attempt.policy.outbox.maxLength)
             let swap = RecordSwap(
                 from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields,
-                keepsLife: attempt.write.action == .migrate, outbox: outbox)
+                keepsLife: attempt.write.action.isMigration,
+                hardEnd: attempt.policy.hardEnd(of: HeldValue(record, expiresAt: expiresAt)), outbox: outbox)
             exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)

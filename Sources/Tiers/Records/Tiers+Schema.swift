@@ -51,13 +51,13 @@ extension Tiers {
 
     /// Brings what the authority holds of a record to its policy's schema; whether that changed anything.
     func migrate(_ key: [UInt8], _ policy: Policy, _ completion: @escaping (Bool) -> Void) {
-        let write = RecordWrite(id: OperationID(rawValue: 0), .migrate)
+        let write = RecordWrite(id: OperationID(rawValue: 0), .migrate(includesHeld: false))
         let native = NativeCommand(.write(.record(write), key: key), arguments: [])
         let authority = authority(policy)
         if authority == .redis, breaker.refusesWrites || journal?.pending.hasAny(of: [key]) ?? false {
             return completion(false)
         }
-        let hears: ([Reply]) -> Void = { completion($0 == [.integer(1)]) }
+        let hears: ([Reply]) -> Void = { completion(MigrationAnswer.isMigrated($0[0])) }
         switch authority {
         case .redis: performRecordInRedis(native, write, key, hears)
         case .warm, .local: perform([native], isTransaction: false, completion: hears)

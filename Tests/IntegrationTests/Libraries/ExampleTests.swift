@@ -44,7 +44,9 @@ extension RealProcesses {
             for url in ["off", redis.url] {
                 let hearth = try HearthProcess(
                     redis: url,
-                    extra: "policies: [{prefix: '', max_value: 100B, turns: {keep: 1, unfolded: 1, overflow: drop}}]")
+                    extra:
+                        "policies: [{prefix: '', max_value: 100B, turns: {keep: 1, unfolded: 1, overflow: drop-oldest}}]"
+                )
                 if url != "off" { try hearth.waitUntilClosed() }
                 let client = try hearth.client()
                 _ = try client.call("STATE.SET", "k", "v", "FENCE", "9")
@@ -61,7 +63,7 @@ extension RealProcesses {
                 let status = try client.call("HEARTH", "STATUS").fields
                 #expect(status["record_conflicts"] == .integer(2) && status["turns_dropped"] == .integer(2))
                 let policy = try client.call("HEARTH", "POLICY", "t").fields
-                #expect(policy["turns_overflow"]?.text == "drop" && policy["checkpoints_keep"] == .integer(3))
+                #expect(policy["turns_overflow"]?.text == "drop-oldest" && policy["checkpoints_keep"] == .integer(3))
             }
         }
     }

@@ -253,6 +253,11 @@ extension RealProcesses {
                 "TURNS.ADD t x KEEP 100001", "LEASE.RENEW l me x 5",
             ] { #expect(try call(words).text.hasPrefix("ERR"), "\(words)") }
 
+            #expect(try call("TURNS.ADD words version 5 --").fields["seq"] == .integer(2))
+            #expect(try call("TURNS.ADD words -- -- KEEP 7").fields["seq"] == .integer(3))
+            #expect(try call("TURNS.ADD words a KEEP 5 -- KEEP 9").fields["seq"] == .integer(6))
+            let said = try call("TURNS.GET words").fields["turns"]?.items.map { $0.items[2].text }
+            #expect(said == ["version", "5", "--", "a", "KEEP", "5"])
             #expect(try call("TURNS.ADD t a b c KEEP 2").fields["unfolded"] == .integer(1))
             let turns = try call("TURNS.GET t LAST 1").fields
             #expect(turns["turns"]?.items.count == 1)
