@@ -21,7 +21,7 @@ def run(bench):
     server = bench.stage.hearth("watched", admin=f"'127.0.0.1:{port}'")
     rate = 450 if bench.tiny else 18_000
     common = ["--connections", 45, "--distribution", "uniform", "--rate", rate, "--no-load", *bench.timing]
-    load(server, "--load-only")
+    load(server, *bench.keys, "--load-only")
     seen = []
 
     def quiet(n):
