@@ -155,10 +155,15 @@ public final class Coherence: Sendable {
     /// Whether a copy on disk, verified then, may be given to the Redis process `process`, which says that it has none.
     ///
     /// Not where that very process had it: the key was deleted since, heard of or not. A process that came back without
-    /// the key has lost it, and nobody deleted it.
-    func mayPromote(verifiedAt: Timestamp, to process: UInt64) -> Bool {
+    /// the key has lost it, and nobody deleted it. Nil where the connection that said so has ended: another may lead to
+    /// the same process.
+    func mayPromote(verifiedAt: Timestamp, to process: UInt64?) -> Bool {
         state.withLock { state in
-            verifiedAt >= state.promotableSince && !(state.process == process && verifiedAt >= state.processSince)
+            // Nobody told which process it is: nothing is known of who had the key.
+            if state.process == 0 { return verifiedAt >= state.promotableSince }
+            guard let process else { return false }
+            return verifiedAt >= state.promotableSince
+                && !(state.process == process && verifiedAt >= state.processSince)
         }
     }
 
