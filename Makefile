@@ -71,8 +71,8 @@ coherence:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
 	@Tests/Proof/coherence
-	@Tests/Proof/coherence --seconds 6 --fault deaf
-	@Tests/Proof/coherence --seconds 6 --fault off
+	@Tests/Proof/coherence --seconds 8 --fault deaf
+	@Tests/Proof/coherence --seconds 8 --fault off
 
 bench:
 	@.ci/scripts/packages bench

@@ -370,7 +370,7 @@ extension Tiers {
     /// Whether the key of a copy on disk can't have been deleted since it was verified, as far as anybody can know.
     private func mayPromote(_ copy: WarmCopy) -> Bool {
         share.coherence.mayPromote(
-            verifiedAt: copy.verifiedAt, to: redis?.client.map { Replay.process($0) } ?? 0)
+            verifiedAt: copy.verifiedAt, to: redis?.client.map { Replay.process($0) })
     }
 
     /// Redis's word is final: what the disk still holds must not be served in an outage either.

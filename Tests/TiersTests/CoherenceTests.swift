@@ -118,6 +118,16 @@ import Testing
         #expect(car.inRedis("k") == nil)
     }
 
+    @Test func `what was written and never read, and deleted elsewhere, does not come back`() throws {
+        let car = try car()
+        car.set("k", "1")
+        // Nobody tells of it: it was never read, and so is not tracked.
+        car.redis.execute("DEL", "k")
+        car.run(.seconds(6))
+        #expect(car.read("k").content == .absent)
+        #expect(car.inRedis("k") == nil)
+    }
+
     @Test func `what was deleted in a gap does not come back, and what Redis has lost does`() throws {
         let car = try car()
         for key in ["deleted", "lost"] {

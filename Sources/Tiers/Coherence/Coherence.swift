@@ -29,8 +29,9 @@ public final class Coherence: Sendable {
         var first: UInt16 = 0
         /// Monotonic nanoseconds since which there was none, after there was one.
         var gapSince: Int64?
-        /// The Redis process of the last proof.
+        /// The Redis process that answers, and since when it is known to; 0 before the first.
         var process: UInt64 = 0
+        var processSince = Timestamp.distantPast
         /// Copies on disk that were verified before may be of what was deleted.
         var promotableSince = Timestamp.distantPast
     }
@@ -89,9 +90,9 @@ public final class Coherence: Sendable {
 
     // MARK: Proofs and gaps
 
-    /// A worker has proved that it knows all that was changed before `asOf` in the Redis process `process`; `deadline`
-    /// is when that proves nothing any more. Whether invalidations are live by it that were not.
-    func prove(worker: Int, asOf: Timestamp, deadline: Int64, process: UInt64, now: Int64) -> Bool {
+    /// A worker has proved that it knows all that was changed before `asOf`; `deadline` is when that proves nothing
+    /// any more. Whether invalidations are live by it that were not.
+    func prove(worker: Int, asOf: Timestamp, deadline: Int64, now: Int64) -> Bool {
         state.withLock { state in
             state.proofs[worker] = Proof(asOf: asOf, deadline: deadline)
             guard state.proofs.count == workers else { return false }
@@ -100,10 +101,7 @@ public final class Coherence: Sendable {
                 state.epoch = local.beginLiveEpoch()
                 state.first = state.epoch
                 if let since = state.gapSince { gapLengths.record(UInt64(max(0, now - since))) }
-                // In the gap keys may have been deleted of which copies lie on the disk.
-                if state.gapSince != nil, state.process == process { state.promotableSince = Self.after(asOf) }
                 state.gapSince = nil
-                state.process = process
             }
             publish(state)
             return isNew
@@ -147,13 +145,25 @@ public final class Coherence: Sendable {
         state.withLock { $0.promotableSince = max($0.promotableSince, Self.after(time)) }
     }
 
+    /// A connection to a Redis process stands, over which reads and writes go from `time` on.
+    func noteProcess(_ process: UInt64, at time: Timestamp) {
+        state.withLock { state in
+            if state.process != process { (state.process, state.processSince) = (process, time) }
+        }
+    }
+
     /// Whether a copy on disk, verified then, may be given to the Redis process `process`, which says that it has none.
     ///
-    /// Not where the key may have been deleted unheard of since: in a gap or before its end, where the same process
-    /// answers as before; one that came back empty has lost its keys, and nobody deleted them.
-    func mayPromote(verifiedAt: Timestamp, to process: UInt64) -> Bool {
+    /// Not where that very process had it: the key was deleted since, heard of or not. A process that came back without
+    /// the key has lost it, and nobody deleted it. Nil where the connection that said so has ended: another may lead to
+    /// the same process.
+    func mayPromote(verifiedAt: Timestamp, to process: UInt64?) -> Bool {
         state.withLock { state in
-            verifiedAt >= state.promotableSince && !(state.gapSince != nil && state.process == process)
+            // Nobody told which process it is: nothing is known of who had the key.
+            if state.process == 0 { return verifiedAt >= state.promotableSince }
+            guard let process else { return false }
+            return verifiedAt >= state.promotableSince
+                && !(state.process == process && verifiedAt >= state.processSince)
         }
     }
 

@@ -184,7 +184,13 @@ public final class Tracker {
     // MARK: Connections
 
     /// The data connection is ready, before anything that waited leaves over it.
-    func dataDidConnect() { enable() }
+    func dataDidConnect() {
+        // Where Redis does not tell which process it is, nobody can say that this one had a key.
+        if let client = data.client, !client.runID.isEmpty {
+            coherence.noteProcess(Replay.process(client), at: scheduler.now)
+        }
+        enable()
+    }
 
     /// The data connection has ended, before those hear who waited.
     func dataDidEnd() { if phase != .off { lose("the connection for reads ended") } }
@@ -331,8 +337,7 @@ public final class Tracker {
         wasRefused = false
         renewIfDue()
         let isNew = coherence.prove(
-            worker: worker, asOf: proof.asOf, deadline: proof.startedAt + bound,
-            process: data.client.map { Replay.process($0) } ?? 0, now: scheduler.monotonicNanoseconds)
+            worker: worker, asOf: proof.asOf, deadline: proof.startedAt + bound, now: scheduler.monotonicNanoseconds)
         if isNew { onEvent(.live) }
     }
 
