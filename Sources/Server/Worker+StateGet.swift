@@ -43,6 +43,7 @@ extension Worker {
         }
         let isResp3 = version == .resp3
         let now = batchNow
+        let provedUntil = tiers.provedUntil ?? .distantPast
         let hit = local.read(key, hash: KeyHash(key), now: now, passing: output) { entry, output -> RecordHit in
             guard entry.kind == .record, entry.valueLength >= RecordLayout.headBytes else { return .other }
             let count = entry.valueLength
@@ -71,7 +72,8 @@ extension Worker {
             pen.write("\r\n$5\r\nfence\r\n:")
             pen.write(head.fence)
             pen.write("\r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:")
-            pen.write(max(0, now.milliseconds(since: entry.verifiedAt)))
+            let verifiedAt = entry.freshness == .live ? max(entry.verifiedAt, provedUntil) : entry.verifiedAt
+            pen.write(max(0, now.milliseconds(since: verifiedAt)))
             if entry.expiresAt == .never {
                 pen.write(isResp3 ? "\r\n$6\r\nttl_ms\r\n_" : "\r\n$6\r\nttl_ms\r\n$-1")
             } else {

@@ -24,7 +24,7 @@
 // Source: https://redis.io/docs/manual/client-side-caching/; tracking.c of Redis 7.0.
 
 internal import LocalTier
-internal import Primitives
+public import Primitives
 public import RedisTier
 
 /// What the log is told of coherence.
@@ -426,6 +426,9 @@ extension Tiers {
             _ = local.update(key, hash: hash, now: scheduler.now, cancelsFills: false) { $0.epoch = 0 }
         }
     }
+
+    /// Until when entries that are live are proved to be unchanged; nil where invalidations are not live.
+    public var provedUntil: Timestamp? { share.coherence.verifiedUntil(local.liveEpoch) }
 
     /// The epoch for an entry under `policy` whose fill began with this token.
     func epoch(_ token: TokenBox, _ policy: Policy) -> UInt16 { policy.trustsInvalidations ? token.epoch : 0 }

@@ -30,7 +30,8 @@ extension RealProcesses {
             throws
         {
             let redis = try RedisServer()
-            let (_, client, direct) = try served(redis)
+            let (hearth, client, direct) = try served(redis)
+            defer { withExtendedLifetime(hearth) {} }
             _ = try client.call("SET", "strong:k", "0")
             _ = try client.call("STATE.SET", "strong:r", "0")
             for number in 1...100 {
@@ -56,7 +57,8 @@ extension RealProcesses {
             prefix: String
         ) throws {
             let redis = try RedisServer()
-            let (_, client, direct) = try served(redis)
+            let (hearth, client, direct) = try served(redis)
+            defer { withExtendedLifetime(hearth) {} }
             let bound = 300.0
             for number in 1...6 {
                 _ = try direct.call("SET", prefix + "k", "\(number)")
@@ -81,7 +83,8 @@ extension RealProcesses {
 
         @Test func `eventual: an older value is answered until its life ends, and no longer`() throws {
             let redis = try RedisServer()
-            let (_, client, direct) = try served(redis)
+            let (hearth, client, direct) = try served(redis)
+            defer { withExtendedLifetime(hearth) {} }
             let begunAt = milliseconds()
             _ = try client.call("SET", "eventual:k", "old", "PX", "1500")
             _ = try direct.call("SET", "eventual:k", "new", "PX", "600000")

@@ -82,9 +82,9 @@ extension RealProcesses {
         private func check(_ reply: String, _ code: String, _ says: [String], _ document: String) {
             #expect(reply.hasPrefix(code + " "), "\(reply)")
             for part in says { #expect(reply.contains(part), "\(reply) does not tell of \(part)") }
-            // What to do comes last.
-            let last = reply[(reply.lastIndex { $0 == ":" || $0 == ";" } ?? reply.startIndex)...]
-            let words = last.split { !$0.isLetter }.map(String.init)
+            // What to do comes behind what was found.
+            let ends = [reply.firstRange(of: ": "), reply.firstRange(of: "; ")].compactMap { $0?.upperBound }
+            let words = reply[(ends.min() ?? reply.startIndex)...].split { !$0.isLetter }.map(String.init)
             #expect(words.contains { Self.verbs.contains($0) }, "\(reply) does not say what to do")
             // The document's table of -UNAVAILABLE is by what follows that word.
             let head = Self.head(reply)
