@@ -21,7 +21,7 @@ SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
 .PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos format \
-	lint man install install-built uninstall clean
+	lint install install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -36,7 +36,6 @@ help:
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, service, configuration, man pages and documents, under PREFIX ($(PREFIX))'
 	@echo 'make uninstall  takes them away again, but for the configuration and what Hearth has kept'
-	@echo 'make man      the man page of the configuration, from docs/configuration.md'
 	@echo 'make format   formats the sources in place'
 	@echo 'make lint     says what make format would change, and what .ci/scripts/tidy finds'
 	@echo 'make clean    removes what was built; run/ with its data stays'
@@ -111,9 +110,6 @@ lint:
 	swift format lint --strict --recursive --parallel $(SOURCES)
 	@.ci/scripts/tidy
 
-man:
-	@.ci/scripts/man
-
 INSTALLED = $(DESTDIR)$(PREFIX)
 UNITS = $(INSTALLED)/lib/systemd/system
 
@@ -127,7 +123,8 @@ install-built:
 	install -m 644 README.md LICENSE hearth.sample.yaml '$(INSTALLED)/share/doc/hearth'
 	install -m 644 docs/*.md '$(INSTALLED)/share/doc/hearth/docs'
 	install -m 644 docs/man/hearth.1 '$(INSTALLED)/share/man/man1'
-	install -m 644 docs/man/hearth.yaml.5 '$(INSTALLED)/share/man/man5'
+	.ci/scripts/man >'$(INSTALLED)/share/man/man5/hearth.yaml.5'
+	chmod 644 '$(INSTALLED)/share/man/man5/hearth.yaml.5'
 	sed 's|@BINDIR@|$(PREFIX)/bin|' docs/systemd/hearth.service >'$(UNITS)/hearth.service'
 	install -m 644 docs/systemd/hearth.socket '$(UNITS)'
 	install -m 644 docs/systemd/hearth.sysusers '$(INSTALLED)/lib/sysusers.d/hearth.conf'

@@ -70,6 +70,10 @@ class Film:
     def now(self, name, *labels):
         return Exposition(fetch(f"http://{self.address}/metrics")).samples[name, labels][0]
 
+    def hears(self):
+        """Waits until changes in Redis are heard of."""
+        within(20, "there is no coherence", lambda: self.now("hearth_coherence_live") == 1)
+
     @property
     def is_closed(self):
         return all(self.now("hearth_breaker_state", ("side", side), ("state", "closed")) for side in ("reads", "writes"))
@@ -87,7 +91,7 @@ class Film:
                 value, counts = after.samples.get((name, labels), (0.0, True))
                 earlier = before.samples.get((name, labels), (0.0, True))[0]
                 # Time itself is stretched, so what is measured in it from the phase's begin on is as well.
-                if name == "hearth_journal_age_seconds":
+                if name in ("hearth_journal_age_seconds", "hearth_coherence_gap_age_seconds"):
                     value *= minutes * 60 / (after.at - before.at)
                 steps = range(1, minutes + 1)
                 values += [str(earlier + (value - earlier) * n / minutes if counts else value) for n in steps]
@@ -202,6 +206,7 @@ def outage(lab, rules):
     client.ask("THROTTLE limit:1 1 10 60", "STATE.SET record:1 v", "TURNS.ADD talk:1 hello", "LPUSH list x")
     read = [f"GET {key}" for key in hot] * 100
     client.ask(*read)
+    film.hears()
     film.phase("calm", 480)
 
     lab.end("redis")
@@ -227,6 +232,7 @@ def outage(lab, rules):
     # The sides close one by one.
     within(20, "the breaker did not close", lambda: film.is_closed)
     client.ask(*read)
+    film.hears()
     film.phase("back", 12)
     client.ask(*read)
     film.phase("calm again", 120)
@@ -239,6 +245,7 @@ def outage(lab, rules):
     film.phase("forced", 60)
     lab.tell("pod", "breaker", "auto")
     within(20, "the breaker did not close", lambda: film.is_closed)
+    film.hears()
     client.ask("STATE.SET order:1 a", "STATE.SET order:1 b")
     client.ask(*(f"STATE.SET order:1 c VERSION {n + 100}" for n in range(50)),
                *(f"TURNS.ADD talk:1 turn{n}" for n in range(20)), *read)
@@ -287,10 +294,19 @@ def full_disk(lab):
     client = lab.client("full")
     film = Film(address)
     client.ask("SET a 1", "GET a")
+    film.hears()
     film.phase("calm", 30)
     assert "not replicated" in client.ask("SET safe:1 v", *["GET a"] * 500)[0]
     film.phase("short", 12)
     film.phase("calm again", 30)
+    # Redis answers, and tells nothing any more: its user was changed, and the connection that listens begins anew.
+    theirs = Client(lab.directory / "redis.sock")
+    theirs.ask("ACL SETUSER default -client|tracking", "CLIENT KILL TYPE pubsub")
+    within(20, "it still hears", lambda: film.now("hearth_coherence_gap_age_seconds") > 0.6 * film.elapsed)
+    film.phase("deaf", 30)
+    theirs.ask("ACL SETUSER default +client|tracking")
+    film.hears()
+    film.phase("hears again", 30)
     # No file of it grows any more.
     resource.prlimit(lab.processes["full"].pid, resource.RLIMIT_FSIZE, (100, 100))
     # Its log is a file as well, so the metrics alone tell.
@@ -310,6 +326,7 @@ def full_disk(lab):
     both = [{"side": "reads"}, {"side": "writes"}]
     return film, {
         "HearthReplicasShort": {"short": [{}]},
+        "HearthCoherenceLost": {"deaf": [{}]},
         "HearthBreakerOpen": {"full": both},
         "HearthUnavailable": {"full": [{}]},
         "HearthJournalDegraded": {"full": [{}]},
