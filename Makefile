@@ -9,7 +9,8 @@ ARGS ?=
 # Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
 TEST_FLAGS ?=
 
-# Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` with a few of its faults.
+# Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` and `make histories` with a few of their
+# faults.
 QUICK ?=
 
 # The Swift runtime is linked in: the binary needs the C libraries alone.
@@ -20,8 +21,8 @@ TESTED = --explicit-target-dependency-import-check error $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos format \
-	lint man install install-built uninstall clean
+.PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos \
+	histories soak format lint man install install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -33,6 +34,8 @@ help:
 	@echo 'make bench-growth  how cost grows with connections, sizes, entries, policies, workers'
 	@echo 'make micro    instructions and allocations of single operations, beside those committed'
 	@echo 'make chaos    real faults on real processes, every acknowledged write looked for; QUICK=1 for some of them'
+	@echo 'make histories  what clients of several sidecars were told under faults, proven right; QUICK=1 for some of it'
+	@echo 'make soak     half an hour of load with outages: memory, descriptors, files and latency must not grow'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, service, configuration, man pages and documents, under PREFIX ($(PREFIX))'
 	@echo 'make uninstall  takes them away again, but for the configuration and what Hearth has kept'
@@ -103,6 +106,16 @@ chaos:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
 	@Tests/Proof/chaos $(if $(QUICK),--quick)
+
+histories:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Tests/Proof/histories $(if $(QUICK),--quick)
+
+soak:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Tests/Proof/soak $(if $(QUICK),--minutes 0.4 --every 5)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)
