@@ -9,8 +9,13 @@ ARGS ?=
 # Flags of every test build; CI adds warnings as errors, so that nothing is compiled twice.
 TEST_FLAGS ?=
 
-# Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` with a few of its faults.
+# Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` and `make histories` with a few of their
+# faults.
 QUICK ?=
+# What `make simulate` runs: so many seeds, from the first, so many at the same time.
+SEEDS ?= 1000
+FIRST ?= 1
+JOBS ?= 1
 
 # The Swift runtime is linked in: the binary needs the C libraries alone.
 LINKED = swift build -c release --static-swift-stdlib
@@ -20,8 +25,8 @@ TESTED = --explicit-target-dependency-import-check error $(TEST_FLAGS)
 SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
-.PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos format \
-	lint install install-built uninstall clean
+.PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos \
+	simulate histories soak format lint install install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -33,6 +38,9 @@ help:
 	@echo 'make bench-growth  how cost grows with connections, sizes, entries, policies, workers'
 	@echo 'make micro    instructions and allocations of single operations, beside those committed'
 	@echo 'make chaos    real faults on real processes, every acknowledged write looked for; QUICK=1 for some of them'
+	@echo 'make simulate simulated worlds, each with its faults; SEEDS=10000 for more, HEARTH_REPLAY=… for one again'
+	@echo 'make histories  what clients of several sidecars were told under faults, proven right; QUICK=1 for some of it'
+	@echo 'make soak     half an hour of load with outages: memory, descriptors, files and latency must not grow'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, service, configuration, man pages and documents, under PREFIX ($(PREFIX))'
 	@echo 'make uninstall  takes them away again, but for the configuration and what Hearth has kept'
@@ -102,6 +110,21 @@ chaos:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
 	@Tests/Proof/chaos $(if $(QUICK),--quick)
+
+simulate:
+	@.ci/scripts/packages build
+	$(LINKED) --product hearth-simulate
+	@.build/release/hearth-simulate --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS) $(ARGS)
+
+histories:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Tests/Proof/histories $(if $(QUICK),--quick)
+
+soak:
+	@.ci/scripts/packages chaos
+	$(RELEASE)
+	@Tests/Proof/soak $(if $(QUICK),--minutes 0.4 --every 5)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

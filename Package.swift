@@ -29,6 +29,7 @@ let package = Package(
         .executable(name: "hearth-bench", targets: ["hearth-bench"]),
         .executable(name: "hearth-traces", targets: ["hearth-traces"]),
         .executable(name: "hearth-micro", targets: ["hearth-micro"]),
+        .executable(name: "hearth-simulate", targets: ["hearth-simulate"]),
         .executable(name: "bare-loop", targets: ["bare-loop"]),
         .library(name: "hearth-counts", type: .dynamic, targets: ["hearth-counts"]),
     ],
@@ -104,6 +105,16 @@ let package = Package(
 
         room(
             "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
+        room(
+            "Simulation",
+            [
+                "Journal", "LocalTier", "Primitives", "RedisTier", "Resilience", "State", "TestSupport", "Tiers",
+                "WarmTier",
+            ], path: "Tests/Simulation/Simulation"),
+        .executableTarget(
+            name: "hearth-simulate", dependencies: ["Simulation", "BenchmarkTool", "Primitives"],
+            path: "Tests/Simulation/hearth-simulate", swiftSettings: strict),
+        tests("SimulationTests", ["Simulation", "Primitives"]),
         tests("LocalTierTests", ["LocalTier", "Primitives"]),
         tests("SegmentLogTests", ["SegmentLog", "Primitives"]),
         tests("WarmTierTests", ["WarmTier", "SegmentLog", "Primitives"]),

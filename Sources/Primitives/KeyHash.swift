@@ -1,6 +1,7 @@
 // The 64-bit hash that finds a key in memory, and the same function as a checksum.
 
 private import CXXHash
+private import Synchronization
 
 /// The hash of a key's bytes, computed once per request and handed down; XXH3 seeded at random for this process.
 ///
@@ -31,7 +32,20 @@ extension KeyHash {
 }
 
 /// Chosen once, when the first key is hashed.
-public let processSeed = UInt64.random(in: .min ... .max)
+public let processSeed = ProcessSeed.choose()
+
+/// The seed of this process's hashes, for those who must have the same run again.
+public enum ProcessSeed {
+    private static let fixed = Atomic<UInt64>(0)
+
+    /// Makes the seed what it is told, which is not 0, in a simulation; has no effect once a key was hashed.
+    public static func fix(_ seed: UInt64) { fixed.store(seed, ordering: .relaxed) }
+
+    fileprivate static func choose() -> UInt64 {
+        let seed = fixed.load(ordering: .relaxed)
+        return seed == 0 ? .random(in: .min ... .max) : seed
+    }
+}
 
 /// XXH3 (64 bits) of `bytes`: not cryptographic; finds damage, does not resist an adversary.
 ///

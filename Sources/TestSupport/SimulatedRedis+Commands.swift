@@ -70,7 +70,7 @@ extension SimulatedRedis {
             if connection.isQueueBroken {
                 return .error("EXECABORT Transaction discarded because of previous errors.")
             }
-            return .array(queue.map { perform($0) })
+            return .array(queue.map { performAndTell($0) })
         default: break
         }
         if let refusal = refusal(name, isQueued: connection.queue != nil) {
@@ -81,7 +81,13 @@ extension SimulatedRedis {
             connection.queue?.append(arguments)
             return .status("QUEUED")
         }
-        return perform(arguments)
+        return performAndTell(arguments)
+    }
+
+    private func performAndTell(_ arguments: [[UInt8]]) -> Reply {
+        let reply = perform(arguments)
+        onPerformed?(arguments, reply)
+        return reply
     }
 
     private func shakeHands(_ name: String, _ arguments: [[UInt8]], _ connection: SimulatedRedisConnection) -> Reply? {

@@ -107,6 +107,8 @@ public final class SimulatedRedis {
     public internal(set) var executed: [[[UInt8]]] = []
     /// Whether ``executed`` and ``history`` are kept.
     public var keepsLog = true
+    /// Hears of each command that a connection had carried out, those of transactions one by one, and of its reply.
+    public var onPerformed: (([[UInt8]], Reply) -> Void)?
     public internal(set) var connectionsOpened = 0
     public internal(set) var attempts = 0
     var connections: [SimulatedRedisConnection] = []
@@ -121,7 +123,6 @@ public final class SimulatedRedis {
     /// CLIENT TRACKING is refused.
     public var refusesTracking = false
     var nextClientID: Int64 = 1
-    /// Whether the replay's script has been evaluated by its text since the start.
     /// As after SCRIPT FLUSH.
     public func forgetScripts() {
         knowsReplay = false
@@ -129,6 +130,11 @@ public final class SimulatedRedis {
         knowsOutbox = false
     }
 
+    /// Changes that a failover would undo, oldest first; kept where `mayFailOver`.
+    var undos: [Undo] = []
+    /// Whether changes are kept for ``failOver(losing:)``.
+    public var mayFailOver = false
+    /// Whether the replay's script has been evaluated by its text since the start.
     var knowsReplay = false
     var knowsRecords = false
     var knowsOutbox = false
@@ -162,14 +168,18 @@ public final class SimulatedRedis {
     /// The server ends and comes back empty.
     public func restartEmpty() {
         cutAll()
-        starts += 1
-        nextClientID = 1
-        knowsReplay = false
-        knowsRecords = false
-        knowsOutbox = false
+        beginAnew()
         replayAnswers = [:]
         trackers = [:]
         for key in Array(entries.keys) { store(key, nil) }
+        undos = []
+    }
+
+    /// Another process answers from now on.
+    func beginAnew() {
+        starts += 1
+        nextClientID = 1
+        forgetScripts()
     }
 
     /// Ends a client's connection, what it has sent and was not carried out yet included; how many there were.
@@ -194,6 +204,7 @@ public final class SimulatedRedis {
     }
 
     func store(_ key: [UInt8], _ entry: Entry?) {
+        if mayFailOver { noteUndo(key) }
         if let entry, entry.expiresAt > now { entries[key] = entry } else { entries[key] = nil }
         noteChange(of: key)
         guard keepsLog else { return }

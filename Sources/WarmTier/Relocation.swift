@@ -8,6 +8,11 @@
 //
 // Copies are made in steps, so that maintenance does a bounded amount of work at a time; the file is removed when all
 // of it has been gone through and the copies are durable. Until then both exist, and the newer wins.
+//
+// What is let go is gone from the index at once, and from the disk only with the file, which may be much later where
+// the disk fails, or never where the process ends first: a restart brings it back, as old as it was. So the ledger
+// knows such segments (`letGo`), and what is written or deleted meanwhile shadows them: a deletion is then a record of
+// its own though nothing is held, and stays until they have gone.
 
 internal import Primitives
 internal import SegmentLog
@@ -149,6 +154,7 @@ extension WarmWriter {
                 return Move(entry: entry, keeping: [])
             }
         }
+        ledger.noteLetGo(in: entry.slot)
         forget(entry, line.keyHash)
         return nil
     }
@@ -199,6 +205,7 @@ extension WarmWriter {
                 return .remove
             }
             for entry in removed { ledger.remove(entry) }
+            if !removed.isEmpty { ledger.noteLetGo(in: slot) }
             counters.damaged += removed.count
         }
     }

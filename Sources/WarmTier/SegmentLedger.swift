@@ -15,6 +15,8 @@ struct SegmentAccount {
     var pinned = ShadowRange.none
     /// Its file could not be read: relocations leave it alone until then.
     var troubledUntil = Timestamp.distantPast
+    /// Records of it were let go that its file still holds: a restart would bring them back.
+    var hasLetGo = false
 }
 
 /// Accounts by slot; a slot is the 16-bit name of an open segment in the index.
@@ -26,6 +28,8 @@ struct SegmentLedger {
     private(set) var pinnedBytes = 0
     private(set) var keys = 0
     private(set) var tombstones = 0
+    /// The segments that still hold records which were let go; from here to there, at least.
+    private(set) var letGo = ShadowRange.none
 
     static func bytes(_ entry: IndexEntry) -> Int { entry.length + SegmentLog.footerBytesPerRecord }
 
@@ -55,6 +59,19 @@ struct SegmentLedger {
         slots[account.sequence] = nil
         accounts[Int(slot)] = nil
         files[Int(slot)] = nil
+        if account.hasLetGo { reckonLetGo() }
+    }
+
+    /// Notes that a record is let go before its file is.
+    mutating func noteLetGo(in slot: UInt16) {
+        accounts[Int(slot)]?.hasLetGo = true
+        reckonLetGo()
+    }
+
+    private mutating func reckonLetGo() {
+        letGo = accounts.lazy.compactMap { $0 }.filter(\.hasLetGo).reduce(ShadowRange.none) {
+            $0.including($1.sequence)
+        }
     }
 
     mutating func add(_ entry: IndexEntry, shadow: ShadowRange) { change(entry, by: 1, shadow: shadow) }
@@ -101,5 +118,6 @@ struct SegmentLedger {
         pinnedBytes = 0
         keys = 0
         tombstones = 0
+        letGo = .none
     }
 }

@@ -96,8 +96,9 @@ public final class WarmWriter {
             throw .keyTooLong(count: key.count, limit: configuration.maxKeyBytes)
         }
         let metadata = remembered ?? WarmMetadata(expiresAt: .distantPast)
-        // While a refused change may still come back, even a key of which nothing is held needs its deletion on disk.
-        if metadata.keptUntil <= now, !log.hasPendingMarks {
+        // While a refused change may still come back, or a record that was let go, even a key of which nothing is held
+        // needs its deletion on disk.
+        if metadata.keptUntil <= now, !log.hasPendingMarks, ledger.letGo.isNone {
             let hash = xxh3(key, seed: tier.storeSeed)
             if stagedIndex(hash, key) == nil, tier.index.find(hash, markRead: false).first == nil { return }
         }
@@ -231,7 +232,7 @@ public final class WarmWriter {
     private func heldPredecessor(of index: Int) throws(WarmError) -> Predecessor {
         let hash = batch.records[index].keyHash
         let found = tier.index.find(hash, markRead: false)
-        var predecessor = Predecessor()
+        var predecessor = Predecessor(shadow: ledger.letGo)
         guard let first = found.first else { return predecessor }
         for located in [first] + found.others {
             let sequence = located.file.identity.sequence
@@ -243,7 +244,7 @@ public final class WarmWriter {
                 counters.damaged += 1
                 forget(located.entry, hash)
                 let oldest = log.segments.first?.sequence ?? sequence
-                predecessor.shadow = ShadowRange(low: min(oldest, sequence), high: sequence)
+                predecessor.shadow = predecessor.shadow.including(oldest).including(sequence)
                 continue
             }
             let isSame = batch.withKey(of: index) { key in record.key.withUnsafeBytes { equal($0, key) } }

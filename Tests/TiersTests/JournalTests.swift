@@ -36,6 +36,17 @@ import Testing
 
     private func conflicts(_ car: Sidecar) -> [Conflict] { car.journal?.keeper.conflicts.map(\.conflict) ?? [] }
 
+    @Test func `a replay that finds no room in its pipeline comes again later, and does not go round`() throws {
+        var redis = RedisConfiguration()
+        redis.pipelineMax = 4
+        let car = try Sidecar(redis: redis, journalOn: disk)
+        outage(car)
+        for number in 0..<200 { car.set("k\(number)", "v\(number)") }
+        #expect(car.journal?.pending.entryCount == 200)
+        recover(car)
+        for number in 0..<200 { #expect(car.inRedis("k\(number)") == "v\(number)") }
+    }
+
     // MARK: What is accepted
 
     @Test func `a SET in an outage is accepted, read back, and reaches Redis`() throws {

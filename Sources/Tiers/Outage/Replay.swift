@@ -254,7 +254,7 @@ public final class Replay: RedisConnectionDelegate {
             case .failure(let failure):
                 tiers.breaker.failed(permit, failure, now: now, elapsed: nil)
                 tiers.share.doubtful.note(failure, now: now)
-                pending.giveBack(unit.sequences, wasAttempted: failure.mayHaveBeenSent)
+                giveBack(unit, wasAttempted: failure.mayHaveBeenSent)
             case .success(let replies):
                 switch replies[0] {
                 case .error(let text) where byDigest && text.starts(with: "NOSCRIPT".utf8):
@@ -279,10 +279,24 @@ public final class Replay: RedisConnectionDelegate {
         sendRecords(unit, permit) { [self] conflicts, wasAttempted in
             unitsUnderWay -= 1
             if let conflicts { return replicate(unit, conflicts, nil, scheduler.monotonicNanoseconds) }
-            pending.giveBack(unit.sequences, wasAttempted: wasAttempted)
+            giveBack(unit, wasAttempted: wasAttempted)
             step()
         }
     }
+
+    /// What became of a unit is unknown, or it was not even sent: it waits again.
+    ///
+    /// What finds no room in the pipeline is told so at once, from within `pump`: trying it again there would go round,
+    /// deeper each time, until the room comes or the stack ends.
+    private func giveBack(_ unit: PendingWrites.Unit, wasAttempted: Bool) {
+        pending.giveBack(unit.sequences, wasAttempted: wasAttempted)
+        guard !wasAttempted else { return }
+        pauseUntil = max(pauseUntil, scheduler.monotonicNanoseconds + Self.unsentPause)
+        timer?.start(afterMilliseconds: Self.unsentPause / 1_000_000)
+    }
+
+    /// How long nothing is tried after a unit that was not sent, in nanoseconds.
+    private static let unsentPause: Int64 = 10_000_000
 
     /// Redis has a unit; its entries are kept until as many replicas have it as its policies want.
     private func replicate(

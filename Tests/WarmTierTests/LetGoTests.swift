@@ -1,0 +1,73 @@
+// Records that are let go before their file is: whatever ends the process then, nothing older comes back.
+
+import Primitives
+import SegmentLog
+import TestSupport
+import Testing
+import WarmTier
+
+@Suite struct `Records that were let go` {
+    /// A store whose oldest segment is being emptied: some of its keys are gone, and its file is still there.
+    private func halfEmptied(_ files: SimulatedFileSystem) throws -> (writer: WarmWriter, gone: [String]) {
+        let writer = try simulated(files, maxBytes: 64 << 10)
+        var keys: [String] = []
+        while writer.tier.statistics.evicted == 0 {
+            let key = "k\(keys.count)"
+            keys.append(key)
+            try writer.batch { writer throws(WarmError) in try writer.put(key, String(repeating: "v", count: 200)) }
+            let segments = writer.tier.statistics.segments
+            for _ in 0..<4 where writer.tier.statistics.evicted == 0 { writer.maintain(now: .at(1), budget: 1) }
+            if writer.tier.statistics.evicted > 0 { #expect(writer.tier.statistics.segments == segments) }
+            try #require(keys.count < 1000, "nothing was ever evicted step by step")
+        }
+        let gone = keys.filter { writer.tier.lookup($0).isAbsent }
+        try #require(!gone.isEmpty)
+        return (writer, gone)
+    }
+
+    private func reopened(_ files: SimulatedFileSystem, losesPower: Bool) throws -> WarmWriter {
+        if losesPower {
+            files.cutPower()
+            files.restorePower()
+        } else {
+            files.endProcess()
+        }
+        return try simulated(files, maxBytes: 64 << 10)
+    }
+
+    @Test(arguments: [false, true])
+    func `a deletion meanwhile holds after a restart`(_ losesPower: Bool) throws {
+        let files = SimulatedFileSystem()
+        let (writer, gone) = try halfEmptied(files)
+        for key in gone { try writer.batch { writer throws(WarmError) in try writer.delete(key) } }
+        let next = try reopened(files, losesPower: losesPower)
+        for key in gone { #expect(next.tier.lookup(key).bytes == nil, "\(key) rose from the dead") }
+    }
+
+    @Test func `a value and its deletion meanwhile leave nothing older behind`() throws {
+        let files = SimulatedFileSystem()
+        let (writer, gone) = try halfEmptied(files)
+        for key in gone {
+            try writer.batch { writer throws(WarmError) in try writer.put(key, "newer") }
+            try writer.batch { writer throws(WarmError) in try writer.delete(key) }
+        }
+        let next = try reopened(files, losesPower: false)
+        for key in gone { #expect(next.tier.lookup(key).bytes == nil, "\(key) rose from the dead") }
+    }
+
+    @Test func `deletions of what was never there are written only while a file holds what was let go`() throws {
+        let files = SimulatedFileSystem()
+        let (writer, _) = try halfEmptied(files)
+        func deleteStrangers(_ name: String) throws {
+            try writer.batch { writer throws(WarmError) in
+                for number in 0..<5 { try writer.delete("\(name)\(number)") }
+            }
+        }
+        try deleteStrangers("a")
+        #expect(writer.tier.statistics.tombstones == 5)
+        while writer.maintain(now: .at(1)).hasMore {}
+        let before = writer.tier.statistics.tombstones
+        try deleteStrangers("b")
+        #expect(writer.tier.statistics.tombstones == before)
+    }
+}
