@@ -67,7 +67,7 @@ EVERY = (
         "        while chargedBytes + bytes > limit {", "        while chargedBytes > limit {", "WarmTierTests",
     ),
     Mutant(
-        "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "        if isDistrusted { return .absent }\n", "",
+        "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "(isDistrusted ? .absent : nil,", "(nil,",
         "TiersTests|IntegrationTests.*Full|SimulationTests",
     ),
     Mutant(
@@ -99,7 +99,7 @@ EVERY = (
     ),
     Mutant(
         "a suspect copy is given to Redis", TIERS + "Tiers+Fetch.swift",
-        "where copy.value.isAlive(at: scheduler.now) && !copy.isSuspect:", "where copy.value.isAlive(at: scheduler.now):",
+        "&& !copy.isSuspect && mayPromote(copy):", "&& mayPromote(copy):",
         "TiersTests|SimulationTests",
     ),
     Mutant(
