@@ -70,9 +70,12 @@ public final class WarmChanges: Sendable {
         return table.withLock { table in
             var change = change
             let waiting = table.waiting[key]
-            if case .suspect = change, let waiting { change = waiting.suspected }
+            // A mark goes with the value that it is about, also while that is being committed: should the commit fail, an
+            // older copy is what is left on disk.
+            if case .suspect = change, let newest = waiting ?? table.committing[key] { change = newest.suspected }
             let bytes = change.byteCount
-            if !table.distrusted.isEmpty { table.distrusted.remove(key) }
+            // A mark alone is no newer copy: what is distrusted stays so.
+            if change != .suspect, !table.distrusted.isEmpty { table.distrusted.remove(key) }
             table.bytes -= waiting?.byteCount ?? 0
             if table.bytes + bytes > bytesMax || table.waiting.count >= Self.keysMax {
                 change = .remove

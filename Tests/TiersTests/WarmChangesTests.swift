@@ -1,0 +1,45 @@
+// Marks of doubt among changes on their way to the disk: none makes an older copy pass for the newest.
+
+import Primitives
+import State
+import Testing
+
+@testable import Tiers
+
+@Suite struct WarmChangesTests {
+    private let key = bytes("k")
+    private let now = Timestamp(milliseconds: 1_700_000_000_000)
+
+    private func put(_ text: String, isSuspect: Bool = false) -> WarmChange {
+        .put(WarmCopy(HeldValue(bytes(text)), verifiedAt: now, isSuspect: isSuspect), staleFor: 0)
+    }
+
+    @Test func `a mark leaves a key distrusted whose newest copy did not reach the disk`() {
+        let changes = WarmChanges(localBytes: 1 << 20)
+        _ = changes.take(key, put("newest"), now: now)
+        _ = changes.begin()
+        changes.end(failed: [HashedKey(key)], removed: [], now: now)
+        #expect(changes.sizes.distrusted == 1)
+        _ = changes.take(key, .suspect, now: now)
+        #expect(changes.sizes.distrusted == 1)
+        _ = changes.take(key, put("another"), now: now)
+        #expect(changes.sizes.distrusted == 0)
+    }
+
+    @Test func `a mark on what is being committed goes with its value, should the commit fail`() {
+        let changes = WarmChanges(localBytes: 1 << 20)
+        _ = changes.take(key, put("newest"), now: now)
+        _ = changes.begin()
+        _ = changes.take(key, .suspect, now: now)
+        changes.end(failed: [HashedKey(key)], removed: [], now: now)
+        #expect(changes.begin().changes[HashedKey(key)] == put("newest", isSuspect: true))
+    }
+
+    @Test func `a mark on a deletion leaves it a deletion`() {
+        let changes = WarmChanges(localBytes: 1 << 20)
+        _ = changes.take(key, .remove, now: now)
+        _ = changes.begin()
+        _ = changes.take(key, .suspect, now: now)
+        #expect(changes.begin().changes[HashedKey(key)] == .remove)
+    }
+}
