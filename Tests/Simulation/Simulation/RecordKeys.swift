@@ -92,8 +92,9 @@ final class RecordKeys {
     /// Redis has lost what it had of these keys.
     func didLose(_ lost: [[UInt8]: SimulatedRedis.Entry?]) {
         losses += 1
-        for key in lost.keys.map({ text($0) }) where records[key] != nil {
-            records[key]?.lost.formUnion(records[key]?.sure ?? [])
+        for key in lost.keys.map({ text($0) }) {
+            guard let sure = records[key]?.sure else { continue }
+            records[key]?.lost.formUnion(sure)
         }
     }
 
