@@ -70,8 +70,8 @@ public final class WarmChanges: Sendable {
         return table.withLock { table in
             var change = change
             let waiting = table.waiting[key]
-            // A mark goes with the value that it is about, also while that is being committed: should the commit fail, an
-            // older copy is what is left on disk.
+            // A mark goes with the value that it is about, also while that is being committed: should the commit fail,
+            // an older copy is what is left on disk.
             if case .suspect = change, let newest = waiting ?? table.committing[key] { change = newest.suspected }
             let bytes = change.byteCount
             // A mark alone is no newer copy: what is distrusted stays so.
