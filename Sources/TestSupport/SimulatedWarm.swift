@@ -94,7 +94,7 @@ public final class SimulatedWarm: WarmAccess {
 
     public func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void) {
         scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
-            let record = refusesWrites ? nil : copies[key].flatMap { $0.isSuspect ? nil : $0.value.record }
+            let record = refusesWrites ? nil : copies[key]?.value.record
             completion(record.map { $0.version >= version } ?? false)
         }
     }

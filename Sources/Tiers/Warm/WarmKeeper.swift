@@ -250,11 +250,10 @@ public final class WarmKeeper {
         for question in asking { question.deliver(holds(question.key, question.version, now)) }
     }
 
-    /// Whether a key has a record of this version, or a later one, that may be given to Redis again.
+    /// Whether a key has a record of this version, or a later one, which an outage would serve: one that Redis has told
+    /// of since (our own write, too) is no less there.
     private func holds(_ key: [UInt8], _ version: Int64, _ now: Timestamp) -> Bool {
-        guard case .entry(let entry) = writer.read(key, now: now), !entry.metadata.flags.contains(.unverified) else {
-            return false
-        }
+        guard case .entry(let entry) = writer.read(key, now: now) else { return false }
         return entry.held.record.map { $0.version >= version } ?? false
     }
 
