@@ -7,6 +7,8 @@ internal import State
 /// The keys of writes under way to Redis; `settle` or `suspect` when Redis has answered or has not, and then `end`.
 final class Writes {
     private var keys: Set<HashedKey> = []
+    /// Where changes are heard of: whether one of a key was, while its write was under way; it may be this very write.
+    private var tokens: [HashedKey: TokenBox] = [:]
     private let sentAt: Timestamp
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
@@ -20,6 +22,7 @@ final class Writes {
                 tiers.flights[key] = nil
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
+                if tiers.tracker?.canLeaveOut ?? false { tokens[key] = TokenBox(tiers.local.beginFill(key.hash)) }
             }
         }
         tiers.share.writesUnderWay.begin(keys.lazy.map(\.hash))
@@ -168,10 +171,13 @@ final class Writes {
         let now = tiers.scheduler.now
         let isAlone = !tiers.share.writesUnderWay.isContested(hash)
         let isHeld = isAlone && tiers.mayHold(.local, policy) && bytes.count <= policy.maxLocalValue
+        // Redis tells of it before or after its answer: either way the next read asks Redis, and is tracked by that.
+        let wasTold = !(tokens[HashedKey(key, hash)]?.isCurrent(in: tiers.local) ?? true)
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 if isHeld {
                     _ = tiers.local.put(key, hash: hash, value: bytes, metadata: metadata, now: now)
+                    if wasTold { tiers.local.invalidate(key, hash: hash) }
                 } else {
                     tiers.local.remove(key, hash: hash)
                 }
