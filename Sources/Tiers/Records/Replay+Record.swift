@@ -38,10 +38,13 @@ struct RecordReplay {
             expiresAt = policy.retained(held).expiresAt
         }
         let known = Set(found?.record?.operations ?? [])
-        // What was done before was done in order.
-        let done = unit.writes.lastIndex { $0.record.map { known.contains($0.id) } ?? false } ?? -1
+        func isKnown(_ write: JournaledWrite) -> Bool { write.record.map { known.contains($0.id) } ?? false }
+        // A replay goes in order: what nothing but a replay can have done says that all before it is done as well. A
+        // write that was sent when its client asked may have been done then, ahead of others that were not.
+        let inOrder = unit.writes.lastIndex { !$0.wasSent && isKnown($0) } ?? -1
         for index in unit.writes.indices {
-            let refusal = index <= done ? nil : apply(unit.writes[index], acceptedAt: unit.acceptedAt[index], policy)
+            let isDone = index <= inOrder || isKnown(unit.writes[index])
+            let refusal = isDone ? nil : apply(unit.writes[index], acceptedAt: unit.acceptedAt[index], policy)
             conflicts.append(
                 refusal.map { [conflict(unit, index, $0.verdict, $0.reason)] } ?? [])
         }

@@ -23,14 +23,17 @@ extension RealProcesses {
             func change(_ body: (inout Told) -> Void) { told.withLock { body(&$0) } }
         }
 
-        /// Adds turns with messages to four records until it is told to stop; across the deaths of its sidecar.
+        /// So many that a record has fewer than 16 writes while one is unanswered: of more it does not know the ids.
+        private static let records = 32
+
+        /// Adds turns with messages to some records until it is told to stop; across the deaths of its sidecar.
         private static func write(_ name: String, _ car: HearthProcess, _ book: Book, _ isOver: Signal) {
             var client = try? car.client()
             var number = 0
             while !isOver.isSet {
                 number += 1
                 let text = "\(name).\(number)"
-                let key = "chat:\(number % 4)"
+                let key = "chat:\(number % records)"
                 // Of every third the expectation is wrong: it is refused, and sends nothing.
                 let expectation = number % 3 == 0 ? ["VERSION", "4503599627370000"] : []
                 let words = ["TURNS.ADD", key, text, "KEEP", "100000"] + expectation + ["EMIT", "news", text]
@@ -98,6 +101,8 @@ extension RealProcesses {
                 try eventually("the journal is replayed; log \(car.log.suffix(900))") {
                     try client.call("HEARTH", "JOURNAL").fields["journal_entries"]?.integer == 0
                 }
+                let conflicts = try client.call("HEARTH", "JOURNAL", "CONFLICTS")
+                #expect(conflicts.items.isEmpty, "\(conflicts); \(car.log.suffix(3000))")
             }
             try Self.check(book.read, redis.client())
         }
@@ -112,7 +117,7 @@ extension RealProcesses {
             for entry in entries {
                 versions[entry["key"]?.text ?? "", default: []].append(Int64(entry["version"]?.text ?? "") ?? 0)
             }
-            #expect(versions.count == 4)
+            #expect(versions.count == records)
             for (key, versions) in versions {
                 let last = Int64(try redis.call("HGET", key, "version").text) ?? 0
                 #expect(versions == Array(1...max(1, last)), "\(key): \(versions.count) messages, version \(last)")
