@@ -162,6 +162,8 @@ final class OwnedKeys {
         _ key: String, _ value: String, _ commands: [NativeCommand], _ step: Step,
         _ more: @escaping ([Reply]?) -> Void = { _ in }
     ) {
+        // Others may read it before its writer hears that it was done.
+        registers[key, default: Register()].ever.insert(value)
         perform(commands, key: key, step) { [self] replies in
             settle(key, value, Outcome(replies))
             more(replies)
@@ -170,7 +172,6 @@ final class OwnedKeys {
 
     private func settle(_ key: String, _ value: String, _ outcome: Outcome) {
         let (worker, client, overtaken) = sent[key] ?? (0, nil, [])
-        registers[key, default: Register()].ever.insert(value)
         switch outcome {
         case .done:
             // What waits in the journal goes to Redis when every connection in doubt has been ended.
