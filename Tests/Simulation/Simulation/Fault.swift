@@ -17,7 +17,6 @@ public enum Fault: String, CaseIterable, Sendable {
     case loseReply = "a reply is lost"
     case cutWithin = "half a reply comes"
     case garbage = "bytes that are no reply"
-    case unasked = "a reply that nobody asked for"
     case hold = "old connections are not read"
     case takesNoBytes = "the kernel takes no bytes"
     case forgetScripts = "Redis forgets scripts"
@@ -46,7 +45,7 @@ public enum Fault: String, CaseIterable, Sendable {
 
     static let ofRedis: [Fault] = [
         .hang, .refuse, .slow, .loading, .readOnly, .outOfMemory, .misconfigured, .cutAll, .cutBefore, .loseReply,
-        .cutWithin, .garbage, .unasked, .hold, .hold, .takesNoBytes, .forgetScripts, .failOver, .loseAll,
+        .cutWithin, .garbage, .hold, .hold, .takesNoBytes, .forgetScripts, .failOver, .loseAll,
         .expireBetween,
     ]
     static let ofDisk: [Fault] = [

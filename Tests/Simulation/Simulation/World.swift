@@ -201,7 +201,6 @@ public final class World {
         case .loseReply: redis.mishaps = [.loseReply]
         case .cutWithin: redis.mishaps = [.cutWithin(step.amount % 60)]
         case .garbage: redis.mishaps = [.garbage]
-        case .unasked: redis.mishaps = [.unasked]
         case .hold: redis.holdsOldConnections = true
         case .takesNoBytes: redis.takesNoBytes = true
         case .forgetScripts: redis.forgetScripts()
