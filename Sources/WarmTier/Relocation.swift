@@ -73,7 +73,11 @@ extension WarmWriter {
             }
             relocation.position += 1
         }
-        if !moves.isEmpty { try commitMoves(moves, now: now) }
+        if !moves.isEmpty {
+            try commitMoves(moves, now: now)
+            // Removing the file may empty another segment first, which stages its own copies.
+            moving.removeAll()
+        }
         guard relocation.position == lines.count else { return false }
         if ledger[slot].liveRecords > 0 { forgetAll(in: slot) }
         try removeSegment(relocation.sequence, now: now)

@@ -1,0 +1,46 @@
+// Segments that are emptied while a synchronisation of others has failed: these are emptied first.
+
+import Primitives
+import SegmentLog
+import TestSupport
+import Testing
+import WarmTier
+
+@Suite struct `Emptying beside an uncertain segment` {
+    private static let seed = SeededGenerator.seed()
+
+    @Test func `values stay the newest ones, whichever synchronisation fails`() throws {
+        for round in 0..<6 {
+            let place = "replay with HEARTH_SEED=\(Self.seed), round \(round)"
+            var random = SeededGenerator(seed: Self.seed &+ UInt64(round))
+            let files = SimulatedFileSystem(seed: random.next())
+            let writer = try simulated(files, maxBytes: 64 << 10, sync: .interval(milliseconds: 1000))
+            var newest: [String: String] = [:]
+            var now: Int64 = 1
+            for step in 0..<100 {
+                if Int.random(in: 0..<6, using: &random) == 0 {
+                    files.faults.failingOperation = .synchronize
+                    files.faults.failingCall = Int.random(in: 1...2, using: &random)
+                }
+                for _ in 0..<Int.random(in: 1...6, using: &random) {
+                    let key = "k\(Int.random(in: 0..<60, using: &random))"
+                    let value = "\(key) \(step) " + String(repeating: "v", count: 300)
+                    let isDone: Void? = try? writer.batch(now: .at(now)) { writer throws(WarmError) in
+                        try writer.put(key, value)
+                    }
+                    // What was refused may come back, or not.
+                    newest[key] = isDone == nil ? nil : value
+                }
+                now += Int64.random(in: 1...1500, using: &random)
+                for _ in 0..<Int.random(in: 0...3, using: &random) { writer.maintain(now: .at(now)) }
+                if Int.random(in: 0..<3, using: &random) == 0 { files.faults = SimulatedFaults() }
+                guard step % 10 == 9 else { continue }
+                for (key, value) in newest {
+                    guard let found = writer.tier.value(key, now: .at(now)) else { continue }
+                    #expect(found == value, "\(place), step \(step): \(key) is an older value")
+                }
+            }
+            #expect(writer.tier.statistics.compacted > 0, "\(place): nothing was ever emptied")
+        }
+    }
+}
