@@ -94,9 +94,12 @@ extension Tiers {
         }
         counters.warmStale.add()
         // Held locally as what it is, so that the next read of it costs what a local hit costs.
+        // A copy of doubt stays one: it is never fresh, and no base that a replay may rely on.
         var metadata = policy.metadata(
-            of: copy.value, verifiedAt: copy.verifiedAt, authority: .redis, mark: EntryMark.inWarm)
+            of: copy.value, verifiedAt: copy.verifiedAt, authority: .redis,
+            mark: EntryMark.inWarm | (copy.isSuspect ? EntryMark.suspect : 0))
         metadata.slidingFor = 0
+        if copy.isSuspect { metadata.quietFor = 0 }
         fillLocal(key, hash, policy, copy.value.bytes, metadata, token)
         return .found(copy.value, .warm, .stale, verifiedAt: copy.verifiedAt, reason: reason)
     }

@@ -6,7 +6,8 @@ import Resilience
 import State
 import TestSupport
 import Testing
-import Tiers
+
+@testable import Tiers
 
 @Suite struct OutageTests {
     private func held(_ policies: [Policy] = []) throws -> Sidecar {
@@ -29,6 +30,18 @@ import Tiers
         #expect(car.read("k").summary == "v local stale")
         car.run(.milliseconds(1))
         #expect(car.read("k").summary == "(unknown) none unknown")
+    }
+
+    @Test(arguments: [false, true])
+    func `a copy of doubt on disk is never fresh, wherever it goes`(_ isSuspect: Bool) throws {
+        let car = try Sidecar([policy { $0.maxStaleness = .seconds(60) }])
+        car.openBreaker()
+        car.warm.plant(
+            bytes("k"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now, isSuspect: isSuspect))
+        #expect(car.read("k").summary == "v warm stale")
+        #expect(car.read("k").summary == (isSuspect ? "v local stale" : "v local fresh"))
+        let mark = try #require(car.held("k")).metadata.mark
+        #expect((mark & EntryMark.suspect != 0) == isSuspect)
     }
 
     @Test func `stale_if_error begins where the life ended, if that was earlier`() throws {
