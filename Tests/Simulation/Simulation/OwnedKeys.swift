@@ -17,6 +17,8 @@ final class OwnedKeys {
     private unowned let world: World
     private var process: Process? { sidecar.process }
 
+    /// Registers that Redis lost while a write of them was under way, so that it may have done and lost that too.
+    private var lostUnderWay: Set<String> = []
     /// What is known of a counter: increments that were acknowledged, that may have been done, and that Redis has lost.
     private var counters: [String: (sure: Int64, maybe: Int64, lost: Int64)] = [:]
 
@@ -180,6 +182,9 @@ final class OwnedKeys {
             registers[key]?.acknowledgedAt = world.now
             registers[key]?.mayBeOlderOnDisk = false
             registers[key]?.maybe = Set(doubts[key, default: []].map(\.value))
+            if lostUnderWay.remove(key) != nil, let ever = registers[key]?.ever {
+                registers[key]?.maybe.formUnion(ever.union([""]))
+            }
         case .unknown:
             registers[key]?.maybe.insert(value)
             if let client { doubts[key, default: []].append(Doubt(value: value, worker: worker, client: client)) }
@@ -282,7 +287,8 @@ final class OwnedKeys {
             let after = string(world.redis?.entries[bytes(key)] ?? nil)
             if let counter = counters[key] {
                 let difference = (Int64(string(before) ?? "0") ?? 0) - (Int64(after ?? "0") ?? 0)
-                counters[key]?.lost = min(counter.sure, counter.lost + max(0, difference))
+                // With those that are done and not answered yet.
+                counters[key]?.lost = counter.lost + max(0, difference)
             }
             if let known = texts[key] {
                 let tokens = Set(Self.tokens(string(before) ?? "")).subtracting(Self.tokens(after ?? ""))
@@ -290,6 +296,7 @@ final class OwnedKeys {
             }
             // Whatever a tier still holds of it may come back: an older value too, where there is none in Redis now.
             if let register = registers[key] { registers[key]?.maybe.formUnion(register.ever) }
+            if busy.contains(key) { lostUnderWay.insert(key) }
         }
     }
 
