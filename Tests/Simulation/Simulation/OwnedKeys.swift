@@ -174,6 +174,7 @@ final class OwnedKeys {
 
     private func settle(_ key: String, _ value: String, _ outcome: Outcome) {
         let (worker, client, overtaken) = sent[key] ?? (0, nil, [])
+        let wasLost = lostUnderWay.remove(key) != nil
         switch outcome {
         case .done:
             // What waits in the journal goes to Redis when every connection in doubt has been ended.
@@ -182,7 +183,7 @@ final class OwnedKeys {
             registers[key]?.acknowledgedAt = world.now
             registers[key]?.mayBeOlderOnDisk = false
             registers[key]?.maybe = Set(doubts[key, default: []].map(\.value))
-            if lostUnderWay.remove(key) != nil, let ever = registers[key]?.ever {
+            if wasLost, let ever = registers[key]?.ever {
                 registers[key]?.maybe.formUnion(ever.union([""]))
             }
         case .unknown:
