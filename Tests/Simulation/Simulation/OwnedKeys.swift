@@ -286,14 +286,15 @@ final class OwnedKeys {
         for (key, before) in lost {
             let key = text(key)
             let after = string(world.redis?.entries[bytes(key)] ?? nil)
-            if let counter = counters[key] {
+            // The first writes of a key may be done and not answered yet.
+            if key.hasPrefix("n:") {
                 let difference = (Int64(string(before) ?? "0") ?? 0) - (Int64(after ?? "0") ?? 0)
                 // With those that are done and not answered yet.
-                counters[key]?.lost = counter.lost + max(0, difference)
+                counters[key, default: (0, 0, 0)].lost += max(0, difference)
             }
-            if let known = texts[key] {
+            if key.hasPrefix("t:") {
                 let tokens = Set(Self.tokens(string(before) ?? "")).subtracting(Self.tokens(after ?? ""))
-                texts[key]?.lost = known.lost.union(tokens)
+                texts[key, default: Text()].lost.formUnion(tokens)
             }
             // Whatever a tier still holds of it may come back: an older value too, where there is none in Redis now.
             if let register = registers[key] { registers[key]?.maybe.formUnion(register.ever) }
