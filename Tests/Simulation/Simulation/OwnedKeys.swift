@@ -287,12 +287,12 @@ final class OwnedKeys {
             let key = text(key)
             let after = string(world.redis?.entries[bytes(key)] ?? nil)
             // The first writes of a key may be done and not answered yet.
-            if key.hasPrefix("n:") {
+            if key.hasPrefix("n:\(sidecar.index):") {
                 let difference = (Int64(string(before) ?? "0") ?? 0) - (Int64(after ?? "0") ?? 0)
                 // With those that are done and not answered yet.
                 counters[key, default: (0, 0, 0)].lost += max(0, difference)
             }
-            if key.hasPrefix("t:") {
+            if key.hasPrefix("t:\(sidecar.index):") {
                 let tokens = Set(Self.tokens(string(before) ?? "")).subtracting(Self.tokens(after ?? ""))
                 texts[key, default: Text()].lost.formUnion(tokens)
             }
