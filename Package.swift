@@ -122,7 +122,7 @@ let package = Package(
         tests("AuditTests", ["Audit", "SegmentLog", "Primitives"]),
         tests("ResilienceTests", ["Resilience"]),
         tests("MetricsTests", ["Metrics"]),
-        tests("AdminTests", ["Admin", "Metrics"]),
+        tests("AdminTests", ["Admin", "Metrics", "Primitives"]),
         tests("RESPTests", ["RESP"]),
         tests("EventLoopTests", ["EventLoop", "Primitives"]),
         tests("RedisTierTests", ["RedisTier", "EventLoop", "Primitives"]),

@@ -1,13 +1,14 @@
 // A source with known answers, and a server on it.
 
 import Metrics
-import Synchronization
+import Primitives
 import Testing
 
 @testable import Admin
 
 final class Log: Sendable {
-    let lines = Mutex<[String]>([])
+    // ThreadSanitizer sees this lock, and not that of Synchronization.
+    let lines = Locked<[String]>([])
     func append(_ line: String) { lines.withLock { $0.append(line) } }
     var all: [String] { lines.withLock { $0 } }
 }
