@@ -119,7 +119,8 @@ final class SharedKeys {
             case (let wanted?, let value?) where wanted == value: until = min(until, over)
             default: continue
             }
-            guard from < until else { continue }
+            // Not less: of two writes in one moment the first was there for a read between them.
+            guard from <= until else { continue }
             if until >= moment { return nil }
             nearest = min(nearest, moment - until)
         }
