@@ -57,7 +57,8 @@ extension RealProcesses {
             for (index, change) in Self.changes.enumerated() {
                 // Keys are single letters in the table; each change has its own.
                 let k = "\(index):k"
-                // Fresh here: a change behind Hearth's back is not seen. What Redis tells of a SWAPDB before may come yet.
+                // Fresh here: a change behind Hearth's back is not seen. What Redis tells of a SWAPDB before may come
+                // yet.
                 try eventually("\(change.name): a copy is fresh") {
                     #expect(try c.call("SET", k, "old").text == "OK")
                     #expect(try c.call("GET", k).text == "old")
