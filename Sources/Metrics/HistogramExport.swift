@@ -31,15 +31,35 @@ public enum HistogramUnit: Sendable {
     }
 }
 
+/// The labels of a unit's bounds, made once: there are hundreds of buckets in a scrape.
+private enum BoundLabels {
+    static let nanoseconds = of(.nanoseconds)
+    static let bytes = of(.bytes)
+    static let infinity = Label("le", "+Inf")
+
+    private static func of(_ unit: HistogramUnit) -> [Label] {
+        unit.bounds.map { Label("le", prometheusNumber(unit.base($0))) }
+    }
+}
+
 extension HistogramSnapshot {
     /// The samples of this histogram under `labels`: cumulative `_bucket`s up to `+Inf`, `_sum` and `_count`.
     public func samples(_ labels: [Label] = [], unit: HistogramUnit) -> [Sample] {
+        let bounds = unit.bounds
+        let names = unit == .bytes ? BoundLabels.bytes : BoundLabels.nanoseconds
         var samples: [Sample] = []
-        for bound in unit.bounds {
-            let le = Label("le", prometheusNumber(unit.base(bound)))
-            samples.append(Sample(labels + [le], Double(count(upTo: bound)), suffix: "_bucket"))
+        samples.reserveCapacity(bounds.count + 3)
+        var next = 0
+        var below: UInt64 = 0
+        for (bound, name) in zip(bounds, names) {
+            let end = Buckets.index(of: bound) + 1
+            while next < end {
+                below &+= counts[next]
+                next += 1
+            }
+            samples.append(Sample(labels + [name], Double(below), suffix: "_bucket"))
         }
-        samples.append(Sample(labels + [Label("le", "+Inf")], Double(count), suffix: "_bucket"))
+        samples.append(Sample(labels + [BoundLabels.infinity], Double(count), suffix: "_bucket"))
         samples.append(Sample(labels, unit.base(sum), suffix: "_sum"))
         samples.append(Sample(labels, Double(count), suffix: "_count"))
         return samples
