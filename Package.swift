@@ -9,12 +9,17 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
+// What tests run millions of times, on simulated disks under every fault, is optimised in debug builds too: unoptimised it
+// takes most of a test run. Assertions and the checks of exclusivity stay.
+let often = strict + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
+
 func room(
-    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, embedded: [String] = []
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, embedded: [String] = [],
+    runs settings: [SwiftSetting] = strict
 ) -> Target {
     .target(
         name: name, dependencies: dependencies, path: path, resources: embedded.map { .embedInCode($0) },
-        swiftSettings: strict)
+        swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -42,15 +47,15 @@ let package = Package(
         .systemLibrary(name: "CLongDouble"),
         .systemLibrary(name: "CPrefetch"),
 
-        room("Primitives", ["CXXHash"]),
+        room("Primitives", ["CXXHash"], runs: often),
         room("Metrics"),
         room("RESP"),
         room("EventLoop", ["CUV", "Primitives"]),
-        room("LocalTier", ["CPrefetch", "Primitives"]),
+        room("LocalTier", ["CPrefetch", "Primitives"], runs: often),
         room("RedisTier", ["CHiredis", "EventLoop", "Resilience", "Primitives"]),
-        room("SegmentLog", ["Primitives"]),
-        room("WarmTier", ["SegmentLog", "Primitives"]),
-        room("Journal", ["SegmentLog", "Primitives"]),
+        room("SegmentLog", ["Primitives"], runs: often),
+        room("WarmTier", ["SegmentLog", "Primitives"], runs: often),
+        room("Journal", ["SegmentLog", "Primitives"], runs: often),
         room("Audit", ["SegmentLog", "Metrics", "Primitives"]),
         room("Resilience"),
         room("State", ["CLongDouble", "Primitives"]),
@@ -104,7 +109,8 @@ let package = Package(
         .target(name: "hearth-counts", path: "Benchmarks/Counts", linkerSettings: [.linkedLibrary("dl")]),
 
         room(
-            "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"]),
+            "TestSupport", ["Journal", "LocalTier", "Primitives", "RedisTier", "RESP", "SegmentLog", "State", "Tiers"],
+            runs: often),
         room(
             "Simulation",
             [
