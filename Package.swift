@@ -163,16 +163,21 @@ if let wanted = Context.environment["HEARTH_TARGETS"]?.split(separator: ",").map
 // Fuzzers are linked with libFuzzer and built only when asked for: HEARTH_FUZZ=1 swift build --product ConfigurationFuzzer.
 if Context.environment["HEARTH_FUZZ"] != nil {
     let fuzzers: [(name: String, modules: [Target.Dependency])] = [
-        ("ConfigurationFuzzer", ["Configuration"]), ("RequestFuzzer", ["RESP"]), ("ReplyFuzzer", ["RESP"]),
+        ("ConfigurationFuzzer", ["Configuration"]),
+        ("RequestFuzzer", ["RESP", "RedisTier", "Primitives"]), ("ReplyFuzzer", ["RESP", "RedisTier", "Primitives"]),
+        ("RecordFuzzer", ["State", "Tiers", "Primitives"]),
         ("AuditFuzzer", ["Audit", "SegmentLog", "TestSupport", "Primitives"]),
         ("SchemaFuzzer", ["State"]),
         ("JournalFuzzer", ["Journal", "SegmentLog", "TestSupport", "Primitives"]),
         ("SegmentFuzzer", ["WarmTier", "SegmentLog", "TestSupport", "Primitives"]),
     ]
+    package.targets.append(
+        .target(name: "FuzzerDriver", path: "Tests/Fuzzers/FuzzerDriver", swiftSettings: strict))
     for fuzzer in fuzzers {
         package.targets.append(
             .executableTarget(
-                name: fuzzer.name, dependencies: fuzzer.modules, path: "Tests/Fuzzers/\(fuzzer.name)",
+                name: fuzzer.name, dependencies: fuzzer.modules + ["FuzzerDriver"],
+                path: "Tests/Fuzzers/\(fuzzer.name)", exclude: ["corpus", "words"],
                 swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
                 linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
     }

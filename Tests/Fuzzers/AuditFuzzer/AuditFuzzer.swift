@@ -1,12 +1,10 @@
 // Arbitrary bytes as an audit, and arbitrary changes of one that is whole: nothing traps, and no change goes unseen.
 //
-//     HEARTH_FUZZ=1 swift build --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer --product AuditFuzzer
-//     .build-fuzz/debug/AuditFuzzer -max_total_time=60 -max_len=4096
-//
 // An input that begins with an even byte is a file; one that begins with an odd byte is a list of changes, each of two
 // bytes for the place and one for what is there.
 
 import Audit
+import FuzzerDriver
 import Primitives
 import SegmentLog
 import TestSupport
@@ -68,20 +66,5 @@ private func change(_ changes: [UInt8]) {
     precondition(isWhole == (bytes == whole), "BUG: a change was not seen")
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("AuditFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzAudit)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzAudit) }

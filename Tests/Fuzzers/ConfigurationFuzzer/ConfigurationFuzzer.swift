@@ -1,11 +1,9 @@
 // Arbitrary bytes as a configuration file: refused, or loaded; what loads, prints and loads back equal.
 //
-//     HEARTH_FUZZ=1 swift build --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer --product ConfigurationFuzzer
-//     .build-fuzz/debug/ConfigurationFuzzer -max_total_time=60 -max_len=4096
-//
 // -sanitize=fuzzer on the command line instruments every module; without it the fuzzer runs, and sees no coverage.
 
 import Configuration
+import FuzzerDriver
 
 /// One input; 0 is what libFuzzer expects. A trap is a finding.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -29,23 +27,8 @@ public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("ConfigurationFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzOne)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzOne) }
 
 private func withoutSecrets(_ configuration: Configuration) -> Configuration {
     var bare = configuration

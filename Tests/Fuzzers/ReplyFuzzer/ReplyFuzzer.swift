@@ -1,11 +1,12 @@
-// Arbitrary bytes as replies of Redis: whole or in pieces, they end at the same places or are refused at the same one.
+// Arbitrary bytes as replies of Redis, for the two that read them: the framer of passed-through replies and hiredis.
 //
-//     HEARTH_FUZZ=1 swift build --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer --product ReplyFuzzer
-//     .build-fuzz/debug/ReplyFuzzer -max_total_time=60 -max_len=4096
-//
-// The first byte of an input says how long the pieces are; the rest is what Redis sends.
+// The framer finds the same ends whole and in pieces, and those that hiredis finds. What is read past hiredis, where a
+// reply is whole in the buffer, is what hiredis makes of it when it gets one byte at a time.
 
+import FuzzerDriver
+import Primitives
 import RESP
+import RedisTier
 
 /// Where replies ended, and where the bytes were refused.
 private struct Outcome: Equatable {
@@ -13,36 +14,69 @@ private struct Outcome: Equatable {
     var refusal: String?
 }
 
+/// What hiredis made of the bytes, where each reply ended, and whether it refused what followed.
+private struct Reading {
+    var replies: [Reply] = []
+    var ends: [Int] = []
+    var isRefused = false
+}
+
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let input = Array(UnsafeBufferPointer(start: start, count: count))
-    guard let first = input.first else { return 0 }
-    let sent = Array(input.dropFirst())
-    let whole = follow(sent, piece: max(1, sent.count))
-    let pieces = follow(sent, piece: 1 + Int(first) % 16)
-    precondition(whole == pieces, "BUG: whole \(whole), in pieces \(pieces)")
+public func fuzzReplies(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let input = InPieces(start, count) else { return 0 }
+    let framed = follow(input.whole)
+    let pieces = follow(input.pieces)
+    precondition(framed == pieces, "BUG: whole \(framed), in pieces \(pieces)")
+
+    let slowly = read(input.singles)
+    let whole = read(input.whole)
+    precondition(
+        slowly.replies == whole.replies && slowly.isRefused == whole.isRefused,
+        "BUG: byte by byte \(slowly.replies), whole \(whole.replies)")
+    // Each refuses some bytes that the other takes; as far as both take them they end at the same places.
+    for (framer, hiredis) in zip(framed.ends, slowly.ends) {
+        precondition(framer == hiredis, "BUG: a reply ends at \(framer), for hiredis at \(hiredis)")
+    }
     return 0
 }
 
-private func follow(_ sent: [UInt8], piece: Int) -> Outcome {
+private func read(_ pieces: [ArraySlice<UInt8>]) -> Reading {
+    let reader = ReplyReader()
+    var reading = Reading()
+    do throws(RedisFailure) {
+        for piece in pieces {
+            var failure: RedisFailure?
+            piece.withUnsafeBytes { bytes in
+                do throws(RedisFailure) { try reader.feed(bytes) } catch { failure = error }
+            }
+            if let failure { throw failure }
+            while let reply = try reader.next() {
+                reading.replies.append(reply)
+                reading.ends.append(piece.endIndex)
+            }
+        }
+    } catch {
+        reading.isRefused = true
+    }
+    return reading
+}
+
+private func follow(_ pieces: [ArraySlice<UInt8>]) -> Outcome {
     var framer = ReplyFramer()
     var outcome = Outcome()
-    sent.withUnsafeBytes { raw in
-        var position = 0
-        while position < raw.count {
-            let end = min(raw.count, position + piece)
-            while position < end {
+    for piece in pieces {
+        var rest = piece
+        while !rest.isEmpty, outcome.refusal == nil {
+            rest.withUnsafeBytes { bytes in
                 do throws(ReplyError) {
-                    let part = UnsafeRawBufferPointer(rebasing: raw[position..<end])
-                    let (count, isWhole) = try framer.follow(part)
-                    precondition((1...part.count).contains(count), "BUG: \(count) bytes of \(part.count)")
-                    precondition(isWhole || count == part.count, "BUG: it stopped within a reply")
+                    let (count, isWhole) = try framer.follow(bytes)
+                    precondition((1...bytes.count).contains(count), "BUG: \(count) bytes of \(bytes.count)")
+                    precondition(isWhole || count == bytes.count, "BUG: it stopped within a reply")
                     precondition(framer.announced >= 0)
-                    position += count
-                    if isWhole { outcome.ends.append(position) }
+                    rest = rest.dropFirst(count)
+                    if isWhole { outcome.ends.append(rest.startIndex) }
                 } catch {
                     outcome.refusal = error.text
-                    return
                 }
             }
         }
@@ -50,20 +84,5 @@ private func follow(_ sent: [UInt8], piece: Int) -> Outcome {
     return outcome
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("ReplyFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzOne)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzReplies) }

@@ -1,11 +1,10 @@
-// Arbitrary bytes as requests: whole or in pieces, they give the same requests and the same refusal.
-//
-//     HEARTH_FUZZ=1 swift build --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer --product RequestFuzzer
-//     .build-fuzz/debug/RequestFuzzer -max_total_time=60 -max_len=4096
-//
-// The first byte of an input says how long the pieces are; the rest is what a client sends.
+// Arbitrary bytes as requests: whole or in pieces, they give the same requests and the same refusal; and requests in
+// RESP are to the parser what they are to hiredis.
 
+import FuzzerDriver
+import Primitives
 import RESP
+import RedisTier
 
 /// What a client's bytes came to.
 private struct Outcome: Equatable {
@@ -16,26 +15,42 @@ private struct Outcome: Equatable {
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let input = Array(UnsafeBufferPointer(start: start, count: count))
-    guard let first = input.first else { return 0 }
-    let sent = Array(input.dropFirst())
-    let whole = parse(sent, piece: max(1, sent.count))
-    let pieces = parse(sent, piece: 1 + Int(first) % 16)
+public func fuzzRequests(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let input = InPieces(start, count) else { return 0 }
+    let whole = parse(input.whole)
+    let pieces = parse(input.pieces)
     precondition(whole == pieces, "BUG: whole \(whole), in pieces \(pieces)")
+    // Each refuses some bytes that the other takes; as far as both take them they are the same.
+    for (parsed, expected) in zip(whole.requests, requestsByHiredis(input.bytes)) {
+        precondition(parsed == expected, "BUG: \(parsed) is \(expected) to hiredis")
+    }
     return 0
 }
 
-/// Feeds `sent` in pieces, as a connection does: what isn't consumed stays where it is, and more is appended.
-private func parse(_ sent: [UInt8], piece: Int) -> Outcome {
+/// The leading arrays of strings, as hiredis reads them; empty ones are no requests.
+private func requestsByHiredis(_ bytes: [UInt8]) -> [[[UInt8]]] {
+    let reader = ReplyReader()
+    var requests: [[[UInt8]]] = []
+    var failure: RedisFailure?
+    bytes.withUnsafeBytes { raw in
+        do throws(RedisFailure) { try reader.feed(raw) } catch { failure = error }
+    }
+    while failure == nil, let reply = try? reader.next() {
+        guard case .array(let elements) = reply else { break }
+        let words = elements.compactMap { if case .string(let word) = $0 { word } else { nil } }
+        guard words.count == elements.count else { break }
+        if !words.isEmpty { requests.append(words) }
+    }
+    return requests
+}
+
+/// Feeds pieces as a connection does: what isn't consumed stays where it is, and more is appended.
+private func parse(_ pieces: [ArraySlice<UInt8>]) -> Outcome {
     var parser = RequestParser(requestMax: 4096)
     var outcome = Outcome()
     var held: [UInt8] = []
-    var position = 0
-    while position < sent.count {
-        let end = min(sent.count, position + piece)
-        held += sent[position..<end]
-        position = end
+    for piece in pieces {
+        held += piece
         do throws(RequestError) {
             while let length = try parser.next(&held, into: &outcome) {
                 outcome.consumed += length
@@ -74,20 +89,5 @@ extension RequestParser {
     }
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("RequestFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzOne)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzRequests) }

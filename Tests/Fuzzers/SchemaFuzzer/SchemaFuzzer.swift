@@ -1,10 +1,8 @@
 // Arbitrary bytes as paths and as values under a chain of steps: nothing traps, and what is no JSON stays no JSON.
 //
-//     HEARTH_FUZZ=1 swift build --scratch-path .build-fuzz -Xswiftc -sanitize=fuzzer --product SchemaFuzzer
-//     .build-fuzz/debug/SchemaFuzzer -max_total_time=60 -max_len=4096
-//
 // An input that begins with an odd byte is a path; what follows an even one is a value.
 
+import FuzzerDriver
 import State
 
 private nonisolated(unsafe) let schema: Schema = {
@@ -52,20 +50,5 @@ private func takeValue(_ value: [UInt8]) {
     }
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("SchemaFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzSchema)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzSchema) }

@@ -3,6 +3,7 @@
 // The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes
 // 1 and 2 where. `.ci/scripts/fuzz` builds and runs it; it needs no corpus.
 
+import FuzzerDriver
 import Primitives
 import SegmentLog
 import TestSupport
@@ -95,20 +96,5 @@ public func fuzzSegment(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-private typealias Target = @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-
-/// libFuzzer's own loop; its header is C++.
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ target: Target
-) -> CInt
-
-/// Where the package manager lets an executable of this name begin, in the place of libFuzzer's own `main`.
 @_cdecl("SegmentFuzzer_main")
-public func begin(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var count = count
-    var arguments = arguments
-    return runDriver(&count, &arguments, fuzzSegment)
-}
+public func begin(_ count: CInt, _ arguments: Arguments?) -> CInt { fuzz(count, arguments, fuzzSegment) }
