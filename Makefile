@@ -143,7 +143,7 @@ install-built:
 	install -d '$(INSTALLED)/bin' '$(INSTALLED)/share/doc/hearth/docs' '$(INSTALLED)/share/man/man1' \
 		'$(INSTALLED)/share/man/man5' '$(UNITS)' '$(INSTALLED)/lib/sysusers.d' '$(DESTDIR)$(SYSCONFDIR)/hearth'
 	install -m 755 '$(BINARY)' '$(INSTALLED)/bin/hearth'
-	install -m 644 README.md LICENSE hearth.sample.yaml '$(INSTALLED)/share/doc/hearth'
+	install -m 644 README.md ARCHITECTURE.md LICENSE hearth.sample.yaml '$(INSTALLED)/share/doc/hearth'
 	install -m 644 docs/*.md '$(INSTALLED)/share/doc/hearth/docs'
 	install -m 644 docs/man/hearth.1 '$(INSTALLED)/share/man/man1'
 	.ci/scripts/man >'$(INSTALLED)/share/man/man5/hearth.yaml.5'

@@ -5,8 +5,10 @@ config` read the configuration that is in the rendered ConfigMap. PodMonitor and
 of them it is only seen that they have no other fields than those that are listed here.
 """
 
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -190,7 +192,34 @@ def readme(targets):
             expect((ROOT / "k8s" / path).exists(), f"k8s/README.md links to {path}, which is not there")
 
 
+def somebody_elses():
+    """A workload that is not named as the example's, by the steps of k8s/README.md: its documents."""
+    example = ROOT / "k8s/examples/existing-deployment"
+    group = re.search(r"^    (- target: .*)\n      (patch: '.*fsGroup.*')$", (ROOT / "k8s/README.md").read_text(), re.M)
+    with tempfile.TemporaryDirectory() as directory:
+        # kubectl takes a path by its real name.
+        copy = pathlib.Path(directory).resolve() / "web"
+        shutil.copytree(example, copy)
+        theirs = yaml.safe_load((copy / "deployment.yaml").read_text())
+        theirs["kind"] = "StatefulSet"
+        theirs["metadata"] |= {"name": "web", "namespace": "shop"}
+        pod = theirs["spec"]["template"]["spec"]
+        pod["securityContext"] = {"fsGroup": 1000}
+        pod["containers"] = [{"name": "proxy", "image": "proxy:1"}, {"name": "web", "image": "web:1"}]
+        theirs["spec"]["serviceName"] = "web"
+        (copy / "deployment.yaml").write_text(yaml.safe_dump(theirs))
+        wanted = (copy / "kustomization.yaml").read_text()
+        component = os.path.relpath(ROOT / "k8s/components/sidecar", copy)
+        for old, new in {"../../components/sidecar": component, "- name: agent": "- name: web",
+                         "# namespace: shop": "namespace: shop"}.items():
+            expect(wanted.count(old) == 1, f"{example}: there is not one '{old}' to replace")
+            wanted = wanted.replace(old, new)
+        (copy / "kustomization.yaml").write_text(f"{wanted}  {group[1]}\n    {group[2]}\n")
+        return render(copy)
+
+
 rendered = {target: render(target) for target in TARGETS}
+rendered["their own, by the steps for an existing Deployment"] = their_own = somebody_elses()
 for target, documents in rendered.items():
     look_at(target, documents)
 readme(TARGETS)
@@ -200,6 +229,9 @@ pod = theirs["spec"]["template"]["spec"]
 expect([c["name"] for c in pod["initContainers"]] == ["hearth", "migrate"], "their init container is gone, or goes first")
 expect("scratch" in [v["name"] for v in pod["volumes"]], "their volume is gone")
 expect("terminationGracePeriodSeconds" not in pod, "their grace period was changed")
+pod = next(d for d in their_own if d["kind"] == "StatefulSet")["spec"]["template"]["spec"]
+expect({c["name"]: c["image"] for c in pod["containers"]} == {"proxy": "proxy:1", "web": "web:1"}, "their containers")
+expect(pod["securityContext"]["fsGroup"] == 1000, "their group was changed")
 monitored = next(d for d in rendered["k8s/monitoring"] if d["kind"] == "PodMonitor")["spec"]
 expect(matches(monitored["selector"]["matchLabels"], theirs["spec"]["template"]["metadata"]["labels"]), "nobody is scraped")
 for failure in failures:
