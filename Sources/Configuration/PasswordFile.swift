@@ -14,10 +14,11 @@ public struct PasswordFileError: Error, Sendable, Equatable, CustomStringConvert
 extension Configuration {
     /// The content of `file` less one trailing line break: 1 to 1024 bytes.
     ///
-    /// Blocks on the disk; for start-up. Throws where the file can't be read, is empty or longer.
-    public static func readPassword(file: String) throws(PasswordFileError) -> [UInt8] {
+    /// Blocks on the disk; for start-up. Throws where the file can't be read, is empty or longer; `key` is the setting
+    /// that names it.
+    public static func readPassword(file: String, of key: String) throws(PasswordFileError) -> [UInt8] {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(file, "open") }
+        guard descriptor >= 0 else { throw failure(key, file, "open") }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 2048)
@@ -26,7 +27,7 @@ extension Configuration {
             if count == 0 { break }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw failure(file, "read")
+                throw failure(key, file, "read")
             }
             bytes += buffer[..<count]
         }
@@ -34,13 +35,13 @@ extension Configuration {
         if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
         guard (1...1024).contains(bytes.count) else {
             let what = bytes.isEmpty ? "is empty" : "has more than 1024 bytes"
-            throw PasswordFileError(description: "the password file \(file) \(what)")
+            throw PasswordFileError(description: "\(key): the password file \(file) \(what)")
         }
         return bytes
     }
 
-    private static func failure(_ file: String, _ operation: String) -> PasswordFileError {
+    private static func failure(_ key: String, _ file: String, _ operation: String) -> PasswordFileError {
         PasswordFileError(
-            description: "can't \(operation) the password file \(file): \(String(cString: strerror(errno)))")
+            description: "\(key): can't \(operation) the password file \(file): \(String(cString: strerror(errno)))")
     }
 }

@@ -27,7 +27,7 @@ struct RedisURL: Equatable {
             throw Refusal("a URL has only printable ASCII; write other bytes as %XX")
         }
         guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else {
-            throw Refusal("not a URL; expected \(Self.expected)")
+            throw Refusal("not a URL: a scheme and :// are missing in front; expected \(Self.expected)")
         }
         let scheme = text[..<colon].lowercased()
         var rest = text[text.index(colon, offsetBy: 3)...]

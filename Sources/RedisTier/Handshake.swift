@@ -46,8 +46,13 @@ struct Handshake {
         for (step, reply) in zip(steps, replies) {
             switch (step, reply) {
             case (.hello, .error(let text)), (.authenticate, .error(let text)), (.select, .error(let text)):
-                let cause: RedisFailure.Cause = text.starts(with: "LOADING".utf8) ? .connectionLost : .misconfigured
-                throw RedisFailure(cause, mayHaveBeenSent: false, detail: String(decoding: text, as: UTF8.self))
+                let detail = String(decoding: text, as: UTF8.self)
+                guard !text.starts(with: "LOADING".utf8) else {
+                    throw RedisFailure(.connectionLost, mayHaveBeenSent: false, detail: detail)
+                }
+                let remedy = if case .select = step { "database of redis.url" } else { "user and password of redis" }
+                throw RedisFailure(
+                    .misconfigured, mayHaveBeenSent: false, detail: "\(detail). Look at the \(remedy).")
             case (.name, .error(let text)) where text.starts(with: "NOAUTH".utf8):
                 throw RedisFailure(
                     .misconfigured, mayHaveBeenSent: false,

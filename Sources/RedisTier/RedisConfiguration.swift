@@ -8,6 +8,14 @@ public struct RedisConfiguration: Sendable, Equatable {
     public enum Endpoint: Sendable, Equatable {
         case tcp(host: String, port: Int)
         case unix(path: String)
+
+        /// `host:port`, or the path; for people.
+        public var text: String {
+            switch self {
+            case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            case .unix(let path): path
+            }
+        }
     }
 
     public var endpoint = Endpoint.tcp(host: "127.0.0.1", port: 6379)

@@ -32,10 +32,15 @@ extension ProcessContext {
         ]
         if snapshot.hasRedis {
             let isClosed = snapshot.readState == .closed && snapshot.writeState == .closed
+            // The breaker counts requests, and without any says nothing of a redis.url that leads nowhere.
+            let wasReached = snapshot.counters.redisConnects > 0
             components.append(
                 Readiness.Component(
-                    "redis", isClosed ? .ok : .degraded,
-                    isClosed ? "" : "reads \(snapshot.readState.rawValue), writes \(snapshot.writeState.rawValue)"))
+                    "redis", isClosed && wasReached ? .ok : .degraded,
+                    !wasReached
+                        ? "no connection was made yet: redis_disconnected in the log has the reason"
+                        : isClosed
+                            ? "" : "reads \(snapshot.readState.rawValue), writes \(snapshot.writeState.rawValue)"))
         }
         if let journal = snapshot.journal {
             let waits = journal.entries > 0 ? "\(journal.entries) entries wait for Redis" : ""

@@ -9,6 +9,7 @@
 // lock keeps a second process from its files; clients come last. The end goes the other way round.
 
 internal import EventLoop
+internal import Journal
 public import LocalTier
 internal import Primitives
 public import RedisTier
@@ -82,7 +83,7 @@ public final class HearthServer {
         let passed = try manager.passedSockets(expecting: plan.server.socketPath)
         if !passed.contains(where: \.isUnix) { try ListeningSocket.refuseIfLive(plan.server.socketPath) }
         let local = try LocalTier(plan.local)
-        let writer = try WarmTier.open(plan.warm, now: Loop.wallClock)
+        let writer = try Self.naming("warm.path") { try WarmTier.open(plan.warm, now: Loop.wallClock) }
         for skipped in writer.skippedAtOpening {
             log.write(.error, "warm_damage_skipped") { $0.member("range", "\(skipped)") }
         }
@@ -94,8 +95,10 @@ public final class HearthServer {
         let control = control
         let warm = WarmService(writer, local: local, log: log)
         let journal = try plan.journal.map { plan in
-            try JournalService(
-                plan, local: local, changeWarm: { warm.queues.change($0, $1, now: Loop.wallClock) }, log: log)
+            try Self.naming("journal.path") {
+                try JournalService(
+                    plan, local: local, changeWarm: { warm.queues.change($0, $1, now: Loop.wallClock) }, log: log)
+            }
         }
         let audit = try plan.audit.map { try AuditService($0, log: log) }
         (self.warm, self.journal, self.audit) = (warm, journal, audit)
@@ -121,6 +124,22 @@ public final class HearthServer {
         self.listeners = listeners
         drain = plan.server.drain
         box.server = self
+    }
+
+    /// Opens a directory that the setting `key` names, and says so where the file system refuses it.
+    private static func naming<Opened>(_ key: String, _ open: () throws -> Opened) throws -> Opened {
+        func refusal(_ error: any Error) -> StartError {
+            StartError("\(error); \(key) has to name a directory in which this user may write")
+        }
+        do {
+            return try open()
+        } catch let error as WarmError {
+            if case .log(.file) = error { throw refusal(error) }
+            throw error
+        } catch let error as JournalError {
+            if case .log(.file) = error { throw refusal(error) }
+            throw error
+        }
     }
 
     /// The configuration with the name by which this process's connections are known in Redis.

@@ -99,7 +99,10 @@ final class ListeningSocket {
         switch errno {
         case ECONNREFUSED, ENOENT: return false
         case EAGAIN, EINPROGRESS: return true
-        default: throw StartError("can't tell whether a process listens on \(path): \(reason())")
+        default:
+            throw StartError(
+                "can't tell whether a process listens on \(path): \(reason()); set socket.path to a place that is this "
+                    + "user's, or remove the file if nobody does")
         }
     }
 

@@ -41,6 +41,8 @@ final class Worker {
     let process: ProcessContext
     private(set) var tiers: Tiers
     private(set) var configuration: ServerConfiguration
+    /// What was reported of each of the connections to Redis that failed.
+    private var disconnects: [String: RepeatedReport<String>] = [:]
     private(set) var connections: [Int64: Connection] = [:]
     private var dirty: [Connection] = []
     private var read: [Connection] = []
@@ -434,6 +436,7 @@ final class Worker {
 extension Worker {
     fileprivate func redisDidConnect(_ connection: RedisConnection) {
         counters.redisConnects.add()
+        disconnects.removeAll()
         log.write(.info, "redis_connected") { $0.member("worker", index) }
         passage?.hasten()
         prober?.step()
@@ -443,13 +446,21 @@ extension Worker {
     func redisDidDisconnect(_ failure: RedisFailure, _ connection: String) {
         counters.redisDisconnects.add()
         let isMisconfigured = failure.cause == .misconfigured
+        if isMisconfigured { process.redisIsMisconfigured(failure.detail) }
+        // Attempts follow each other for as long as Redis is away: a line for each would bury all others.
+        let report = failure.cause.rawValue + failure.detail
+        let passedOver = disconnects[connection, default: RepeatedReport(interval: 60_000_000_000)]
+            .take(report, now: Loop.monotonicNanoseconds)
+        guard let passedOver else { return }
+        let address = process.settings.withLock { $0.redis?.endpoint.text } ?? ""
         log.write(isMisconfigured ? .error : .warning, isMisconfigured ? "redis_misconfigured" : "redis_disconnected") {
             $0.member("worker", index)
             $0.member("connection", connection)
+            $0.member("redis", address)
             $0.member("cause", failure.cause.rawValue)
             $0.member("detail", failure.detail)
+            if passedOver > 0 { $0.member("since_the_last_line", passedOver) }
         }
-        if isMisconfigured { process.redisIsMisconfigured(failure.detail) }
     }
 }
 

@@ -122,6 +122,8 @@ extension Tiers {
         let note =
             if copy.isAbsent {
                 copy.isExpired ? "remembered as absent, for longer than negative_ttl" : "remembered as absent"
+            } else if copy.metadata.mark & EntryMark.journaled != 0 {
+                "unverified: written in an outage, and not read from Redis since"
             } else if copy.metadata.mark & EntryMark.suspect != 0 {
                 "unverified: a write of this key had an unknown outcome"
             } else if isFresh(copy, policy, authority, now) {

@@ -54,7 +54,7 @@ struct ControlClient: ~Copyable {
     private static func password(_ configuration: Configuration) throws(ControlError) -> [UInt8]? {
         guard let file = configuration.socketPasswordFile else { return configuration.server.password }
         do {
-            return try Configuration.readPassword(file: file)
+            return try Configuration.readPassword(file: file, of: "socket.password_file")
         } catch {
             throw ControlError(.configuration, "hearth: \(error)")
         }

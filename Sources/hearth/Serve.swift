@@ -122,10 +122,13 @@ extension Configuration {
     func plan() throws -> ServerPlan {
         var server = server
         server.allowedCommands = commands.allow
-        if let file = socketPasswordFile { server.password = try Self.readPassword(file: file) }
+        if let file = socketPasswordFile {
+            server.password = try Self.readPassword(file: file, of: "socket.password_file")
+        }
         var redis = redis
         if let file = redis?.passwordFile {
-            redis?.password = String(decoding: try Self.readPassword(file: file), as: UTF8.self)
+            let password = try Self.readPassword(file: file, of: "redis.password_file")
+            redis?.password = String(decoding: password, as: UTF8.self)
         }
         return ServerPlan(
             server: server, redis: redis,

@@ -20,7 +20,7 @@ import Testing
         let bytes = Array(content.utf8)
         #expect(write(descriptor, bytes, bytes.count) == bytes.count)
         close(descriptor)
-        return try Configuration.readPassword(file: path)
+        return try Configuration.readPassword(file: path, of: "redis.password_file")
     }
 
     @Test(arguments: [("secret", "secret"), ("secret\n", "secret"), ("secret\r\n", "secret"), (" a b \n\n", " a b \n")])
@@ -40,8 +40,8 @@ import Testing
     }
 
     @Test func `a file that is not there is refused with its name`() {
-        #expect { try Configuration.readPassword(file: "/nowhere/p") } throws: {
-            "\($0)" == "can't open the password file /nowhere/p: No such file or directory"
+        #expect { try Configuration.readPassword(file: "/nowhere/p", of: "redis.password_file") } throws: {
+            "\($0)" == "redis.password_file: can't open the password file /nowhere/p: No such file or directory"
         }
     }
 }

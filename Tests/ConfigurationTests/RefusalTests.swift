@@ -52,7 +52,7 @@ import Testing
         ),
         (
             "redis: {url: nowhere}",
-            "1:14: redis.url: not a URL; expected redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N], or off"
+            "1:14: redis.url: not a URL: a scheme and :// are missing in front; expected redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N], or off"
         ),
         (
             "admin: {listen: ':7381'}",
