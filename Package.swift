@@ -39,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CYAML"),
         .systemLibrary(name: "CMicrohttpd"),
         .systemLibrary(name: "CXXHash"),
+        .systemLibrary(name: "CZstd"),
         .systemLibrary(name: "CLongDouble"),
         .systemLibrary(name: "CPrefetch"),
 
@@ -49,7 +50,7 @@ let package = Package(
         room("LocalTier", ["CPrefetch", "Primitives"]),
         room("RedisTier", ["CHiredis", "EventLoop", "Resilience", "Primitives"]),
         room("SegmentLog", ["Primitives"]),
-        room("WarmTier", ["SegmentLog", "Primitives"]),
+        room("WarmTier", ["CZstd", "SegmentLog", "Primitives"]),
         room("Journal", ["SegmentLog", "Primitives"]),
         room("Audit", ["SegmentLog", "Metrics", "Primitives"]),
         room("Resilience"),
@@ -129,7 +130,10 @@ let package = Package(
         tests("StateTests", ["State", "Primitives"]),
         tests(
             "TiersTests",
-            ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
+            [
+                "Tiers", "Journal", "WarmTier", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State",
+                "Primitives",
+            ]),
         tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Tiers", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),

@@ -193,6 +193,7 @@ extension WarmSection {
             case .always, .auto: .always
             }
         return WarmTierConfiguration(
-            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse)
+            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse,
+            compressMin: compressMin)
     }
 }
