@@ -1,4 +1,4 @@
-# Hearth's image: about 31 MB of binary, libraries and their licences; no shell, nothing else to run.
+# Hearth's image: about 32 MB of binary, libraries and their licences; no shell, nothing else to run.
 #
 #   docker build -t hearth .
 #   docker run --read-only --cap-drop ALL -v hearth-run:/run/hearth -v hearth-data:/var/lib/hearth hearth

@@ -44,6 +44,7 @@ let package = Package(
         .systemLibrary(name: "CYAML"),
         .systemLibrary(name: "CMicrohttpd"),
         .systemLibrary(name: "CXXHash"),
+        .systemLibrary(name: "CZstd"),
         .systemLibrary(name: "CLongDouble"),
         .systemLibrary(name: "CPrefetch"),
 
@@ -54,7 +55,7 @@ let package = Package(
         room("LocalTier", ["CPrefetch", "Primitives"], runs: often),
         room("RedisTier", ["CHiredis", "EventLoop", "Resilience", "Primitives"]),
         room("SegmentLog", ["Primitives"], runs: often),
-        room("WarmTier", ["SegmentLog", "Primitives"], runs: often),
+        room("WarmTier", ["CZstd", "SegmentLog", "Primitives"], runs: often),
         room("Journal", ["SegmentLog", "Primitives"], runs: often),
         room("Audit", ["SegmentLog", "Metrics", "Primitives"]),
         room("Resilience"),
@@ -135,7 +136,10 @@ let package = Package(
         tests("StateTests", ["State", "Primitives"]),
         tests(
             "TiersTests",
-            ["Tiers", "Journal", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State", "Primitives"]),
+            [
+                "Tiers", "Journal", "WarmTier", "SegmentLog", "LocalTier", "RedisTier", "Resilience", "State",
+                "Primitives",
+            ]),
         tests("ConfigurationTests", ["Configuration", "Server", "State", "Tiers", "RedisTier"]),
         tests("ServerTests", ["Server", "RESP", "RedisTier", "State", "Tiers", "Primitives"]),
         tests("CommandLineTests", ["hearth"]),

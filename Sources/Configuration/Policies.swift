@@ -157,6 +157,12 @@ extension Loader {
                 "\(item.name): checkpoints.every: \(policy.checkpointsEvery) acknowledges steps from memory, and "
                     + "consistency: strong says that Redis has what is acknowledged; keep every: 1")
         }
+        if policy.records.turnsOverflow == .archive, !policy.tiers.contains(.warm) {
+            refuse(
+                place("turns.overflow", "tiers"),
+                "\(item.name): turns.overflow: archive without warm among its tiers: there is no disk to keep turns on; "
+                    + "add warm to tiers, or say refuse or drop-oldest")
+        }
         let limit = configuration.server.maxValue
         if policy.maxValue > limit, !refused.contains("limits.max_value") {
             refuse(

@@ -118,6 +118,13 @@ extension Loader {
                 "\(item.name): no tier may keep these keys: \(shownRegions), and \(found); move a tier, or say "
                     + "residency.on_violation: refuse, and they are denied here")
         }
+        if policy.records.turnsOverflow == .archive, !left.contains(where: { $0.tier == .warm }) {
+            refuse(
+                place,
+                "\(item.name): \(shownRegions) leaves the warm tier out, and turns.overflow: archive keeps turns there; "
+                    + "move the warm tier, or say turns.overflow: refuse or drop-oldest")
+            return
+        }
         if !left.contains(where: { $0.tier == .redis }), !configuration.redisIsOff, policy.tiers.contains(.redis),
             configuration.warmWhenFull == .evict
         {

@@ -68,6 +68,8 @@ public struct WarmSection: Sendable, Equatable {
     public var maxBytes = 1 << 30
     public var sync = Sync.auto
     public var whenFull = WhenFull.auto
+    /// Values of at least so many bytes are stored compressed where that saves an eighth; nil compresses none.
+    public var compressMin: Int? = 4 << 10
 
     public init() {}
 }

@@ -68,6 +68,8 @@ extension Configuration {
         Setting("warm.max_bytes", .bytes(from: 1 << 20), \.warm.maxBytes, .atRestart),
         Setting("warm.sync", .warmSync, \.warm.sync, .atRestart),
         Setting("warm.when_full", .choice, \.warm.whenFull, .atRestart),
+        Setting(
+            "warm.compress_min", .optional(.bytes(from: 64, to: 512 << 20), "off"), \.warm.compressMin, .atRestart),
         Setting("warm.region", .optional(.region, "none"), \.regions.warm, .atRestart),
         Setting("journal.path", .path(), \.journal.path, .atRestart),
         Setting("journal.max_bytes", .bytes(from: 1 << 20, to: 1 << 40), \.journal.maxBytes, .atRestart),

@@ -27,7 +27,7 @@ struct SegmentFileFound {
             }
             if let header = segment.opening.header {
                 guard header.identity == identity else { throw .mixedStores(path: path) }
-                guard header.version == SegmentHeader.currentVersion else {
+                guard (1...purpose.version).contains(header.version) else {
                     throw .unsupportedVersion(path: path, version: header.version)
                 }
                 guard header.purpose == purpose.rawValue else {

@@ -4,6 +4,8 @@ internal import Primitives
 
 enum SegmentFooter {
     static let trailerSize = 64
+    /// The version of footer and trailer, which is not the segment's.
+    static let version: UInt32 = 1
     static let magic: UInt64 = 0x5446_4854_5241_4548  // "HEARTHFT"
 
     /// Bytes of a footer over `count` records.
@@ -19,7 +21,7 @@ enum SegmentFooter {
             }
             let trailer = bytes.part(lines..<lines + trailerSize)
             trailer.store(magic, at: 0)
-            trailer.store(SegmentHeader.currentVersion, at: 8)
+            trailer.store(Self.version, at: 8)
             trailer.store(identity.sequence, at: 12)
             trailer.store(identity.storeSeed, at: 16)
             trailer.store(UInt64(offset), at: 24)
@@ -42,7 +44,7 @@ enum SegmentFooter {
     /// The trailer, if these last bytes of a file of `fileSize` are one of this segment.
     static func trailer(_ bytes: UnsafeRawBufferPointer, identity: SegmentIdentity, fileSize: Int) -> Trailer? {
         guard bytes.count == trailerSize, bytes.integer(at: 0, as: UInt64.self) == magic,
-            bytes.integer(at: 8, as: UInt32.self) == SegmentHeader.currentVersion,
+            bytes.integer(at: 8, as: UInt32.self) == Self.version,
             bytes.integer(at: 12, as: UInt32.self) == identity.sequence,
             bytes.integer(at: 16, as: UInt64.self) == identity.storeSeed,
             let offset = Int(exactly: bytes.integer(at: 24, as: UInt64.self)), offset >= SegmentHeader.size,

@@ -6,16 +6,23 @@ internal import Primitives
 public enum SegmentPurpose: UInt32, Sendable {
     case warm = 1
     case journal = 2
+
+    /// The version of the segments that are written; older ones are read, and never continued.
+    ///
+    /// | version | what came with it |
+    /// |---|---|
+    /// | 1 | |
+    /// | 2 | of a warm tier: values may be compressed, which a Hearth that knows only 1 would take for the value |
+    var version: UInt32 { self == .warm ? 2 : 1 }
 }
 
 struct SegmentHeader: Equatable {
     var identity: SegmentIdentity
     var purpose: UInt32
     var createdAt: Timestamp
-    var version: UInt32 = SegmentHeader.currentVersion
+    var version: UInt32
 
     static let size = 64
-    static let currentVersion: UInt32 = 1
     static let magic: UInt64 = 0x4753_4854_5241_4548  // "HEARTHSG"
 
     func encode(into bytes: UnsafeMutableRawBufferPointer) {
@@ -48,5 +55,6 @@ struct SegmentHeader: Equatable {
         self.identity = identity
         self.purpose = purpose.rawValue
         self.createdAt = createdAt
+        version = purpose.version
     }
 }

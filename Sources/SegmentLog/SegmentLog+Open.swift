@@ -36,11 +36,16 @@ extension SegmentLog {
             fileSystem: fileSystem, lock: lock, nextSequence: (found.last?.file.identity.sequence ?? 0) + 1,
             marks: marks)
         var recovery = SegmentRecovery()
-        for segment in found { log.adopt(segment, isLast: segment.sequence == found.last?.sequence, into: &recovery) }
+        for segment in found {
+            // One of an older version is not continued: what only a newer one may hold would stand in it.
+            let isCurrent = segment.opening.header?.version == options.purpose.version
+            log.adopt(
+                segment, isContinued: isCurrent && segment.sequence == found.last?.sequence, into: &recovery)
+        }
         return (log, recovery)
     }
 
-    private func adopt(_ found: SegmentFileFound, isLast: Bool, into recovery: inout SegmentRecovery) {
+    private func adopt(_ found: SegmentFileFound, isContinued: Bool, into recovery: inout SegmentRecovery) {
         var segment = Segment(file: found.file, dataEnd: found.size, fileSize: found.size, recordCount: 0)
         guard found.sequence >= marks.floor else {
             segment.isVoid = true
@@ -59,7 +64,7 @@ extension SegmentLog {
         segment.isSuspect = contents.isDamaged || marks.refused[found.sequence] != nil
         segment.isUncertain = marks.refused[found.sequence] != nil
         segments.append(segment)
-        if !contents.isSealed { settle(segments.count - 1, contents, isLast: isLast) }
+        if !contents.isSealed { settle(segments.count - 1, contents, isContinued: isContinued) }
         recovery.skipped.append(contentsOf: contents.skipped)
         recovery.segments.append((found.sequence, contents.summaries))
     }
@@ -68,7 +73,7 @@ extension SegmentLog {
     ///
     /// What a process wrote and never synchronised is readable after its death: it must be on the disk before anybody
     /// is told of it again. If that fails, the segment is left alone and its records are copied by its owner.
-    private func settle(_ index: Int, _ contents: SegmentContents, isLast: Bool) {
+    private func settle(_ index: Int, _ contents: SegmentContents, isContinued: Bool) {
         let file = segments[index].file
         do throws(FileError) {
             let isSound = !segments[index].isSuspect && (options.repairsTail || contents.skipped.isEmpty)
@@ -80,7 +85,7 @@ extension SegmentLog {
             guard isSound else { return }
             activeSummaries = contents.summaries
             hasActive = true
-            if !isLast { sealActive() }
+            if !isContinued { sealActive() }
         } catch {
             segments[index].isSuspect = true
             failure = error

@@ -20,6 +20,8 @@ public struct SkippedRange: Hashable, Sendable, CustomStringConvertible {
         case incompleteGroup
         /// Refused when it was written: a commit failed.
         case refused
+        /// A whole record whose compressed value is not what zstd wrote.
+        case compression
         /// The file system did not give these bytes.
         case unreadable(FileErrorCode)
     }

@@ -223,6 +223,36 @@ extension Snapshot {
             counter(
                 "hearth_warm_compacted_bytes_total", "Bytes copied forward by compaction.", UInt64(warm.compactedBytes)),
             counter(
+                "hearth_turns_archived_total", "Turns that went into archives on this host (turns.overflow: archive).",
+                archives.turns),
+            counter("hearth_turns_archived_bytes_total", "Bytes of those turns.", archives.bytes),
+            counter(
+                "hearth_turns_archive_refused_total", "Times at which turns stayed in their record: the disk refused.",
+                archives.refused),
+            MetricFamily(
+                "hearth_archive_reads_total", "Reads of archives by what they found.", .counter,
+                [
+                    Sample([Label("result", "found")], archives.readsFound),
+                    Sample([Label("result", "absent")], archives.readsAbsent),
+                    Sample([Label("result", "failed")], archives.readsFailed),
+                ]),
+            gauge("hearth_archive_bytes", "Bytes of archives on disk, compressed.", warm.archiveBytes),
+            gauge("hearth_archive_records", "Directories and chunks of archives.", warm.archives),
+            counter(
+                "hearth_archive_evicted_total", "Directories and chunks of archives let go to make room.",
+                UInt64(warm.archivesEvicted)),
+            counter("hearth_warm_compressed_total", "Values stored compressed.", UInt64(warm.compressed)),
+            counter(
+                "hearth_warm_compressed_raw_bytes_total", "Bytes of those values as given.",
+                UInt64(warm.compressedRawBytes)),
+            counter(
+                "hearth_warm_compressed_stored_bytes_total", "Bytes of those values as stored.",
+                UInt64(warm.compressedStoredBytes)),
+            counter(
+                "hearth_warm_incompressible_total", "Large values that would not have shrunk by an eighth.",
+                UInt64(warm.incompressible)),
+            counter("hearth_warm_expanded_total", "Compressed values that were read.", UInt64(warm.expanded)),
+            counter(
                 "hearth_warm_changes_dropped_total", "Copies not kept for want of room or a failing disk.",
                 UInt64(warmChangesDropped)),
         ]

@@ -26,6 +26,10 @@ struct Snapshot {
     let warm: WarmTierStatistics
     let warmChangesDropped: Int
     let warmReadsWaiting: Int
+    let archives:
+        (
+            turns: UInt64, bytes: UInt64, refused: UInt64, readsFound: UInt64, readsAbsent: UInt64, readsFailed: UInt64
+        )
     let journal: JournalFigures?
     let audit: AuditFigures?
     let outbox: OutboxSnapshot
@@ -114,6 +118,13 @@ struct Snapshot {
         warm = context.warm?.tier.statistics ?? WarmTierStatistics()
         warmChangesDropped = context.warm?.changesDropped ?? 0
         warmReadsWaiting = context.warm?.readsWaiting ?? 0
+        archives =
+            context.warm.map { $0.queues.changes.archives }.map {
+                (
+                    $0.turns.value, $0.bytes.value, $0.refused.value, $0.readsFound.value, $0.readsAbsent.value,
+                    $0.readsFailed.value
+                )
+            } ?? (0, 0, 0, 0, 0, 0)
         journal = context.journal.map { JournalFigures($0, context.share.journalCounters) }
         audit = context.audit.map { AuditFigures($0) }
         lifecycle = context.share.lifecycle

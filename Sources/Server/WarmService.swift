@@ -86,6 +86,7 @@ extension Log {
     fileprivate func note(_ event: WarmEvent) {
         switch event {
         case .changeRefused(let error): write(.warning, "warm_change_refused") { $0.member("error", error) }
+        case .archiveRefused(let error): write(.warning, "archive_refused") { $0.member("error", error) }
         case .commitFailed(let error, let refused):
             write(.error, "warm_commit_failed") {
                 $0.member("error", error)

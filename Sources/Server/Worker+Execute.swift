@@ -251,14 +251,21 @@ extension Worker {
             tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
                 [self] reading in
                 slot.audited?.note(reading)
-                let reply = self.reply(to: query, reading)
-                connection.complete(slot) { $0.reply(reply, slot.version) }
+                func complete(_ archived: ArchiveAnswer?) {
+                    let reply = self.reply(to: query, reading, archived)
+                    connection.complete(slot) { $0.reply(reply, slot.version) }
+                }
+                guard let wanted = query.turnsWanted, case .record(let held) = reading.content else {
+                    return complete(nil)
+                }
+                tiers.readArchive(
+                    of: query.key, held, from: wanted.from, last: wanted.last, completion: complete)
             }
         }
         return true
     }
 
-    private func reply(to query: RecordQuery, _ reading: Reading) -> Reply {
+    private func reply(to query: RecordQuery, _ reading: Reading, _ archived: ArchiveAnswer?) -> Reply {
         guard case .record(let held) = reading.content else {
             // A default context is a plain value's; a record that nobody knows is not there.
             if case .defaultContext = reading.content { return .null }
@@ -292,7 +299,7 @@ extension Worker {
         return query.reply(
             RecordFound(
                 record: record, expiresAt: held.expiresAt, reading: reading, now: Loop.wallClock, note: note,
-                stepInMemory: stepInMemory))
+                stepInMemory: stepInMemory, archived: archived))
     }
 
     private static func hashes(of command: StringCommand) -> [KeyHash] {

@@ -44,6 +44,11 @@ public struct HeldValue: Sendable, Equatable {
         kind == .record && bytes.withUnsafeBytes { RecordHead($0)?.isDeleted ?? false }
     }
 
+    /// The conversation of the record whose turns may be in an archive; nil where it has none. Complexity: O(1).
+    public var archiveID: OperationID? {
+        kind == .record ? bytes.withUnsafeBytes { RecordLayout.archiveID(in: $0) } : nil
+    }
+
     /// Whether it still lives at `now`: a key is gone in the millisecond at which it expires, as in Redis.
     public func isAlive(at now: Timestamp) -> Bool { now < expiresAt }
 }

@@ -11,6 +11,8 @@ public final class SimulatedWarm: WarmAccess {
     /// Told of what was committed, before the completion is.
     private let local: LocalTier
     public private(set) var copies: [[UInt8]: WarmCopy] = [:]
+    /// Turns in archives, by key, conversation and number.
+    public private(set) var archives: [[UInt8]: (id: OperationID, turns: [Int64: Turns.Turn])] = [:]
     /// From a request to its answer.
     public var latency = Duration.microseconds(200)
     /// Reads answer that the disk is broken.
@@ -30,6 +32,11 @@ public final class SimulatedWarm: WarmAccess {
     /// Puts a copy there as an earlier run of the process would have left it.
     public func plant(_ key: [UInt8], _ copy: WarmCopy) { copies[key] = copy }
 
+    /// Puts archives there as an earlier run of the process would have left them.
+    public func plant(_ archives: [[UInt8]: (id: OperationID, turns: [Int64: Turns.Turn])]) {
+        self.archives = archives
+    }
+
     public func forgetLog() { changes = [] }
 
     public func read(_ key: [UInt8], completion: @escaping (WarmAnswer) -> Void) {
@@ -45,7 +52,10 @@ public final class SimulatedWarm: WarmAccess {
     public func change(_ key: [UInt8], _ change: WarmChange) {
         changes.append((key, change))
         switch change {
-        case .put(let copy, _): copies[key] = copy
+        case .put(let copy, _):
+            copies[key] = copy
+            if !copy.isSuspect, archives[key]?.id != copy.value.archiveID { archives[key] = nil }
+        case .end: (copies[key], archives[key]) = (nil, nil)
         case .remove: copies[key] = nil
         case .suspect: copies[key]?.isSuspect = true
         }
@@ -59,7 +69,7 @@ public final class SimulatedWarm: WarmAccess {
             if !refusesWrites {
                 performed += commands
                 let now = scheduler.now
-                var space = Space(copies: copies, now: now)
+                var space = Space(copies: copies, archives: archives, now: now)
                 let replies = commands.map { command in
                     command.perform(in: &space, now: now) { key in
                         var rules = policies.policy(for: key).writeRules
@@ -68,6 +78,7 @@ public final class SimulatedWarm: WarmAccess {
                     }
                 }
                 copies = space.copies
+                archives = space.archives
                 for (key, change) in space.effects {
                     local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
                 }
@@ -77,8 +88,27 @@ public final class SimulatedWarm: WarmAccess {
         }
     }
 
+    public func archive(_ leaving: LeavingTurns, completion: @escaping (Bool) -> Void) {
+        scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
+            let isKept = !refusesWrites
+            if isKept { archives.keep(leaving.turns, of: leaving.key, leaving.id) }
+            scheduler.after(nanoseconds: latency.nanoseconds / 2) { completion(isKept) }
+        }
+    }
+
+    public func readArchive(
+        of key: [UInt8], _ id: OperationID, from: Int64, completion: @escaping (ArchiveAnswer) -> Void
+    ) {
+        scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
+            if failsReads { return completion(.failed("input/output error")) }
+            guard let archive = archives[key], archive.id == id else { return completion(.absent) }
+            let turns = archive.turns.values.filter { $0.sequence >= from }.sorted { $0.sequence < $1.sequence }
+            completion(.turns(turns, next: nil))
+        }
+    }
+
     public func removeAll(completion: @escaping (WarmOutcome) -> Void) {
-        copies = [:]
+        (copies, archives) = ([:], [:])
         scheduler.after(nanoseconds: latency.nanoseconds) { completion(.done([.ok])) }
     }
 
@@ -103,6 +133,7 @@ public final class SimulatedWarm: WarmAccess {
         scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
             var removed: Int64 = 0
             for key in keys where !refusesWrites {
+                archives[ArchiveKey.subject(of: key.bytes)] = nil
                 guard let held = copies[key.bytes]?.value else { continue }
                 if !held.isTombstone { removed += 1 }
                 switch key.change(of: held, now: scheduler.now) {
@@ -119,6 +150,7 @@ public final class SimulatedWarm: WarmAccess {
 
     private struct Space: KeySpace {
         var copies: [[UInt8]: WarmCopy]
+        var archives: [[UInt8]: (id: OperationID, turns: [Int64: Turns.Turn])]
         let now: Timestamp
         var effects: [(key: [UInt8], change: Change)] = []
 
@@ -127,13 +159,27 @@ public final class SimulatedWarm: WarmAccess {
         mutating func apply(_ change: Change, to key: [UInt8]) {
             switch change {
             case .none: return
-            case .put(let value): copies[key] = WarmCopy(value, verifiedAt: now)
-            case .remove: copies[key] = nil
+            case .put(let value):
+                let base = copies[key]?.value.record
+                if let id = value.archiveID, let turns = value.record?.turnsArchived(since: base), !turns.isEmpty {
+                    archives.keep(turns, of: key, id)
+                } else if archives[key]?.id != value.archiveID {
+                    archives[key] = nil
+                }
+                copies[key] = WarmCopy(value, verifiedAt: now)
+            case .remove: (copies[key], archives[key]) = (nil, nil)
             }
             effects.append((key, change))
         }
 
         func countKeys() -> Int { copies.values.count { $0.value.isAlive(at: now) } }
         mutating func removeAll() { for key in copies.keys { apply(.remove, to: key) } }
+    }
+}
+
+extension [[UInt8]: (id: OperationID, turns: [Int64: Turns.Turn])] {
+    fileprivate mutating func keep(_ turns: [Turns.Turn], of key: [UInt8], _ id: OperationID) {
+        if self[key]?.id != id { self[key] = (id, [:]) }
+        for turn in turns { self[key]?.turns[turn.sequence] = turn }
     }
 }

@@ -27,6 +27,8 @@ public struct Explanation: Sendable {
     public var journalNote = ""
     public var readBreaker: BreakerState?
     public var writeBreaker: BreakerState?
+    /// What of its conversation went into archives, and whether this host has one.
+    public var archiveNote = "none"
     /// Which tier would answer a read now, and how fresh that would be.
     public var source: Reading.Source = .none
     public var freshness: Reading.Freshness = .unknown
@@ -75,7 +77,23 @@ extension Tiers {
                 }
             }
             judge(&explanation, copy, held, now)
-            completion(explanation)
+            let value = copy.flatMap { $0.isAbsent ? nil : $0.held } ?? held?.value
+            guard let value, let id = value.archiveID, let archive = value.record?.turns?.archive else {
+                return completion(explanation)
+            }
+            let sum = "\(archive.count) turns of the conversation left for archives, the last of them \(archive.upTo)"
+            guard archive.count > 0 else {
+                explanation.archiveNote = "no turn has left for it"
+                return completion(explanation)
+            }
+            warm.readArchive(of: key, id, from: .max) { answer in
+                switch answer {
+                case .turns: explanation.archiveNote = "\(sum); this host has one"
+                case .absent: explanation.archiveNote = "\(sum); this host has none"
+                case .failed(let reason): explanation.archiveNote = "\(sum); this host's can't be read: \(reason)"
+                }
+                completion(explanation)
+            }
         }
     }
 

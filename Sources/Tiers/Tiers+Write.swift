@@ -364,6 +364,7 @@ extension Tiers {
                     let policy = policies.policy(for: key)
                     var rules = policy.writeRules
                     rules.committed = .local
+                    rules.records.archivesBefore = 0
                     rules.maxValue = min(
                         rules.maxValue, policy.maxLocalValue - beside, local.entryBytesMax - key.count - beside)
                     rules.maxValue = max(0, rules.maxValue)

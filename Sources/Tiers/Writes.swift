@@ -159,8 +159,8 @@ final class Writes {
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
             tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
         case .remove:
-            defer { tiers.changeWarm(key, policy, .remove) }
-            _ = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
+            let isAlone = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
+            tiers.changeWarm(key, policy, isAlone ? .end : .remove)
         }
     }
 

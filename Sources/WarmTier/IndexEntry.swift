@@ -10,8 +10,8 @@ struct IndexEntry {
     private var place: UInt32
     /// Length in units of eight bytes, up to 1 GiB, in 27 bits; five flags above. 0 is an empty place.
     private var lengthAndFlags: UInt32
-    /// Which of the open segments.
-    var slot: UInt16
+    /// Which of the open segments, in 15 bits; above them, whether it is an archive's.
+    private var slotAndSpace: UInt16
     private var stale: UInt16
 
     struct Flags: OptionSet {
@@ -35,7 +35,7 @@ struct IndexEntry {
         hash = 0
         place = 0
         lengthAndFlags = 0
-        slot = 0
+        slotAndSpace = 0
         stale = 0
     }
 
@@ -46,12 +46,18 @@ struct IndexEntry {
         lengthAndFlags = UInt32(summary.recordLength / RecordHeader.alignment) | flags.rawValue
         precondition(
             lengthAndFlags & 0x07FF_FFFF == summary.recordLength / RecordHeader.alignment, "BUG: record too long")
-        self.slot = slot
+        slotAndSpace = slot | (summary.kind == .archive ? Self.archiveBit : 0)
         stale = summary.staleFor.rawValue
         if summary.kind == .tombstone { lengthAndFlags |= Flags.tombstone.rawValue }
         if !summary.shadow.isNone { lengthAndFlags |= Flags.shadowing.rawValue }
     }
 
+    private static let archiveBit: UInt16 = 1 << 15
+    static let slotMax = archiveBit - 1
+
+    var slot: UInt16 { slotAndSpace & Self.slotMax }
+    /// Whether it is part of an archive, which is nobody's key.
+    var isArchive: Bool { slotAndSpace & Self.archiveBit != 0 }
     @inline(__always) var isEmpty: Bool { lengthAndFlags == 0 }
     var offset: Int { Int(place) * RecordHeader.alignment }
     var length: Int { Int(lengthAndFlags & 0x07FF_FFFF) * RecordHeader.alignment }
@@ -66,8 +72,10 @@ struct IndexEntry {
         set { lengthAndFlags = lengthAndFlags & 0x07FF_FFFF | newValue.rawValue }
     }
 
-    /// Whether it counts as a key.
+    /// Whether it holds a value that is alive as far as the index knows.
     var isKey: Bool { flags.isDisjoint(with: [.tombstone, .lapsed]) }
+    /// Whether it counts as a key of an application.
+    var isApplicationKey: Bool { isKey && !isArchive }
 
     /// Whether this is the entry of the record at that place.
     func isAt(slot: UInt16, offset: Int) -> Bool { self.slot == slot && self.offset == offset }

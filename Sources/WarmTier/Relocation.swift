@@ -146,7 +146,9 @@ extension WarmWriter {
         _ line: RecordSummary, _ entry: IndexEntry, _ file: SegmentFile,
         reason: WritableKeyPath<WarmTierStatistics, Int>?, sequence: UInt32
     ) throws(WarmError) -> Move? {
-        if entry.isKey, let reason {
+        if entry.isKey, entry.isArchive {
+            if reason == \.evicted { counters.archivesEvicted += 1 }
+        } else if entry.isKey, let reason {
             counters[keyPath: reason] += 1
             if !entry.flags.contains(.everRead) { counters.neverRead += 1 }
         }

@@ -19,7 +19,7 @@ struct SegmentAccount {
     var hasLetGo = false
 }
 
-/// Accounts by slot; a slot is the 16-bit name of an open segment in the index.
+/// Accounts by slot; a slot is the 15-bit name of an open segment in the index.
 struct SegmentLedger {
     private(set) var accounts: [SegmentAccount?] = []
     private(set) var files: [SegmentFile?] = []
@@ -28,6 +28,9 @@ struct SegmentLedger {
     private(set) var pinnedBytes = 0
     private(set) var keys = 0
     private(set) var tombstones = 0
+    /// Records of archives, and their bytes.
+    private(set) var archives = 0
+    private(set) var archiveBytes = 0
     /// The segments that still hold records which were let go; from here to there, at least.
     private(set) var letGo = ShadowRange.none
 
@@ -41,7 +44,7 @@ struct SegmentLedger {
 
     mutating func open(_ file: SegmentFile) -> UInt16 {
         let slot = accounts.firstIndex { $0 == nil } ?? accounts.count
-        precondition(slot <= Int(UInt16.max), "BUG: more than 65,536 segments")
+        precondition(slot <= Int(IndexEntry.slotMax), "BUG: more than 32,768 segments")
         if slot == accounts.count {
             accounts.append(nil)
             files.append(nil)
@@ -85,7 +88,7 @@ struct SegmentLedger {
         accounts[slot]!.liveBytes += bytes
         accounts[slot]!.liveRecords += sign
         if entry.isKey {
-            keys += sign
+            count(entry, by: sign)
         } else {
             accounts[slot]!.pinnedBytes += bytes
             pinnedBytes += bytes
@@ -97,10 +100,19 @@ struct SegmentLedger {
         precondition(accounts[slot]!.liveBytes >= 0 && accounts[slot]!.pinnedBytes >= 0, "BUG: \(accounts[slot]!)")
     }
 
+    private mutating func count(_ entry: IndexEntry, by sign: Int) {
+        if entry.isArchive {
+            archives += sign
+            archiveBytes += sign * Self.bytes(entry)
+        } else {
+            keys += sign
+        }
+    }
+
     /// An entry stops being a key without leaving the index; what it shadows may lie anywhere before it.
     mutating func lapse(_ entry: IndexEntry) {
         let slot = Int(entry.slot)
-        keys -= 1
+        count(entry, by: -1)
         accounts[slot]!.pinnedBytes += Self.bytes(entry)
         pinnedBytes += Self.bytes(entry)
         accounts[slot]!.pinned = ShadowRange(low: 1, high: accounts[slot]!.sequence)
@@ -118,6 +130,8 @@ struct SegmentLedger {
         pinnedBytes = 0
         keys = 0
         tombstones = 0
+        archives = 0
+        archiveBytes = 0
         letGo = .none
     }
 }

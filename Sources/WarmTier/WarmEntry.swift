@@ -9,6 +9,8 @@ public enum WarmKind: UInt8, Sendable {
     case plain = 1
     /// A versioned record.
     case record = 2
+    /// Part of an archive; its key is of `ArchiveSpace`.
+    case archive = 4
 }
 
 /// Marks that travel with an entry; the warm tier stores them and gives them no meaning.
@@ -51,7 +53,8 @@ public struct WarmMetadata: Hashable, Sendable {
     public func isExpired(at now: Timestamp) -> Bool { expiresAt <= now }
 }
 
-/// A value and what is stored beside it. The value is a slice of the buffer that was read: one allocation, no copy.
+/// A value and what is stored beside it. The value is a slice of the buffer that was read, one allocation and no copy,
+/// unless it was compressed.
 public struct WarmEntry: Sendable {
     public var value: ArraySlice<UInt8>
     public var metadata: WarmMetadata
@@ -65,7 +68,7 @@ public enum WarmLookup: Sendable {
     case tombstone(WarmMetadata)
     /// Nothing is held: nothing is known.
     case absent
-    /// It was held, and what the file now holds does not pass its checksum.
+    /// It was held, and what the file now holds does not pass its checksum, or does not expand to what was compressed.
     case damaged
     /// The file could not be read.
     case failed(FileError)
@@ -75,12 +78,14 @@ extension RecordKind {
     static let plain = RecordKind(rawValue: WarmKind.plain.rawValue)
     static let record = RecordKind(rawValue: WarmKind.record.rawValue)
     static let tombstone = RecordKind(rawValue: 3)
+    static let archive = RecordKind(rawValue: WarmKind.archive.rawValue)
 }
 
 extension WarmMetadata {
     init(_ header: RecordHeader) {
         self.init(
-            kind: WarmKind(rawValue: header.kind.rawValue) ?? .plain, flags: WarmFlags(rawValue: header.flags),
+            kind: WarmKind(rawValue: header.kind.rawValue) ?? .plain,
+            flags: WarmFlags(rawValue: header.flags & ~CompressedValue.flag),
             expiresAt: header.expiresAt, verifiedAt: header.verifiedAt, staleForSeconds: header.staleForSeconds)
     }
 

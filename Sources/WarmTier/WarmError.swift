@@ -7,6 +7,8 @@ public enum WarmError: Error, Equatable, Sendable, CustomStringConvertible {
     case configuration(String)
     case keyTooLong(count: Int, limit: Int)
     case valueTooLarge(count: Int, limit: Int)
+    /// The key is one of `ArchiveSpace`, which no application may write.
+    case reservedKey
     /// No room, even after compaction (and, where that is allowed, eviction).
     case full(needed: Int, limit: Int)
     /// The disk failed a moment ago and the tier does not try again yet; nothing was written.
@@ -21,6 +23,8 @@ public enum WarmError: Error, Equatable, Sendable, CustomStringConvertible {
             "the key is \(count) bytes long; the warm tier takes up to \(limit)"
         case .valueTooLarge(let count, let limit):
             "the value is \(count) bytes long; the warm tier takes up to \(limit)"
+        case .reservedKey:
+            "keys that begin with \\x00hearth archive\\x00 are the archive's own in the warm tier; choose another key"
         case .full(let needed, let limit):
             "the warm tier is full: \(needed) more bytes do not fit into warm.max_bytes (\(limit)); "
                 + "delete keys, let them expire, or raise it"

@@ -26,6 +26,7 @@ public struct WarmReport: Sendable, Equatable {
     public var segments: [WarmSegmentReport]
     /// Whether a process has the directory open: what it writes meanwhile may look torn.
     public var isInUse: Bool
+    /// Keys of applications; archives are none.
     public var keys: Int
     public var diskBytes: Int
 
@@ -65,6 +66,7 @@ extension WarmTier {
                 sequence: segment.sequence, path: segment.path, fileSize: segment.fileSize,
                 records: segment.summaries.count, liveRecords: 0, liveBytes: 0, deadBytes: 0, tombstones: 0,
                 isSealed: segment.isSealed, isVoid: segment.isVoid, damage: segment.skipped)
+            if deeply { one.damage += try damagedCompression(in: segment, fileSystem) }
             for line in segment.summaries {
                 let keptUntil = line.expiresAt.advanced(byMilliseconds: line.staleFor.seconds * 1000)
                 let isNewest = newest[line.keyHash].map { $0 == (segment.sequence, line.offset) } ?? false
@@ -73,15 +75,43 @@ extension WarmTier {
                     one.deadBytes += line.recordLength
                 } else if isNewest, now < keptUntil {
                     one.liveRecords += 1
+                    if line.kind != .archive { report.keys += 1 }
                     one.liveBytes += line.recordLength
                 } else {
                     one.deadBytes += line.recordLength
                 }
             }
-            report.keys += one.liveRecords
             report.diskBytes += one.fileSize
             report.segments.append(one)
         }
         return report
+    }
+
+    /// Records whose checksum is right and whose compressed value does not expand.
+    private static func damagedCompression(
+        in segment: SegmentReport, _ fileSystem: any FileSystem
+    ) throws(WarmError) -> [SkippedRange] {
+        let lines = segment.summaries.filter { $0.flags & CompressedValue.flag != 0 && $0.kind != .tombstone }
+        guard !lines.isEmpty else { return [] }
+        let file = try reportingLog { () throws(SegmentLogError) in
+            try SegmentInspection.open(segment, fileSystem: fileSystem)
+        }
+        var damaged: [SkippedRange] = []
+        for line in lines {
+            let record = try reportingFile { () throws(FileError) in
+                try file.record(at: line.offset, length: line.recordLength)
+            }
+            // One that is no longer whole was whole a moment ago: a process is at work there.
+            guard let record else { continue }
+            let isSound = record.value.withUnsafeBytes {
+                CompressedValue.expand($0, limit: RecordHeader.valueLengthMax) != nil
+            }
+            guard !isSound else { continue }
+            damaged.append(
+                SkippedRange(
+                    segment: segment.sequence, range: line.offset..<line.offset + line.recordLength,
+                    reason: .compression))
+        }
+        return damaged
     }
 }

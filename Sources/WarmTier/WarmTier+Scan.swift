@@ -20,6 +20,19 @@ public struct WarmPage: Sendable {
     public var next: WarmCursor?
 }
 
+/// Whose keys a walk tells of.
+public enum WarmSpace: Sendable {
+    case applications, archives, both
+
+    func includes(_ entry: IndexEntry) -> Bool {
+        switch self {
+        case .applications: !entry.isArchive
+        case .archives: entry.isArchive
+        case .both: true
+        }
+    }
+}
+
 extension WarmTier {
     /// About `limit` keys from `cursor` on; reads each key from its file, so not on an event loop.
     ///
@@ -27,7 +40,8 @@ extension WarmTier {
     /// comes or goes may or may not be. Expired keys are left out, unless they are asked for. A page may be empty and
     /// not the last.
     public func scan(
-        from cursor: WarmCursor = .start, limit: Int, now: Timestamp, includingExpired: Bool = false
+        from cursor: WarmCursor = .start, limit: Int, now: Timestamp, includingExpired: Bool = false,
+        _ space: WarmSpace = .applications
     ) -> WarmPage {
         precondition(limit > 0, "a page holds at least one key")
         guard cursor.rawValue >> 38 == 0 else { return WarmPage(keys: [], next: nil) }
@@ -39,7 +53,9 @@ extension WarmTier {
             var found: [Located] = []
             let next = index.visit(shard: shard, from: hash, limit: limit - looked) { entry, files in
                 looked += 1
-                if entry.isKey, includingExpired || now < entry.expiresAt, let file = files[Int(entry.slot)] {
+                if entry.isKey, space.includes(entry), includingExpired || now < entry.expiresAt,
+                    let file = files[Int(entry.slot)]
+                {
                     found.append(Located(entry: entry, file: file))
                 }
                 return .keep
@@ -77,7 +93,7 @@ extension WarmTier {
         var count = 0
         for shard in index.shards.indices {
             _ = index.visit(shard: shard, from: 0, limit: .max) { entry, _ in
-                if entry.isKey, now < entry.expiresAt { count += 1 }
+                if entry.isApplicationKey, now < entry.expiresAt { count += 1 }
                 return .keep
             }
         }

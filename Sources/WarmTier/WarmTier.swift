@@ -22,6 +22,8 @@ public final class WarmTier: Sendable {
     /// Seeds the hash of every key; kept in the store's files, unlike the hash that the process uses.
     let storeSeed: UInt64
     let index = WarmIndex()
+    /// Values that reads have expanded.
+    private let expanded = Atomic<Int>(0)
     /// The writer's side of the figures, as of its last commit or maintenance.
     let written = Locked(WarmTierStatistics())
 
@@ -39,12 +41,12 @@ public final class WarmTier: Sendable {
         let found = index.find(keyHash, markRead: true)
         var lookup = WarmLookup.absent
         if let first = found.first {
-            lookup = Self.look(first, key, now)
+            lookup = look(first, key, now)
             // Another key with the same 38 bits: one in 16 million entries meets one.
             for other in found.others {
                 if case .entry = lookup { break }
                 if case .tombstone = lookup { break }
-                let next = Self.look(other, key, now)
+                let next = look(other, key, now)
                 if case .absent = next { continue }
                 lookup = next
             }
@@ -75,7 +77,7 @@ public final class WarmTier: Sendable {
     }
 
     /// Reads one record; `.absent` when it is another key's, or past its time.
-    private static func look(_ located: Located, _ key: UnsafeRawBufferPointer, _ now: Timestamp) -> WarmLookup {
+    private func look(_ located: Located, _ key: UnsafeRawBufferPointer, _ now: Timestamp) -> WarmLookup {
         guard now < located.entry.keptUntil else { return .absent }
         let record: WholeRecord?
         do {
@@ -88,7 +90,21 @@ public final class WarmTier: Sendable {
         let metadata = WarmMetadata(record.header)
         guard now < metadata.keptUntil else { return .absent }
         if record.header.kind == .tombstone { return .tombstone(metadata) }
-        return .entry(WarmEntry(value: record.value, metadata: metadata))
+        return entry(record.value, record.header)
+    }
+
+    /// What a record holds, expanded where it was compressed.
+    func entry(_ stored: ArraySlice<UInt8>, _ header: RecordHeader) -> WarmLookup {
+        var value = stored
+        if header.isCompressed {
+            let limit = configuration.maxValueBytes
+            guard let whole = stored.withUnsafeBytes({ CompressedValue.expand($0, limit: limit) }) else {
+                return .damaged
+            }
+            value = whole[...]
+            expanded.wrappingAdd(1, ordering: .relaxed)
+        }
+        return .entry(WarmEntry(value: value, metadata: WarmMetadata(header)))
     }
 
     /// The figures, from any thread.
@@ -99,6 +115,7 @@ public final class WarmTier: Sendable {
             statistics.readMisses += shard.misses.load(ordering: .relaxed)
             statistics.damaged += shard.damaged.load(ordering: .relaxed)
         }
+        statistics.expanded = expanded.load(ordering: .relaxed)
         let size = index.size
         statistics.indexBytes = size.bytes
         statistics.indexEntries = size.count

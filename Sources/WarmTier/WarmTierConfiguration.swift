@@ -29,11 +29,14 @@ public struct WarmTierConfiguration: Sendable {
     public var segmentBytes: Int?
     public var maxKeyBytes: Int
     public var maxValueBytes: Int
+    /// Values of at least so many bytes are compressed where that saves an eighth; nil compresses none.
+    public var compressMin: Int?
 
     public init(
         directory: String, maxBytes: Int = 1 << 30, sync: Sync = .interval(milliseconds: 1000),
         whenFull: WhenFull = .evict,
-        segmentBytes: Int? = nil, maxKeyBytes: Int = 64 << 20, maxValueBytes: Int = 512 << 20
+        segmentBytes: Int? = nil, maxKeyBytes: Int = 64 << 20, maxValueBytes: Int = 512 << 20,
+        compressMin: Int? = nil
     ) {
         self.directory = directory
         self.maxBytes = maxBytes
@@ -42,6 +45,7 @@ public struct WarmTierConfiguration: Sendable {
         self.segmentBytes = segmentBytes
         self.maxKeyBytes = maxKeyBytes
         self.maxValueBytes = maxValueBytes
+        self.compressMin = compressMin
     }
 
     /// The smallest store: 64 KiB.
@@ -59,6 +63,9 @@ public struct WarmTierConfiguration: Sendable {
         if maxBytes < 4 << 20 { return maxBytes / 16 }
         return max(min(max(maxBytes / 64, 64 << 10), 64 << 20), maxBytes / 512)
     }
+
+    /// The smallest bound of `compressMin`: below it a frame's own bytes are an eighth and more.
+    public static let compressMinLeast = 64
 
     /// Throws `.configuration` with what contradicts what.
     public func validate() throws(WarmError) {
@@ -85,6 +92,10 @@ public struct WarmTierConfiguration: Sendable {
         }
         guard (1...RecordHeader.keyLengthMax).contains(maxKeyBytes) else {
             throw .configuration("the longest key is \(maxKeyBytes) bytes; it is 1 to \(RecordHeader.keyLengthMax)")
+        }
+        if let compressMin, compressMin < Self.compressMinLeast {
+            throw .configuration(
+                "warm.compress_min is \(compressMin) bytes; it is at least \(Self.compressMinLeast), or off")
         }
         guard (1...(512 << 20)).contains(maxValueBytes) else {
             throw .configuration("the largest value is \(maxValueBytes) bytes; it is 1 to \(512 << 20)")

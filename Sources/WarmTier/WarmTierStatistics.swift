@@ -14,6 +14,11 @@ public struct WarmTierStatistics: Sendable, Equatable {
     public var entries = 0
     /// Deletions remembered, or kept because an older record of the key is still in a file.
     public var tombstones = 0
+    /// Records of archives, and their bytes on disk.
+    public var archives = 0
+    public var archiveBytes = 0
+    /// Records of archives that were let go to make room.
+    public var archivesEvicted = 0
     /// Bytes of records that the index points at, their share of the footer included.
     public var liveBytes = 0
     /// Bytes of records overwritten, expired or deleted and not yet compacted away.
@@ -41,6 +46,14 @@ public struct WarmTierStatistics: Sendable, Equatable {
     public var compactedBytes = 0
     /// Records copied forward at eviction because they had been read.
     public var secondChances = 0
+    /// Values that were stored compressed; their bytes as given, and as stored.
+    public var compressed = 0
+    public var compressedRawBytes = 0
+    public var compressedStoredBytes = 0
+    /// Values that were large enough and would not have saved an eighth.
+    public var incompressible = 0
+    /// Values that reads have expanded.
+    public var expanded = 0
     /// Records found not to be what was written.
     public var damaged = 0
     /// Byte ranges that recovery skipped at opening.

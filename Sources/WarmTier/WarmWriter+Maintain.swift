@@ -185,7 +185,7 @@ extension WarmWriter {
         }
         for entry in gone { ledger.remove(entry) }
         for entry in lapsed { ledger.lapse(entry) }
-        for entry in gone + lapsed where entry.isKey {
+        for entry in gone + lapsed where entry.isApplicationKey {
             counters.expired += 1
             if !entry.flags.contains(.everRead) { counters.neverRead += 1 }
         }
@@ -197,6 +197,8 @@ extension WarmWriter {
         counters.state = log.failure.map { .degraded($0) } ?? .healthy
         counters.entries = ledger.keys
         counters.tombstones = ledger.tombstones
+        counters.archives = ledger.archives
+        counters.archiveBytes = ledger.archiveBytes
         counters.liveBytes = ledger.liveBytes
         counters.diskBytes = chargedBytes
         counters.deadBytes = max(0, chargedBytes - ledger.liveBytes - log.segments.count * SegmentLog.segmentOverhead)

@@ -26,6 +26,9 @@ public final class WarmWriter {
     private var stagedBefore: [Int] = []
     private var isBegun = false
     private var isGrouping = false
+    /// Whether the batch has had a part of an archive in it.
+    private var hasStagedArchives = false
+    private let compressor = ValueCompressor()
 
     /// The relocation that `maintain` has under way.
     var relocation: Relocation?
@@ -54,8 +57,12 @@ public final class WarmWriter {
     public func begin(now: Timestamp) {
         precondition(!isBegun, "BUG: begin within a batch")
         isBegun = true
+        hasStagedArchives = false
         batchNow = now
     }
+
+    /// Whether there may be archives: in files, or staged.
+    public var mayHoldArchives: Bool { ledger.archives > 0 || hasStagedArchives }
 
     /// Bytes staged so far. A batch is written as a whole: keep it well under a segment where latency matters.
     public var stagedBytes: Int { batch.byteCount }
@@ -68,7 +75,7 @@ public final class WarmWriter {
         let metadata = WarmMetadata(header)
         guard now < metadata.keptUntil else { return .absent }
         if header.kind == .tombstone { return .tombstone(metadata) }
-        return .entry(WarmEntry(value: batch.value(of: index), metadata: metadata))
+        return tier.entry(batch.value(of: index), header)
     }
 
     /// Stages a value. Throws `.full` where it would not fit: the batch is as before, and may go on.
@@ -82,16 +89,43 @@ public final class WarmWriter {
         guard value.count <= configuration.maxValueBytes else {
             throw .valueTooLarge(count: value.count, limit: configuration.maxValueBytes)
         }
+        guard ArchiveSpace.contains(key) == (metadata.kind == .archive) else { throw .reservedKey }
+        if metadata.kind == .archive { hasStagedArchives = true }
+        let kind = RecordKind(rawValue: metadata.kind.rawValue)
+        let least =
+            metadata.kind == .archive ? WarmTierConfiguration.compressMinLeast : configuration.compressMin
+        guard let least, value.count >= least else {
+            return try stageValue(metadata.header(kind), key, value)
+        }
+        guard let stored = compressor.compress(value) else {
+            counters.incompressible += 1
+            return try stageValue(metadata.header(kind), key, value)
+        }
+        var header = metadata.header(kind)
+        header.flags |= CompressedValue.flag
+        try stored.withTyped { stored throws(WarmError) in try stageValue(header, key, stored) }
+        counters.compressed += 1
+        counters.compressedRawBytes += value.count
+        counters.compressedStoredBytes += stored.count
+    }
+
+    /// Stages what is to be stored where there is room.
+    private func stageValue(
+        _ header: RecordHeader, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws(WarmError) {
         try admit(RecordHeader.recordLength(key: key.count, value: value.count) + SegmentLog.footerBytesPerRecord)
-        stage(metadata.header(metadata.kind == .plain ? .plain : .record), key, value)
+        stage(header, key, value)
     }
 
     /// Stages a deletion. `remembered` makes it readable as `.tombstone` until its `keptUntil`; without it the key is
-    /// simply gone. Needs no room but what is reserved for it. Does nothing where nothing is held or remembered.
+    /// simply gone. `inArchive` deletes a key of `ArchiveSpace`, and nothing else does. Needs no room but what is
+    /// reserved for it. Does nothing where nothing is held or remembered.
     public func delete(
-        _ key: UnsafeRawBufferPointer, remembered: WarmMetadata? = nil, now: Timestamp
+        _ key: UnsafeRawBufferPointer, remembered: WarmMetadata? = nil, inArchive: Bool = false, now: Timestamp
     ) throws(WarmError) {
         precondition(isBegun, "BUG: delete without begin")
+        // An application never holds such a key.
+        guard ArchiveSpace.contains(key) == inArchive else { return }
         guard key.count <= configuration.maxKeyBytes else {
             throw .keyTooLong(count: key.count, limit: configuration.maxKeyBytes)
         }
@@ -115,8 +149,12 @@ public final class WarmWriter {
     }
 
     /// `delete` for a key in an array.
-    public func delete(_ key: [UInt8], remembered: WarmMetadata? = nil, now: Timestamp) throws(WarmError) {
-        try key.withTyped { key throws(WarmError) in try delete(key, remembered: remembered, now: now) }
+    public func delete(
+        _ key: [UInt8], remembered: WarmMetadata? = nil, inArchive: Bool = false, now: Timestamp
+    ) throws(WarmError) {
+        try key.withTyped { key throws(WarmError) in
+            try delete(key, remembered: remembered, inArchive: inArchive, now: now)
+        }
     }
 
     /// `read` for a key in an array.
@@ -272,7 +310,7 @@ public final class WarmWriter {
             tier.index.insert(entry, keyHash: record.keyHash)
         }
         ledger.add(entry, shadow: record.header.shadow)
-        if entry.isKey, !(held?.isKey ?? false) { counters.created += 1 }
+        if entry.isApplicationKey, !(held?.isKey ?? false) { counters.created += 1 }
     }
 
     /// Removes an entry from the index and the accounts.

@@ -196,6 +196,7 @@ extension WarmSection {
             case .always, .auto: .always
             }
         return WarmTierConfiguration(
-            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse)
+            directory: path, maxBytes: maxBytes, sync: mode, whenFull: whenFull == .evict ? .evict : .refuse,
+            compressMin: compressMin)
     }
 }

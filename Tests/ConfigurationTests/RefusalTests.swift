@@ -217,7 +217,16 @@ import Testing
         ),
         (
             "policies: [{prefix: a, turns: {overflow: drop-oldst}}]",
-            "1:42: policies[0].turns.overflow: found \"drop-oldst\", expected refuse or drop-oldest; did you mean drop-oldest?"
+            "1:42: policies[0].turns.overflow: found \"drop-oldst\", expected refuse, drop-oldest or archive; did you mean drop-oldest?"
+        ),
+        (
+            "policies: [{prefix: a, turns: {overflow: archive}, tiers: [local, redis]}]",
+            "1:42: policies[0]: turns.overflow: archive without warm among its tiers: there is no disk to keep turns on; "
+                + "add warm to tiers, or say refuse or drop-oldest"
+        ),
+        (
+            "warm: {compress_min: 63}",
+            "1:22: warm.compress_min: found the number 63, expected a size from 64B to 512MiB, or off"
         ),
         (
             "policies:\n- prefix: a\n  checkpoints:\n    kep: 3",

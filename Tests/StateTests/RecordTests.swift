@@ -107,7 +107,9 @@ extension RecordOutcome {
         cell.perform(add)
         cell.set("x")
         let before = cell.record
-        #expect(cell.perform(add).answer == .turns(version: 2, sequence: 1, window: 1, unfolded: 0, dropped: 0))
+        #expect(
+            cell.perform(add).answer
+                == .turns(version: 2, sequence: 1, window: 1, unfolded: 0, dropped: 0, archived: nil))
         #expect(cell.record == before)
     }
 
@@ -185,7 +187,7 @@ extension RecordOutcome {
         var cell = Cell()
         #expect(
             cell.add("1", "2", "3", keep: 2).answer
-                == .turns(version: 1, sequence: 3, window: 2, unfolded: 1, dropped: 0))
+                == .turns(version: 1, sequence: 3, window: 2, unfolded: 1, dropped: 0, archived: nil))
         cell.add("4")
         #expect(cell.window == ["3", "4"])
         #expect(cell.unfolded == ["1", "2"])
@@ -219,7 +221,9 @@ extension RecordOutcome {
         #expect(cell.add("4").refusal == .tooManyUnfolded(count: 2, allowed: 1))
         #expect(cell.window == ["2", "3"])
         cell.rules.turnsOverflow = .drop
-        #expect(cell.add("4", "5").answer == .turns(version: 2, sequence: 5, window: 2, unfolded: 1, dropped: 2))
+        #expect(
+            cell.add("4", "5").answer
+                == .turns(version: 2, sequence: 5, window: 2, unfolded: 1, dropped: 2, archived: nil))
         #expect(cell.unfolded == ["3"])
         #expect(cell.record?.turns?.dropped == 2)
     }
@@ -258,6 +262,67 @@ extension RecordOutcome {
             Issue.record("refuse dropped a turn")
             return
         }
+    }
+
+    @Test
+    func `turns that are archived are the oldest that wait, none of the write's own, and a quarter more than must`() {
+        var cell = Cell()
+        cell.rules.turnsKeep = 2
+        cell.rules.turnsUnfolded = 4
+        cell.rules.turnsOverflow = .archive
+        // The first write gives the archive its name, and nothing goes before that is known.
+        #expect(cell.add("1", "2", "3", "4", "5", "6", "7", "8").answer?.archived == 0)
+        let name = cell.record?.turns?.archive?.id
+        #expect(name != nil && cell.record?.turns?.unfolded.count == 6)
+        var base = cell.record
+        #expect(cell.add("9").answer?.archived == 4)
+        #expect(cell.record?.turnsArchived(since: base).map(\.sequence) == [1, 2, 3, 4])
+        #expect(cell.unfolded == ["5", "6", "7"] && cell.window == ["8", "9"])
+        #expect(cell.record?.turns?.archive == Turns.Archive(id: name ?? OperationID(rawValue: 0), count: 4, upTo: 4))
+        #expect(cell.add("10").answer?.archived == 0 && cell.record?.turnsArchived(since: base).count == 4)
+        base = cell.record
+        #expect(cell.add("11", "12", "13", "14").answer?.archived == 5)
+        #expect(cell.record?.turnsArchived(since: base).map(\.sequence) == [5, 6, 7, 8, 9])
+        base = cell.record
+        // Of the write's own none goes, whatever that makes of the bound.
+        cell.rules.turnsUnfolded = 0
+        #expect(cell.add("15", "16", "17", "18").answer?.archived == 5)
+        #expect(cell.record?.turnsArchived(since: base).last?.sequence == 14 && cell.unfolded == ["15", "16"])
+        #expect(cell.record?.turns?.archive?.count == 14 && cell.record?.turns?.dropped == 0)
+    }
+
+    @Test func `where nothing may be archived the record keeps all, up to max_value`() {
+        var cell = Cell()
+        cell.maxValue = 400
+        cell.rules.turnsKeep = 2
+        cell.rules.turnsUnfolded = 3
+        cell.rules.turnsOverflow = .archive
+        cell.rules.archivesBefore = 0
+        var count = 0
+        while cell.add("turn").refusal == nil { count += 1 }
+        #expect(count == 400 / (24 + 4) && cell.record?.turns?.items.count == count)
+        cell.rules.archivesBefore = 4
+        #expect(cell.add("turn").answer?.archived == 3)
+        cell.rules.archivesBefore = .max
+        #expect(cell.add("turn").answer?.archived ?? 0 > 5)
+        #expect(cell.record?.turns?.unfolded.count == 3)
+        // A fold reaches over what is archived.
+        let next = cell.record?.turns?.next ?? 0
+        #expect(cell.perform(.foldTurns(upTo: next - 1, summary: bytes("s"))).refusal == nil)
+        #expect(cell.record?.turns?.items.count == 2)
+        #expect(cell.perform(.delete).refusal == nil && cell.record?.turns == nil)
+    }
+
+    @Test func `an archive is asked for by bytes that are not taken apart`() {
+        var cell = Cell()
+        cell.rules.turnsOverflow = .archive
+        cell.set("value")
+        #expect(cell.record.flatMap { HeldValue($0, expiresAt: .never).archiveID } == nil)
+        cell.add("1")
+        cell.perform(.putCheckpoint(step: 1, bytes("data"), keep: nil))
+        cell.perform(.acquireLease(owner: bytes("me"), milliseconds: 1000))
+        #expect(cell.record.flatMap { HeldValue($0, expiresAt: .never).archiveID } == cell.record?.turns?.archive?.id)
+        #expect(cell.record?.turns?.archive != nil)
     }
 
     // MARK: Checkpoints
@@ -316,7 +381,7 @@ extension RecordOutcome {
         var random = SeededGenerator()
         for _ in 0..<40 {
             var cell = Cell()
-            cell.rules.turnsOverflow = .drop
+            cell.rules.turnsOverflow = random.oneIn(2) ? .drop : .archive
             cell.rules.turnsUnfolded = 5
             var fields: [[UInt8]: [UInt8]] = [:]
             for _ in 0..<60 {
@@ -410,4 +475,9 @@ extension RecordOutcome {
             #expect(StringWrite.delete.on(tombstone).1 == .integer(0))
         }
     }
+}
+
+extension RecordAnswer {
+    /// How many turns went into an archive.
+    fileprivate var archived: Int? { if case .turns(_, _, _, _, _, let archived) = self { archived } else { nil } }
 }

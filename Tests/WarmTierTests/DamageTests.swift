@@ -165,11 +165,11 @@ import WarmTier
         let small = try Small()
         let path = try #require(small.originals.keys.sorted().last)
         var bytes = try #require(small.originals[path])
-        bytes[8] = 2
+        bytes[8] = 3
         let check = bytes[0..<56].withUnsafeBytes { xxh3($0) }
         withUnsafeBytes(of: check.littleEndian) { bytes.replaceSubrange(56..<64, with: $0) }
         small.files.setContents(path, bytes)
-        #expect(throws: WarmError.log(.unsupportedVersion(path: path, version: 2))) {
+        #expect(throws: WarmError.log(.unsupportedVersion(path: path, version: 3))) {
             _ = try simulated(small.files, maxBytes: 64 << 10, segmentBytes: 2048)
         }
         #expect(small.files.contents(path) == bytes)

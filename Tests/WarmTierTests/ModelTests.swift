@@ -16,25 +16,31 @@ struct RandomLife {
     let maxBytes: Int
     let whenFull: WarmTierConfiguration.WhenFull
     let sync: WarmTierConfiguration.Sync
+    let compressMin: Int?
     var refused = 0
     var written = 0
 
     init(
         seed: UInt64, maxBytes: Int, whenFull: WarmTierConfiguration.WhenFull,
-        sync: WarmTierConfiguration.Sync = .always
+        sync: WarmTierConfiguration.Sync = .always, compressMin: Int? = nil
     ) throws {
         random = SimulatedRandom(seed: seed)
         files = SimulatedFileSystem(seed: seed)
         self.maxBytes = maxBytes
         self.whenFull = whenFull
         self.sync = sync
-        writer = try simulated(files, maxBytes: maxBytes, sync: sync, whenFull: whenFull, now: .at(now))
+        self.compressMin = compressMin
+        writer = try simulated(
+            files, maxBytes: maxBytes, sync: sync, whenFull: whenFull, compressMin: compressMin, now: .at(now))
     }
 
     mutating func randomValue(_ limit: Int) -> [UInt8] {
         let count = Int.random(in: 0...limit, using: &random)
         let fill = UInt8.random(in: 0...255, using: &random)
-        return [UInt8](repeating: fill, count: count) + Array("\(now)-\(written)".utf8)
+        // Half of it shrinks.
+        let noise = compressMin == nil ? 0 : count / 2
+        return (0..<noise).map { _ in UInt8.random(in: 0...255, using: &random) }
+            + [UInt8](repeating: fill, count: count - noise) + Array("\(now)-\(written)".utf8)
     }
 
     mutating func randomMetadata() -> WarmMetadata {
@@ -79,9 +85,10 @@ struct RandomLife {
     }
 
     mutating func restart() throws {
-        writer = try { [files, maxBytes, sync, whenFull, now] (old: consuming WarmWriter?) in
+        writer = try { [files, maxBytes, sync, whenFull, compressMin, now] (old: consuming WarmWriter?) in
             old = nil
-            return try simulated(files, maxBytes: maxBytes, sync: sync, whenFull: whenFull, now: .at(now))
+            return try simulated(
+                files, maxBytes: maxBytes, sync: sync, whenFull: whenFull, compressMin: compressMin, now: .at(now))
         }(take())
     }
 
@@ -119,7 +126,8 @@ struct RandomLife {
         _ whenFull: WarmTierConfiguration.WhenFull, _ round: Int
     ) throws {
         let seed = Self.seed &+ UInt64(round)
-        var life = try RandomLife(seed: seed, maxBytes: 128 << 10, whenFull: whenFull)
+        var life = try RandomLife(
+            seed: seed, maxBytes: 128 << 10, whenFull: whenFull, compressMin: round % 2 == 1 ? 64 : nil)
         var steps = 0
         while life.written < 20 * life.maxBytes, steps < 20_000 {
             try life.step(keys: 150, valueLimit: 900)
@@ -135,6 +143,7 @@ struct RandomLife {
         #expect(figures.diskBytes <= life.maxBytes)
         #expect(life.files.bytesUsedMax <= life.maxBytes, "HEARTH_SEED=\(seed)")
         if whenFull == .refuse { #expect(figures.evicted == 0) }
+        #expect((figures.compressed > 0) == (round % 2 == 1))
     }
 
     @Test func `what was read is kept longer than what was not`() throws {

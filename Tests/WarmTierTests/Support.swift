@@ -69,10 +69,12 @@ func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws ->
 
 func simulated(
     _ files: SimulatedFileSystem, maxBytes: Int = 256 << 10, sync: WarmTierConfiguration.Sync = .always,
-    whenFull: WarmTierConfiguration.WhenFull = .evict, segmentBytes: Int? = nil, now: Timestamp = .at(1)
+    whenFull: WarmTierConfiguration.WhenFull = .evict, segmentBytes: Int? = nil, compressMin: Int? = nil,
+    now: Timestamp = .at(1)
 ) throws -> WarmWriter {
     try WarmTier.open(
         WarmTierConfiguration(
-            directory: "/warm", maxBytes: maxBytes, sync: sync, whenFull: whenFull, segmentBytes: segmentBytes),
+            directory: "/warm", maxBytes: maxBytes, sync: sync, whenFull: whenFull, segmentBytes: segmentBytes,
+            compressMin: compressMin),
         fileSystem: files, now: now)
 }

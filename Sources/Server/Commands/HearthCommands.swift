@@ -127,7 +127,7 @@ enum HearthCommands {
             ("bound", .text(e.bound)),
             ("local", e.local.map { .map(fields($0)) } ?? .text("not held")),
             ("warm", e.warm.map { .map(fields($0)) } ?? .text(e.warmNote)),
-            ("journal", .text(e.journalNote)),
+            ("journal", .text(e.journalNote)), ("archive", .text(e.archiveNote)),
             ("residency", .text(residency(e.policy))),
             ("breaker_reads", .text(e.readBreaker?.rawValue ?? "none: no Redis is configured")),
             ("breaker_writes", .text(e.writeBreaker?.rawValue ?? "none: no Redis is configured")),

@@ -164,7 +164,10 @@ enum RecordCommands {
             }
             index += 2
         }
-        return try RecordQuery(a, optionsFrom: index) { .turns($0, last: last.map { Int(clamping: $0) }, from: from) }
+        let count = last.map { Int(clamping: $0) }
+        var query = try RecordQuery(a, optionsFrom: index) { [from] in .turns($0, last: count, from: from) }
+        query.turnsWanted = from.map { ($0, count) }
+        return query
     }
 }
 

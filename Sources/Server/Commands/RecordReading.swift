@@ -15,6 +15,8 @@ struct RecordQuery {
     var isAboutValue = false
     /// Tells of checkpoints, one of which this process alone may have.
     var isAboutSteps = false
+    /// Tells of turns from this one on, the last so many of them, those in this host's archive included.
+    var turnsWanted: (from: Int64, last: Int?)?
     /// Tells what a command would do, by the rules of the key's policy, in place of `reply`.
     var foretells: Foretold?
 
@@ -61,6 +63,8 @@ struct RecordFound {
     var note = ""
     /// The step that was acknowledged from memory and is nowhere else; nil where there is none.
     var stepInMemory: Int64?
+    /// What this host's archive has of the turns that are asked for; nil where the record has all of them.
+    var archived: ArchiveAnswer?
 
     /// Names and values of a map.
     typealias Fields = [(String, Reply)]
@@ -113,22 +117,31 @@ extension Reply {
             ] + found.provenance)
     }
 
-    /// TURNS.GET: without options the whole of what is kept; `last` counts from the end, `from` is a sequence number.
+    /// TURNS.GET: without options the whole of what the record has; `last` counts from the end, `from` is a sequence
+    /// number, from which on the turns of this host's archive are told of as well.
     static func turns(_ found: RecordFound, last: Int?, from: Int64?) -> Reply {
         guard let turns = found.record.turns else { return .null }
-        var items = turns.items[...]
-        if let from { items = items.drop { $0.sequence < from } }
-        if let last { items = items.suffix(last) }
-        let listed: [Reply] = items.map { turn in
+        let listing = TurnListing(turns, found.archived, last: last, from: from)
+        var found = found
+        found.note = listing.note
+        let listed: [Reply] = listing.turns.map { turn in
             .array([.integer(turn.sequence), .integer(turn.at.milliseconds), .string(turn.bytes)])
         }
-        return RecordFound.map(
-            [
-                ("version", .integer(found.record.version)),
-                ("summary", turns.summary.map { .string($0) } ?? .null), ("folded", .integer(turns.foldedTo)),
-                ("next", .integer(turns.next)), ("dropped", .integer(turns.dropped)),
-                ("unfolded", .integer(Int64(turns.unfolded.count))), ("turns", .array(listed)),
-            ] + found.provenance)
+        var fields: RecordFound.Fields = [
+            ("version", .integer(found.record.version)),
+            ("summary", turns.summary.map { .string($0) } ?? .null), ("folded", .integer(turns.foldedTo)),
+            ("next", .integer(turns.next)), ("dropped", .integer(turns.dropped)),
+            ("unfolded", .integer(Int64(turns.unfolded.count))), ("turns", .array(listed)),
+        ]
+        if let archive = turns.archive { fields.append(("archived", .integer(archive.count))) }
+        if from != nil {
+            fields += [
+                ("from_archive", .integer(Int64(listing.fromArchive))),
+                ("complete_from", .integer(listing.completeFrom)),
+                ("more", listing.more.map { .integer($0) } ?? .null),
+            ]
+        }
+        return RecordFound.map(fields + found.provenance)
     }
 
     /// CHECKPOINT.LIST: step, milliseconds since it was saved, and bytes of each that is kept, oldest first.

@@ -16,6 +16,18 @@ public enum RecordLayout {
     static let hasTurns: UInt8 = 4
     static let hasCheckpoints: UInt8 = 8
     static let hasLease: UInt8 = 16
+    static let hasArchive: UInt8 = 32
+    /// Bytes of what a conversation knows of its archive, which stand at the end.
+    private static let archiveBytes = 24
+
+    /// The conversation of a record's archive, from its bytes where they lie.
+    static func archiveID(in bytes: UnsafeRawBufferPointer) -> OperationID? {
+        guard bytes.count >= headBytes + archiveBytes, bytes[0] == format, bytes[1] & hasArchive != 0 else {
+            return nil
+        }
+        let id = bytes.loadUnaligned(fromByteOffset: bytes.count - archiveBytes, as: UInt64.self)
+        return OperationID(rawValue: UInt64(littleEndian: id))
+    }
 }
 
 /// The fixed fields of a record, read from its bytes where they lie.
@@ -58,6 +70,7 @@ extension Record {
         if turns != nil { flags |= RecordLayout.hasTurns }
         if checkpoints != nil { flags |= RecordLayout.hasCheckpoints }
         if lease != nil { flags |= RecordLayout.hasLease }
+        if turns?.archive != nil { flags |= RecordLayout.hasArchive }
         out += [RecordLayout.format, flags, 0, 0]
         out.append(UInt32(value?.count ?? 0))
         for number in [version, schema, fence, createdAt.milliseconds, updatedAt.milliseconds, slidingFor] {
@@ -73,6 +86,9 @@ extension Record {
         }
         if let lease {
             out.append(lease.epoch, lease.until, lease.owner)
+        }
+        if let archive = turns?.archive {
+            for number in [Int64(bitPattern: archive.id.rawValue), archive.count, archive.upTo] { out.append(number) }
         }
         return out
     }
@@ -110,6 +126,12 @@ extension Record {
         if flags & RecordLayout.hasLease != 0 {
             guard let (epoch, until, owner) = input.item() else { return nil }
             lease = Lease(owner: owner, epoch: epoch, until: until)
+        }
+        if flags & RecordLayout.hasArchive != 0 {
+            guard turns != nil, let id = input.integer(), let count = input.integer(), let upTo = input.integer() else {
+                return nil
+            }
+            turns?.archive = Turns.Archive(id: OperationID(rawValue: UInt64(bitPattern: id)), count: count, upTo: upTo)
         }
         guard input.isAtEnd, isSound else { return nil }
     }

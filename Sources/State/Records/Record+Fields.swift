@@ -11,6 +11,7 @@
 // | `deleted` | `1` in what is left of a deleted record |
 // | `turn:<seq>` | time in milliseconds, a space, the turn |
 // | `summary`, `turns_next`, `turns_folded`, `turns_keep`, `turns_dropped` | the rest of the conversation |
+// | `turns_archive`, `turns_archived`, `turns_archived_to` | its archive: the conversation, how many turns, the last |
 // | `step:<n>` | time in milliseconds, a space, the checkpoint |
 // | `lease_owner`, `lease_epoch`, `lease_until_ms` | who holds it |
 
@@ -41,6 +42,11 @@ extension Record {
             add("turns_folded", turns.foldedTo)
             add("turns_keep", Int64(turns.keep))
             if turns.dropped != 0 { add("turns_dropped", turns.dropped) }
+            if let archive = turns.archive {
+                add("turns_archive", Array(archive.id.text.utf8))
+                add("turns_archived", archive.count)
+                add("turns_archived_to", archive.upTo)
+            }
         }
         for step in checkpoints?.steps ?? [] { add("step:\(step.number)", Self.stamped(step.at, step.bytes)) }
         if let lease {
@@ -109,6 +115,12 @@ extension Record {
             conversation.dropped = number("turns_dropped") ?? 0
             conversation.summary = named["summary"]
             conversation.items = turns.sorted { $0.sequence < $1.sequence }
+            if let text = named["turns_archive"] {
+                guard let id = UInt64(String(decoding: text, as: UTF8.self), radix: 16) else { return nil }
+                conversation.archive = Turns.Archive(
+                    id: OperationID(rawValue: id), count: number("turns_archived") ?? 0,
+                    upTo: number("turns_archived_to") ?? 0)
+            }
             self.turns = conversation
         }
         if !steps.isEmpty {

@@ -47,6 +47,7 @@ public struct Record: Sendable, Equatable {
             guard turns.next > 0, [turns.next, turns.foldedTo, turns.dropped].allSatisfy(isCount),
                 turns.items.allSatisfy({ $0.sequence > 0 && $0.sequence < turns.next })
             else { return false }
+            if let archive = turns.archive, ![archive.count, archive.upTo].allSatisfy(isCount) { return false }
         }
         guard checkpoints?.steps.allSatisfy({ isCount($0.number) }) ?? true else { return false }
         return lease.map { isCount($0.epoch) } ?? true
@@ -112,6 +113,25 @@ public struct Turns: Sendable, Equatable {
     public var items: [Turn] = []
     /// Turns that were dropped unfolded, for want of room (`overflow: drop-oldest`).
     public var dropped: Int64 = 0
+    /// What went into archives (`overflow: archive`); nil before the first write under that policy.
+    public var archive: Archive?
+
+    /// What a conversation knows of its turns in archives, each on the disk of the host that made room.
+    public struct Archive: Sendable, Equatable {
+        /// The conversation, which an archive is asked for: the write with which it came under that policy. The turns
+        /// of another that had the same key are none of its.
+        public var id: OperationID
+        /// Turns that went there, in all.
+        public var count: Int64 = 0
+        /// The last of them.
+        public var upTo: Int64 = 0
+
+        public init(id: OperationID, count: Int64 = 0, upTo: Int64 = 0) {
+            self.id = id
+            self.count = count
+            self.upTo = upTo
+        }
+    }
 
     public init(keep: Int) { self.keep = keep }
 
@@ -120,6 +140,16 @@ public struct Turns: Sendable, Equatable {
     public var window: ArraySlice<Turn> { items.suffix(keep) }
     /// Turns that left the window and are in no summary yet, oldest first.
     public var unfolded: ArraySlice<Turn> { items.dropLast(min(keep, items.count)).drop { $0.sequence <= foldedTo } }
+}
+
+extension Record {
+    /// The turns that are in `base` and have gone into an archive since: to be kept there before this record is.
+    public func turnsArchived(since base: Record?) -> [Turns.Turn] {
+        guard let archive = turns?.archive, let before = base?.turns, archive.upTo > before.archive?.upTo ?? 0 else {
+            return []
+        }
+        return Array(before.items.prefix { $0.sequence <= archive.upTo })
+    }
 }
 
 /// The steps of a run that can be resumed from, oldest first.

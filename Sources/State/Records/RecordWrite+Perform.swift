@@ -10,7 +10,9 @@ extension RecordWrite {
         on held: Record?, expiresAt: Timestamp, now: Timestamp, maxValue: Int, rules: RecordRules
     ) -> RecordOutcome {
         let retention = rules.retention
-        let rules = self.rules ?? rules
+        let archivesBefore = rules.archivesBefore
+        var rules = self.rules ?? rules
+        rules.archivesBefore = archivesBefore
         if case .migrate(let includesHeld) = action {
             let (record, answer) = MigrationAnswer.of(
                 held, to: rules.schema, maxValue: maxValue, includesHeld: includesHeld)
@@ -175,6 +177,14 @@ extension RecordWrite {
     ) throws(Stop) -> RecordAnswer {
         var conversation = record.turns ?? Turns(keep: rules.turnsKeep)
         if let keep { conversation.keep = keep }
+        // A turn of this very write may get another number where it is applied again, so none of them goes yet; nor
+        // does any before the conversation has the name under which it is asked for.
+        let certain = conversation.archive == nil ? 0 : min(conversation.next, rules.archivesBefore)
+        var archived: Int?
+        if rules.turnsOverflow == .archive {
+            if conversation.archive == nil { conversation.archive = Turns.Archive(id: id) }
+            archived = 0
+        }
         for bytes in turns {
             conversation.items.append(Turns.Turn(sequence: conversation.next, at: now, bytes: bytes))
             conversation.next += 1
@@ -185,21 +195,27 @@ extension RecordWrite {
             switch rules.turnsOverflow {
             case .refuse: throw .refused(.tooManyUnfolded(count: waiting, allowed: rules.turnsUnfolded))
             case .drop: dropped = conversation.drop(waiting - rules.turnsUnfolded)
+            // A quarter more than must, since each time costs a commit on a disk.
+            case .archive:
+                archived = conversation.archive(
+                    waiting - rules.turnsUnfolded + rules.turnsUnfolded / 4, before: certain)
             }
         }
         conversation.letGo()
         record.turns = conversation
         // The window stays: what is too large without what waits is refused, as anything that is.
-        var excess = record.contentBytes - maxValue
-        if rules.turnsOverflow == .drop, excess > 0 {
-            let tooMany = conversation.unfolded.prefix { turn in
-                defer { excess -= turn.bytes.count + Record.itemBytes }
-                return excess > 0
-            }.count
-            dropped += conversation.drop(tooMany)
+        let excess = record.contentBytes - maxValue
+        if excess > 0 {
+            switch rules.turnsOverflow {
+            case .refuse: break
+            case .drop: dropped += conversation.drop(conversation.countOfOldest(ofBytes: excess))
+            case .archive:
+                let count = conversation.countOfOldest(ofBytes: excess + maxValue / 8)
+                archived = (archived ?? 0) + conversation.archive(count, before: certain)
+            }
             record.turns = conversation
         }
-        return record.turnsAnswer(sequence: conversation.next - 1, dropped: dropped)
+        return record.turnsAnswer(sequence: conversation.next - 1, dropped: dropped, archived: archived)
     }
 
     private func fold(_ sequence: Int64, _ summary: [UInt8], in record: inout Record) throws(Stop) -> RecordAnswer {
@@ -234,6 +250,28 @@ extension Turns {
         return count
     }
 
+    /// How many of the turns that wait to be folded, the oldest, it takes to free so many bytes.
+    fileprivate func countOfOldest(ofBytes bytes: Int) -> Int {
+        var left = bytes
+        return unfolded.prefix { turn in
+            defer { left -= turn.bytes.count + Record.itemBytes }
+            return left > 0
+        }.count
+    }
+
+    /// Lets so many of the turns that wait to be folded go into an archive, the oldest, and none but those before
+    /// `certain`; how many that were.
+    fileprivate mutating func archive(_ count: Int, before certain: Int64) -> Int {
+        let leaving = unfolded.prefix(count).prefix { $0.sequence < certain }
+        guard let last = leaving.last?.sequence else { return 0 }
+        let gone = leaving.count
+        // What is folded and still older goes by itself.
+        items.removeAll { $0.sequence <= last }
+        archive?.count += Int64(gone)
+        archive?.upTo = last
+        return gone
+    }
+
     /// Lets go of the turns that are folded and no longer in the window.
     fileprivate mutating func letGo() {
         let outside = items.count - min(keep, items.count)
@@ -256,10 +294,11 @@ extension Record {
         return record
     }
 
-    fileprivate func turnsAnswer(sequence: Int64, dropped: Int) -> RecordAnswer {
+    fileprivate func turnsAnswer(sequence: Int64, dropped: Int, archived: Int? = nil) -> RecordAnswer {
         .turns(
             version: version, sequence: sequence, window: turns?.window.count ?? 0,
-            unfolded: turns?.unfolded.count ?? 0, dropped: dropped)
+            unfolded: turns?.unfolded.count ?? 0, dropped: dropped,
+            archived: archived ?? (turns?.archive == nil ? nil : 0))
     }
 
     fileprivate mutating func take(_ lease: Lease, _ life: inout Timestamp) {

@@ -127,6 +127,9 @@ public struct RecordRules: Sendable, Equatable {
         case refuse
         /// The oldest unfolded turns go, and are counted; so they do where the record would pass `max_value`.
         case drop = "drop-oldest"
+        /// The oldest unfolded turns go into an archive on the disk of the host that makes room; so they do where the
+        /// record would pass `max_value`.
+        case archive
     }
 
     /// Turns in the window of a conversation that names no KEEP, from 1.
@@ -134,6 +137,9 @@ public struct RecordRules: Sendable, Equatable {
     /// Turns that may wait to be folded, from 0.
     public var turnsUnfolded = 40
     public var turnsOverflow = Overflow.refuse
+    /// Only turns before this one may go into an archive: those that are certain, and of which the record's authority
+    /// has told. 0 keeps all of them in the record, as long as it has room. Of the moment, as `retention` is.
+    public var archivesBefore = Int64.max
     /// Checkpoints that are kept of a run that names no KEEP, from 1.
     public var checkpointsKeep = 3
     /// The life of a new record whose writer gives none, in milliseconds; nil is without end.
@@ -247,7 +253,7 @@ public enum RecordAnswer: Sendable, Equatable {
     case version(Int64)
     /// STATE.DEL: whether there was one.
     case flag(Bool)
-    case turns(version: Int64, sequence: Int64, window: Int, unfolded: Int, dropped: Int)
+    case turns(version: Int64, sequence: Int64, window: Int, unfolded: Int, dropped: Int, archived: Int?)
     case checkpoint(version: Int64, step: Int64)
     /// LEASE.ACQUIRE and LEASE.RENEW: the epoch; nil where somebody else holds it.
     case epoch(Int64?)
@@ -266,10 +272,12 @@ public enum RecordAnswer: Sendable, Equatable {
         switch self {
         case .version(let version): return map(("version", .integer(version)))
         case .flag(let flag): return .integer(flag ? 1 : 0)
-        case .turns(let version, let sequence, let window, let unfolded, let dropped):
+        case .turns(let version, let sequence, let window, let unfolded, let dropped, let archived):
             return map(
-                ("version", .integer(version)), ("seq", .integer(sequence)), ("window", .integer(Int64(window))),
-                ("unfolded", .integer(Int64(unfolded))), ("dropped", .integer(Int64(dropped))))
+                [
+                    ("version", .integer(version)), ("seq", .integer(sequence)), ("window", .integer(Int64(window))),
+                    ("unfolded", .integer(Int64(unfolded))), ("dropped", .integer(Int64(dropped))),
+                ] + (archived.map { [("archived", .integer(Int64($0)))] } ?? []))
         case .checkpoint(let version, let step): return map(("version", .integer(version)), ("step", .integer(step)))
         case .epoch(let epoch): return epoch.map { .integer($0) } ?? .null
         case .migration(let answer): return answer.map { map($0.fields) } ?? .null

@@ -166,7 +166,7 @@ final class Erasure {
         let began = now
         warm.scanAll(cursor: cursor, count: Self.pageMax) { [self] page in
             guard let page else { return stop("as many reads wait for the warm tier as may") }
-            let keys = page.keys.filter { $0.starts(with: prefix) }.map { key in
+            let keys = page.keys.filter { ArchiveKey.subject(of: $0).starts(with: prefix) }.map { key in
                 ErasedKey(key, leavesTombstone: tiers.authority(tiers.policies.policy(for: key)) == .warm)
             }
             let goOn = { [self] in

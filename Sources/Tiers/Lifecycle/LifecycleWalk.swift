@@ -108,7 +108,7 @@ public final class LifecycleWalk {
     private func walkWarm(_ cursor: UInt64) {
         guard let warm = tiers.warm else { return rest() }
         isUnderWay = true
-        warm.scan(cursor: cursor, count: Self.warmKeys) { [self] page in
+        warm.scanAll(cursor: cursor, count: Self.warmKeys) { [self] page in
             guard let page else {
                 isUnderWay = false  // As many wait as may: this page once more.
                 return
@@ -121,10 +121,13 @@ public final class LifecycleWalk {
                 if page.next == 0 { rest() } else { stage = .warm(cursor: page.next) }
             }
             for key in page.keys {
-                let policy = policy(key)
+                let subject = ArchiveKey.subject(of: key)
+                let policy = policy(subject)
                 if !policy.tiers.contains(.warm) {
                     figures.orphanedInWarm.add()
-                    warm.change(key, .remove)
+                    warm.change(subject, .end)
+                } else if subject != key {
+                    // It lives as long as its record, which has its own line.
                 } else if policy.retention != nil {
                     waiting += 1
                     warm.read(key) { [self] answer in

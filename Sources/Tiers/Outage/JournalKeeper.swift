@@ -202,6 +202,8 @@ public final class JournalKeeper {
         let rules: ([UInt8]) -> WriteRules = { key in
             var rules = request.policies.policy(for: key).writeRules
             rules.committed = .journal
+            // What has numbers of its own here may get others in Redis.
+            rules.records.archivesBefore = 0
             return rules
         }
         var operations: [JournaledWrite.Operation] = []
@@ -317,17 +319,19 @@ public final class JournalKeeper {
             pending.release(claimed)
             return deliver(nil)
         }
+        finishUndone(claimed) { isDone in deliver(isDone ? claimed.count : nil) }
+    }
+
+    /// Entries that were claimed and settled undone are gone once that is committed; else they wait on.
+    private func finishUndone(_ claimed: [UInt64], _ deliver: @escaping (Bool) -> Void) {
         afterCommit.append { [self] isDone in
-            guard isDone else {
-                pending.release(claimed)
-                return deliver(nil)
-            }
+            defer { deliver(isDone) }
+            guard isDone else { return pending.release(claimed) }
             // What was held of these keys is what nobody will ever write.
             for (key, _) in pending.finish(claimed) {
                 key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
                 changeWarm(key, .remove)
             }
-            deliver(claimed.count)
         }
     }
 
@@ -343,16 +347,8 @@ public final class JournalKeeper {
             pending.release(claimed)
             return deliver(nil)
         }
-        afterCommit.append { [self] isDone in
-            guard isDone else {
-                pending.release(claimed)
-                return deliver(nil)
-            }
-            for (key, _) in pending.finish(claimed) {
-                key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
-                changeWarm(key, .remove)
-            }
-            deliver(JournalErasure(entries: claimed.count, conflicts: dropped.count))
+        finishUndone(claimed) { isDone in
+            deliver(isDone ? JournalErasure(entries: claimed.count, conflicts: dropped.count) : nil)
         }
     }
 

@@ -34,7 +34,11 @@ extension PayloadWriter {
     private mutating func rules(_ rules: RecordRules) {
         signed(Int64(rules.turnsKeep))
         signed(Int64(rules.turnsUnfolded))
-        byte(rules.turnsOverflow == .drop ? 1 : 0)
+        switch rules.turnsOverflow {
+        case .refuse: byte(0)
+        case .drop: byte(1)
+        case .archive: byte(2)
+        }
         signed(Int64(rules.checkpointsKeep))
         optional(rules.life)
         byte(rules.isSliding ? 1 : 0)
@@ -109,7 +113,12 @@ extension PayloadReader {
         var rules = RecordRules()
         rules.turnsKeep = try Self.small(try signed())
         rules.turnsUnfolded = try Self.small(try signed())
-        rules.turnsOverflow = try byte() == 1 ? .drop : .refuse
+        switch try byte() {
+        case 0: rules.turnsOverflow = .refuse
+        case 1: rules.turnsOverflow = .drop
+        case 2: rules.turnsOverflow = .archive
+        default: throw .damaged
+        }
         rules.checkpointsKeep = try Self.small(try signed())
         rules.life = try optional()
         rules.isSliding = try byte() != 0

@@ -23,12 +23,15 @@ struct RecordReplay {
     private var applied: OperationID?
 
     /// Applies the entries of `unit`, all of one key, to what Redis holds; `isOtherProcess` says of a Redis process
-    /// that it is not the one that answers now.
+    /// that it is not the one that answers now. `mayArchive`: there is a disk that takes turns.
     init(
-        _ unit: PendingWrites.Unit, found: HeldValue?, policy: Policy, now: Timestamp, isOtherProcess: (UInt64) -> Bool
+        _ unit: PendingWrites.Unit, found: HeldValue?, policy: Policy, now: Timestamp, mayArchive: Bool = false,
+        isOtherProcess: (UInt64) -> Bool
     ) {
         self.found = found
         record = found?.record
+        // None of the unit's own: they are certain when all of it is done.
+        if mayArchive, let turns = record?.turns, turns.archive != nil { archivesBefore = turns.next }
         expiresAt = found?.expiresAt ?? .never
         if found == nil, let held = unit.writes[0].bases[0].base.held, held.kind == .record, held.isAlive(at: now),
             isOtherProcess(unit.writes[0].redisProcess)
@@ -57,6 +60,13 @@ struct RecordReplay {
         outbox.maxLength = policy.outbox.maxLength
         if let record { hardEnd = policy.hardEnd(of: HeldValue(record, expiresAt: expiresAt)) }
     }
+
+    private var archivesBefore: Int64 = 0
+    /// The turns that are to be in their archive before the record lets them go.
+    var leaving: [Turns.Turn] { record?.turnsArchived(since: found?.record) ?? [] }
+    var result: HeldValue? { record.map { HeldValue($0, expiresAt: expiresAt) } }
+    /// Whether the unit ends a record that had an archive.
+    var endsArchive: Bool { found?.archiveID != nil && record?.isDeleted ?? false }
 
     private var hardEnd = Timestamp.never
 
@@ -97,6 +107,7 @@ struct RecordReplay {
         write.rules?.schema = policy.records.schema
         var rules = RecordRules()
         rules.retention = policy.retention?.milliseconds
+        rules.archivesBefore = archivesBefore
         let outcome = write.perform(
             on: record, expiresAt: expiresAt, now: acceptedAt, maxValue: policy.maxValue, rules: rules)
         switch outcome {
@@ -154,16 +165,25 @@ extension Replay {
                     return completion(nil, false)
                 }
                 tiers.share.outbox.note(replay.messageCount, waiting: waiting)
+                if replay.endsArchive { tiers.removeArchive(of: key) }
                 completion(replay.conflicts, true)
             case .other(let found, _):
-                let next = RecordReplay(
-                    unit, found: found, policy: tiers.policies.policy(for: key), now: tiers.scheduler.now,
-                    isOtherProcess: { $0 != 0 && process != 0 && $0 != process })
-                guard let swap = next.swap else { return completion(next.conflicts, false) }
-                guard tries < Self.triesMax,
-                    let permit = tiers.breaker.admit(.write, now: tiers.scheduler.monotonicNanoseconds)
-                else { return completion(nil, false) }
-                exchange(unit, swap, next, permit, tries: tries + 1, completion)
+                let policy = tiers.policies.policy(for: key)
+                func replayed(mayArchive: Bool) -> RecordReplay {
+                    RecordReplay(
+                        unit, found: found, policy: policy, now: tiers.scheduler.now, mayArchive: mayArchive,
+                        isOtherProcess: { $0 != 0 && process != 0 && $0 != process })
+                }
+                let next = replayed(mayArchive: tiers.warm != nil && policy.tiers.contains(.warm))
+                guard let result = next.result, next.swap != nil else { return completion(next.conflicts, false) }
+                tiers.archive(next.leaving, of: key, result, policy) { [self] isKept in
+                    let next = isKept ? next : replayed(mayArchive: false)
+                    guard let swap = next.swap else { return completion(next.conflicts, false) }
+                    guard tries < Self.triesMax,
+                        let permit = tiers.breaker.admit(.write, now: tiers.scheduler.monotonicNanoseconds)
+                    else { return completion(nil, false) }
+                    exchange(unit, swap, next, permit, tries: tries + 1, completion)
+                }
             case .otherType: completion(failed(unit, "no record"), false)
             // An error of this key alone must not hold up the others.
             case .refused(let text): completion(failed(unit, String(decoding: text, as: UTF8.self)), false)

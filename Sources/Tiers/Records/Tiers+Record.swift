@@ -21,6 +21,8 @@ private final class RecordAttempt {
     var tries = 0
     /// The tiers have been asked: what Redis had lost is back there, if any tier had it.
     var hasLooked = false
+    /// The disk did not take what the record would let go: all of it stays in the record.
+    var keepsTurns = false
 
     init(
         _ native: NativeCommand, _ write: RecordWrite, _ key: [UInt8], _ policy: Policy,
@@ -92,7 +94,10 @@ extension Tiers {
         }
         let base = held.flatMap(\.record)
         guard held == nil || base != nil else { return attempt.completion([StringWrite.unreadableRecord]) }
-        let rules = attempt.policy.writeRules
+        var rules = attempt.policy.writeRules
+        if attempt.keepsTurns || warm == nil || !attempt.policy.tiers.contains(.warm) {
+            rules.records.archivesBefore = 0
+        }
         var outcome = attempt.write.perform(
             on: base, expiresAt: held?.expiresAt ?? .never, now: now, maxValue: rules.maxValue, rules: rules.records)
         if case .changed = outcome,
@@ -102,6 +107,9 @@ extension Tiers {
         }
         switch (outcome, certainty) {
         case (.changed(let record, let end, let answer), _):
+            let leaving = record.turnsArchived(since: base)
+            // What goes to the disk for good went from a state that Redis has shown.
+            if !leaving.isEmpty, certainty != .shown { return look(attempt) }
             // An end that was counted from Redis's clock is the same distance away by this host's.
             let isOurs = end == .never || end == held?.expiresAt
             let expiresAt =
@@ -113,7 +121,15 @@ extension Tiers {
                 from: held, to: record, expiresAt: expiresAt, brought: attempt.write.action.fields,
                 keepsLife: attempt.write.action.isMigration,
                 hardEnd: attempt.policy.hardEnd(of: HeldValue(record, expiresAt: expiresAt)), outbox: outbox)
-            exchange(attempt, swap, (HeldValue(record, expiresAt: expiresAt), answer))
+            let result = HeldValue(record, expiresAt: expiresAt)
+            guard !leaving.isEmpty else { return exchange(attempt, swap, (result, answer)) }
+            archive(leaving, of: attempt.key, result, attempt.policy) { [self] isKept in
+                attempt.keepsTurns = !isKept
+                guard isKept, !(journal?.pending.hasAny(of: [attempt.key]) ?? false) else {
+                    return apply(attempt, to: held, .shown, now: scheduler.now)
+                }
+                exchange(attempt, swap, (result, answer))
+            }
         // What memory holds may be older than what decides.
         case (_, .held): look(attempt)
         case (_, .absent): exchange(attempt, .look, nil)

@@ -31,6 +31,8 @@ public enum WarmChange: Sendable, Equatable {
     /// Keep this copy, and for so many seconds past its expiry.
     case put(WarmCopy, staleFor: UInt32)
     case remove
+    /// The key holds nothing any more: what belongs to it (`TurnArchive`) goes as well.
+    case end
     /// A write had an unknown outcome: what is held is suspect from now on.
     case suspect
 }
@@ -89,6 +91,11 @@ public protocol WarmAccess: AnyObject {
     func perform(_ commands: [StringCommand], policies: PolicyTable, completion: @escaping (WarmOutcome) -> Void)
     /// Commits what waits, durably, and hears whether `key` then has a record of this version, or a later one, on disk.
     func confirm(_ key: [UInt8], version: Int64, completion: @escaping (Bool) -> Void)
+    /// Keeps turns in the archive of their conversation; the completion hears whether they are on disk, durably.
+    func archive(_ leaving: LeavingTurns, completion: @escaping (Bool) -> Void)
+    /// What the archive has of a conversation, from the turn `from` on.
+    func readArchive(
+        of key: [UInt8], _ id: OperationID, from: Int64, completion: @escaping (ArchiveAnswer) -> Void)
     /// Removes copies for certain: what is answered `.done` with how many, no crash brings back. With no keys, commits
     /// what waits behind answers.
     func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void)
@@ -98,6 +105,7 @@ public protocol WarmAccess: AnyObject {
     ///
     /// The completion hears nil when as many reads wait as may: the walk can go on from the same cursor.
     func scan(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void)
-    /// The same over all keys that are held, those past their expiry among them.
+    /// The same over all keys that are held, those past their expiry and those of archives among them
+    /// (`ArchiveKey.subject` tells whose these are).
     func scanAll(cursor: UInt64, count: Int, completion: @escaping (ScanPage?) -> Void)
 }

@@ -45,6 +45,8 @@ public final class WarmChanges: Sendable {
     private let table = Locked(Table())
     private let droppedCount = Atomic<Int>(0)
 
+    /// What was archived and read of archives, by whatever thread.
+    public let archives = ArchiveFigures()
     /// Bytes of values that may wait.
     public let bytesMax: Int
     /// Keys that may wait, and that may be distrusted.
@@ -73,11 +75,13 @@ public final class WarmChanges: Sendable {
             // A mark goes with the value that it is about, also while that is being committed: should the commit fail,
             // an older copy is what is left on disk.
             if case .suspect = change, let newest = waiting ?? table.committing[key] { change = newest.suspected }
+            // What is known to be over does not become less so by a copy that goes.
+            if change == .remove, waiting == .end { change = .end }
             let bytes = change.byteCount
             // A mark alone is no newer copy: what is distrusted stays so.
             if change != .suspect, !table.distrusted.isEmpty { table.distrusted.remove(key) }
             table.bytes -= waiting?.byteCount ?? 0
-            if table.bytes + bytes > bytesMax || table.waiting.count >= Self.keysMax {
+            if table.bytes + bytes > bytesMax || table.waiting.count >= Self.keysMax, change != .end {
                 change = .remove
                 droppedCount.add(1, ordering: .relaxed)
             }
@@ -118,7 +122,7 @@ public final class WarmChanges: Sendable {
         }
         switch waiting {
         case .put(let copy, _): return (.copy(copy), copy.isSuspect, trustedSince)
-        case .remove: return (.absent, false, trustedSince)
+        case .remove, .end: return (.absent, false, trustedSince)
         case .suspect, nil: return (isDistrusted ? .absent : nil, waiting == .suspect, trustedSince)
         }
     }
@@ -128,6 +132,7 @@ public final class WarmChanges: Sendable {
         let (answer, isMarked, trustedSince) = look(HashedKey(key))
         if let answer { return answer }
         switch tier.read(key, now: now) {
+        case .entry(let entry) where entry.metadata.kind == .archive: return .absent
         case .entry(let entry) where entry.metadata.verifiedAt >= trustedSince:
             let isSuspect = isMarked || entry.metadata.flags.contains(.unverified)
             return .copy(WarmCopy(entry.held, verifiedAt: entry.metadata.verifiedAt, isSuspect: isSuspect))

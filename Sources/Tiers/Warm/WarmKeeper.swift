@@ -18,6 +18,8 @@ public enum WarmJob: Sendable {
     case erase([ErasedKey], deliver: @Sendable (WarmOutcome) -> Void)
     /// Hears whether a record of this version, or a later one, is on disk after the commit of what waits.
     case confirm([UInt8], version: Int64, deliver: @Sendable (Bool) -> Void)
+    /// Hears whether turns are in their archive, durably.
+    case archive(LeavingTurns, deliver: @Sendable (Bool) -> Void)
     /// There are changes in the table.
     case changes
 }
@@ -26,6 +28,8 @@ public enum WarmJob: Sendable {
 public enum WarmEvent: Sendable {
     /// A change behind an answer found no room.
     case changeRefused(String)
+    /// Turns were not archived, and stay in their record.
+    case archiveRefused(String)
     /// Nothing of a batch was done; so many commands were refused.
     case commitFailed(String, refused: Int)
     /// What was committed could not be made durable at the end.
@@ -47,6 +51,13 @@ public final class WarmKeeper {
     private var erasures: [(deliver: @Sendable (WarmOutcome) -> Void, keys: [[UInt8]])] = []
     /// Who waits to hear that something is on disk.
     private var confirmations: [(deliver: @Sendable (Bool) -> Void, key: [UInt8], version: Int64)] = []
+    /// Who waits to hear that turns are in their archive.
+    private var archivings: [@Sendable (Bool) -> Void] = []
+    /// Turns that the batch puts into archives, and their bytes.
+    private var archived = (turns: 0, bytes: 0)
+    /// Where the search for chunks without a directory goes on, and when the next one begins.
+    private var archiveCursor = WarmCursor.start
+    private var nextArchiveSweep = Timestamp.distantPast
     private var wasDegraded = false
     private var nextMaintenance = Timestamp.distantPast
 
@@ -81,6 +92,7 @@ public final class WarmKeeper {
         if jobs.isEmpty || now >= nextMaintenance {
             let maintenance = writer.maintain(now: now)
             nextMaintenance = maintenance.hasMore ? now : maintenance.next
+            sweepArchives(now: now)
         }
         reportState()
         return min(1000, max(0, nextMaintenance.milliseconds(since: now)))
@@ -140,6 +152,7 @@ public final class WarmKeeper {
             case .perform(let commands, let policies, let deliver): perform(commands, policies, deliver, now)
             case .erase(let keys, let deliver): erase(keys, deliver, now)
             case .confirm(let key, let version, let deliver): confirmations.append((deliver, key, version))
+            case .archive(let leaving, let deliver): archive(leaving, deliver, now)
             case .removeAll, .changes: break
             }
         }
@@ -165,6 +178,13 @@ public final class WarmKeeper {
             switch change {
             case .put(let copy, let staleFor):
                 try writer.put(key, copy, staleFor: staleFor)
+                // What may not be so says nothing of what else is kept.
+                if !copy.isSuspect {
+                    try ArchiveWriting(writer, now: now).follow(key, copy.value, staleFor: staleFor)
+                }
+            case .end:
+                try writer.delete(key, now: now)
+                try ArchiveWriting(writer, now: now).remove(key)
             case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
             case .suspect:
                 guard case .entry(let entry) = key.withUnsafeBytes({ writer.read($0, now: now) }) else { return true }
@@ -198,11 +218,52 @@ public final class WarmKeeper {
                 if let failure = space.failure { throw failure }
             }
             effects += space.effects.map { ($0.key, $0.change, policies) }
+            archived = (archived.turns + space.archived.turns, archived.bytes + space.archived.bytes)
             answers.append((deliver, replies))
         } catch {
             deliver(.refused("\(error)"))
         }
     }
+
+    /// Stages turns for their archive as one group.
+    private func archive(_ leaving: LeavingTurns, _ deliver: @escaping @Sendable (Bool) -> Void, _ now: Timestamp) {
+        do {
+            try writer.atomically { (writer: WarmWriter) throws(WarmError) in
+                try ArchiveWriting(writer, now: now).append(leaving)
+            }
+            archivings.append(deliver)
+            archived = (archived.turns + leaving.turns.count, archived.bytes + leaving.contentBytes)
+        } catch {
+            changes.archives.refused.add()
+            onEvent(.archiveRefused("\(error)"))
+            deliver(false)
+        }
+    }
+
+    /// Looks at some of what archives consist of, and removes chunks that no directory names: its time was over, or its
+    /// segment had to make room.
+    private func sweepArchives(now: Timestamp) {
+        guard writer.mayHoldArchives, now >= nextArchiveSweep else { return }
+        let page = writer.tier.scan(
+            from: archiveCursor, limit: Self.archiveLines, now: now, includingExpired: true, .archives)
+        archiveCursor = page.next ?? .start
+        if page.next == nil { nextArchiveSweep = now.advanced(byMilliseconds: Self.archiveSweepMilliseconds) }
+        let archives = ArchiveWriting(writer, now: now)
+        let orphans = page.keys.filter { archives.isOrphan($0) }
+        guard !orphans.isEmpty else { return }
+        writer.begin(now: now)
+        do {
+            for key in orphans { try archives.delete(key) }
+        } catch {
+            return writer.rollback()
+        }
+        // A failure is told of by the tier's state, and the next search finds them again.
+        try? writer.commit(now: now)
+    }
+
+    /// Lines of the index in one step of that search, and the time from the end of one to the next.
+    private static let archiveLines = 1024
+    static let archiveSweepMilliseconds: Int64 = 600_000
 
     /// Stages an erasure as one group.
     private func erase(
@@ -221,6 +282,16 @@ public final class WarmKeeper {
 
     /// Stages the removal of what a key holds; whether it held anything but what has to stay.
     private func erase(_ key: ErasedKey, _ now: Timestamp) throws(WarmError) -> Bool {
+        let archives = ArchiveWriting(writer, now: now)
+        switch ArchiveKey(key.bytes) {
+        case .directory(let subject)?:
+            try archives.remove(subject)
+            return false
+        case .chunk?:
+            try archives.delete(key.bytes)
+            return false
+        case nil: try archives.remove(key.bytes)
+        }
         var held: HeldValue?
         if case .entry(let entry) = writer.read(key.bytes, now: now) { held = entry.held }
         // What can't be read goes as well.
@@ -234,18 +305,21 @@ public final class WarmKeeper {
 
     /// What was erased must not come back by a crash, and what was confirmed must, whatever `warm.sync` says.
     private func finishDurably(now: Timestamp) {
-        guard !erasures.isEmpty || !confirmations.isEmpty else { return }
+        guard !erasures.isEmpty || !confirmations.isEmpty || !archivings.isEmpty else { return }
         let waiting = erasures
         let asking = confirmations
-        (erasures, confirmations) = ([], [])
+        let archiving = archivings
+        (erasures, confirmations, archivings) = ([], [], [])
         for key in waiting.flatMap(\.keys) { key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) } }
         do {
             try writer.synchronize(now: now)
         } catch {
             for erasure in waiting { erasure.deliver(.unknown("\(error)")) }
             for question in asking { question.deliver(false) }
+            for deliver in archiving { deliver(false) }
             return
         }
+        for deliver in archiving { deliver(true) }
         for erasure in waiting { erasure.deliver(.done([.integer(Int64(erasure.keys.count))])) }
         for question in asking { question.deliver(holds(question.key, question.version, now)) }
     }
@@ -263,6 +337,10 @@ public final class WarmKeeper {
         for answer in answers { answer.deliver(error.outcome) }
         for erasure in erasures { erasure.deliver(error.outcome) }
         for question in confirmations { question.deliver(false) }
+        if !archivings.isEmpty { changes.archives.refused.add(UInt64(archivings.count)) }
+        for deliver in archivings { deliver(false) }
+        archivings = []
+        archived = (0, 0)
         answers = []
         effects = []
         erasures = []
@@ -275,6 +353,9 @@ public final class WarmKeeper {
             local.hold(change, of: key, policy: policies.policy(for: key), authority: .warm, now: now)
         }
         changes.end(failed: failed, removed: removed, now: now)
+        changes.archives.turns.add(UInt64(archived.turns))
+        changes.archives.bytes.add(UInt64(archived.bytes))
+        archived = (0, 0)
         for answer in answers { answer.deliver(.done(answer.replies)) }
         effects = []
         answers = []
@@ -287,7 +368,7 @@ public final class WarmKeeper {
         case .removeAll(let answer): deliver = answer
         case .perform([.removeAll], _, let answer): deliver = answer
         // Within a transaction each key is removed, so that all of it is one entry.
-        case .perform, .erase, .confirm, .changes: return commit([job], takingChanges: false, now: now)
+        case .perform, .erase, .confirm, .archive, .changes: return commit([job], takingChanges: false, now: now)
         }
         do {
             try writer.deleteAll(now: now)
@@ -312,6 +393,8 @@ struct WarmKeySpace: KeySpace {
     let now: Timestamp
     private(set) var effects: [(key: [UInt8], change: Change)] = []
     private(set) var failure: WarmError?
+    /// Turns that went into archives, and their bytes.
+    private(set) var archived = (turns: 0, bytes: 0)
 
     init(writer: WarmWriter, now: Timestamp) {
         self.writer = writer
@@ -320,6 +403,7 @@ struct WarmKeySpace: KeySpace {
 
     mutating func read(_ key: [UInt8]) -> HeldValue? {
         switch key.withUnsafeBytes({ writer.read($0, now: now) }) {
+        case .entry(let entry) where entry.metadata.kind == .archive: return nil
         case .entry(let entry):
             let value = entry.held
             return value.isAlive(at: now) ? value : nil
@@ -340,13 +424,32 @@ struct WarmKeySpace: KeySpace {
         do throws(WarmError) {
             switch change {
             case .none: return
-            case .put(let value): try writer.put(key, WarmCopy(value, verifiedAt: now), staleFor: 0)
-            case .remove: try withBytes(key, []) { key, _ throws(WarmError) in try writer.delete(key, now: now) }
+            case .put(let value):
+                try archive(value, key)
+                try writer.put(key, WarmCopy(value, verifiedAt: now), staleFor: 0)
+            case .remove:
+                try writer.delete(key, now: now)
+                try ArchiveWriting(writer, now: now).remove(key)
             }
             effects.append((key, change))
         } catch {
             failure = error
         }
+    }
+
+    /// Stages what the record lets go into its archive; that of another conversation goes.
+    private mutating func archive(_ value: HeldValue, _ key: [UInt8]) throws(WarmError) {
+        let archives = ArchiveWriting(writer, now: now)
+        guard let id = value.archiveID, let record = value.record else {
+            return try archives.follow(key, value, staleFor: 0)
+        }
+        var base: Record?
+        if case .entry(let entry) = writer.read(key, now: now) { base = entry.held.record }
+        let turns = record.turnsArchived(since: base)
+        guard !turns.isEmpty else { return try archives.follow(key, value, staleFor: 0) }
+        let leaving = LeavingTurns(key: key, id: id, turns: turns, expiresAt: value.expiresAt)
+        try archives.append(leaving)
+        archived = (archived.turns + turns.count, archived.bytes + leaving.contentBytes)
     }
 
     func countKeys() -> Int { writer.tier.countKeys(now: now) }
@@ -360,14 +463,19 @@ struct WarmKeySpace: KeySpace {
             for key in page.keys { apply(.remove, to: key) }
             cursor = page.next
         }
+        guard failure == nil else { return }
+        do throws(WarmError) { try ArchiveWriting(writer, now: now).removeAll() } catch { failure = error }
     }
 }
 
 extension WarmJob {
     /// Bytes of the values that it carries.
     fileprivate var byteCount: Int {
-        guard case .perform(let commands, _, _) = self else { return 0 }
-        return commands.reduce(0) { $0 + $1.valueBytes }
+        switch self {
+        case .perform(let commands, _, _): commands.reduce(0) { $0 + $1.valueBytes }
+        case .archive(let leaving, _): leaving.contentBytes
+        case .removeAll, .erase, .confirm, .changes: 0
+        }
     }
 
     /// Whether it removes every key, and so is carried out alone.
@@ -375,7 +483,7 @@ extension WarmJob {
         switch self {
         case .removeAll: true
         case .perform(let commands, _, _): commands.contains(.removeAll)
-        case .erase, .confirm, .changes: false
+        case .erase, .confirm, .archive, .changes: false
         }
     }
 }

@@ -7,16 +7,22 @@ public import WarmTier
 /// A read or a walk; `deliver` is called once, on a thread that may read the disk.
 public enum WarmRead: Sendable {
     case read([UInt8], deliver: @Sendable (WarmAnswer) -> Void)
-    /// With `all`, those past their expiry too.
+    case archive([UInt8], OperationID, from: Int64, deliver: @Sendable (ArchiveAnswer) -> Void)
+    /// With `all`, those of archives and those past their expiry too.
     case scan(cursor: UInt64, count: Int, all: Bool, deliver: @Sendable (ScanPage) -> Void)
 
     /// Answers it from what waits to be written and from the disk.
     public func answer(_ changes: WarmChanges, _ tier: WarmTier, now: Timestamp) {
         switch self {
         case .read(let key, let deliver): deliver(changes.answer(key, from: tier, now: now))
+        case .archive(let key, let id, let from, let deliver):
+            let answer = ArchiveAnswer.read(tier, key, id, from: from, now: now)
+            changes.archives.note(answer)
+            deliver(answer)
         case .scan(let cursor, let count, let all, let deliver):
             let page = tier.scan(
-                from: WarmCursor(rawValue: cursor), limit: count, now: now, includingExpired: all)
+                from: WarmCursor(rawValue: cursor), limit: count, now: now, includingExpired: all,
+                all ? .both : .applications)
             deliver(ScanPage(next: page.next?.rawValue ?? 0, keys: page.keys))
         }
     }
@@ -107,6 +113,22 @@ public final class WarmPort: WarmAccess {
         let isQueued = queues.writes.send(
             .confirm(key, version: version) { [courier] isThere in courier.run { box.completion(isThere) } })
         if !isQueued { completion(false) }
+    }
+
+    public func archive(_ leaving: LeavingTurns, completion: @escaping (Bool) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = queues.writes.send(
+            .archive(leaving) { [courier] isKept in courier.run { box.completion(isKept) } })
+        if !isQueued { completion(false) }
+    }
+
+    public func readArchive(
+        of key: [UInt8], _ id: OperationID, from: Int64, completion: @escaping (ArchiveAnswer) -> Void
+    ) {
+        let box = Delivery(completion)
+        let isQueued = queues.reads.send(
+            .archive(key, id, from: from) { [courier] answer in courier.run { box.completion(answer) } })
+        if !isQueued { completion(.failed("as many reads wait for the warm tier as may")) }
     }
 
     public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {

@@ -15,6 +15,8 @@ private struct Original {
     let bytes: [UInt8]
     static let values: [(key: String, value: String)] = [
         ("a", "one"), ("a", "two"), ("b", "bee"), ("g", "group"), ("h", "group"),
+        // Long enough to lie there compressed.
+        ("z", String(repeating: "long ", count: 60)),
     ]
 
     init() throws {
@@ -30,6 +32,7 @@ private struct Original {
             try Self.put(writer, Self.values[3])
             try Self.put(writer, Self.values[4])
         }
+        try Self.put(writer, Self.values[5])
         try writer.delete(Array("b".utf8), now: Self.now)
         try writer.commit(now: Self.now)
         guard let path = files.paths.first(where: { $0.hasSuffix(".segment") }), let bytes = files.contents(path) else {
@@ -37,9 +40,11 @@ private struct Original {
         }
         self.path = path
         self.bytes = bytes
+        guard writer.tier.statistics.compressed == 1 else { preconditionFailure("BUG: nothing lies compressed") }
     }
 
-    static let configuration = WarmTierConfiguration(directory: "/warm", maxBytes: 1 << 20, sync: .always)
+    static let configuration = WarmTierConfiguration(
+        directory: "/warm", maxBytes: 1 << 20, sync: .always, compressMin: 64)
     static let now = Timestamp(milliseconds: 1)
 
     private static func put(_ writer: WarmWriter, _ pair: (key: String, value: String)) throws(WarmError) {

@@ -61,7 +61,8 @@ final class Process {
             WarmTierConfiguration(
                 directory: "/warm", maxBytes: shape.warmBytes,
                 sync: shape.warmSyncsAlways ? .always : .interval(milliseconds: 1000),
-                whenFull: shape.isEmbedded ? .refuse : .evict), fileSystem: disk, now: time.now)
+                whenFull: shape.isEmbedded ? .refuse : .evict, compressMin: seed % 2 == 0 ? 64 : nil), fileSystem: disk,
+            now: time.now)
         warm = writer.tier
         tally.coverage.note("recovery skipped damage", writer.skippedAtOpening.count)
         let changes = WarmChanges(localBytes: local.arenaBytes)
@@ -248,6 +249,7 @@ extension Process.Tally {
     fileprivate func note(_ event: WarmEvent) {
         switch event {
         case .changeRefused: coverage.note("warm: a change was refused")
+        case .archiveRefused: coverage.note("warm: turns were not archived")
         case .commitFailed: coverage.note("warm: a commit failed")
         case .syncFailed: coverage.note("warm: a synchronisation failed")
         case .degraded: coverage.note("warm: degraded")
