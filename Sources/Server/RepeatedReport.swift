@@ -3,18 +3,18 @@
 /// Lets the first report through, each that differs from the one before, and one in so long of those that don't.
 struct RepeatedReport<Report: Equatable> {
     /// Nanoseconds from one line to the next while nothing changes.
-    let interval: UInt64
+    let interval: Int64
     private var last: Report?
-    private var writtenAt: UInt64 = 0
+    private var writtenAt: Int64 = 0
     private var passedOver = 0
 
-    init(interval: UInt64) { self.interval = interval }
+    init(interval: Int64) { self.interval = interval }
 
     /// How many were passed over since the last line, where this one is to have a line; nil where it is not.
     ///
     /// `now` is monotonic, in nanoseconds.
-    mutating func take(_ report: Report, now: UInt64) -> Int? {
-        guard report != last || now >= writtenAt &+ interval else {
+    mutating func take(_ report: Report, now: Int64) -> Int? {
+        guard report != last || now >= writtenAt + interval else {
             passedOver += 1
             return nil
         }
