@@ -87,6 +87,9 @@ extension Slot: AnswerTrace {
     /// At most so many steps are told: a record's write may be tried again and again.
     private static let stepsMax = 8
 
+    /// Keeps what the slow log tells of the one key.
+    func nameKey(_ key: [UInt8]) { (slowKey, keyCount) = (key, 1) }
+
     /// Keeps what the slow log tells of the keys.
     func nameKeys(_ keys: [[UInt8]]) {
         keyCount = keys.count

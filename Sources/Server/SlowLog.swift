@@ -44,10 +44,30 @@ struct SlowRequest: Sendable {
 /// The slow requests of a process; safe from any thread.
 final class SlowLog: Sendable {
     private struct State: Sendable {
-        var configuration = SlowLogConfiguration()
-        /// The oldest first.
-        var requests: [SlowRequest] = []
+        var configuration: SlowLogConfiguration
+        /// In a ring: the oldest stands at `oldest`.
+        private var requests: [SlowRequest] = []
+        private var oldest = 0
         var last: UInt64 = 0
+
+        init(_ configuration: SlowLogConfiguration) { self.configuration = configuration }
+
+        var count: Int { requests.count }
+        /// The oldest first.
+        var inOrder: [SlowRequest] { Array(requests[oldest...] + requests[..<oldest]) }
+
+        /// Takes a request, in the place of the oldest where there are as many as are kept.
+        mutating func add(_ request: SlowRequest) {
+            if requests.count < configuration.entries {
+                requests.append(request)
+            } else {
+                requests[oldest] = request
+                oldest = (oldest + 1) % requests.count
+            }
+        }
+
+        /// Keeps the newest so many.
+        mutating func trim(to count: Int) { (requests, oldest) = (Array(inOrder.suffix(count)), 0) }
     }
 
     /// The most bytes of a key that are kept.
@@ -57,7 +77,7 @@ final class SlowLog: Sendable {
 
     init(_ configuration: SlowLogConfiguration) {
         threshold = Atomic(Self.nanoseconds(configuration))
-        state = Locked(State(configuration: configuration))
+        state = Locked(State(configuration))
     }
 
     private static func nanoseconds(_ configuration: SlowLogConfiguration) -> Int64 {
@@ -75,7 +95,7 @@ final class SlowLog: Sendable {
         threshold.store(Self.nanoseconds(configuration), ordering: .relaxed)
         state.withLock { state in
             state.configuration = configuration
-            state.requests.removeFirst(max(0, state.requests.count - configuration.entries))
+            state.trim(to: configuration.entries)
         }
     }
 
@@ -84,8 +104,7 @@ final class SlowLog: Sendable {
         state.withLock { state in
             state.last += 1
             request.id = state.last
-            if state.requests.count >= state.configuration.entries { state.requests.removeFirst() }
-            state.requests.append(request)
+            state.add(request)
         }
     }
 
@@ -98,13 +117,13 @@ final class SlowLog: Sendable {
     }
 
     /// The newest first.
-    func newest(_ count: Int) -> [SlowRequest] { state.withLock { $0.requests.suffix(count).reversed() } }
+    func newest(_ count: Int) -> [SlowRequest] { state.withLock { $0.inOrder.suffix(count).reversed() } }
 
     /// Forgets what is kept; how many there were.
     func reset() -> Int {
         state.withLock { state in
-            defer { state.requests = [] }
-            return state.requests.count
+            defer { state.trim(to: 0) }
+            return state.count
         }
     }
 }

@@ -203,8 +203,10 @@ extension Worker {
         let hashes = Self.hashes(of: command)
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
+        var isBarrier = false
+        if case .removeAll = command { isBarrier = true }
         let slot = connection.reserve(
-            keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation,
+            keys: hashes, isWrite: command.isWrite, isBarrier: isBarrier, operation: command.operation,
             requestBytes: command.isWrite ? arguments.ranges.reduce(0) { $0 + $1.count } : 0)
         tiers.traced(trace(slot, command)) { start(command, hashes, slot, connection, arguments) }
         return true
@@ -214,7 +216,7 @@ extension Worker {
     private func trace(_ slot: Slot, _ command: StringCommand) -> Slot? {
         guard process.slowLog.isOn else { return nil }
         switch command {
-        case .read(_, let key), .write(_, let key): slot.nameKeys([key])
+        case .read(_, let key), .write(_, let key): slot.nameKey(key)
         default: slot.nameKeys(command.keys)
         }
         return slot
@@ -312,7 +314,7 @@ extension Worker {
     /// Why a write is refused before anybody is asked: a value larger than its policy allows.
     func refusal(of command: StringCommand) -> String? {
         func check(_ key: [UInt8], _ count: Int) -> String? {
-            let limit = tiers.policies.policy(for: key).maxValue
+            let limit = tiers.policies.maxValue(for: key)
             guard count > limit, case .error(let text) = StringWrite.tooBig(count, limit) else { return nil }
             counters.tooBig.add()
             return String(decoding: text, as: UTF8.self)

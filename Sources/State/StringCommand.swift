@@ -31,6 +31,18 @@ public enum StringCommand: Sendable, Equatable {
         }
     }
 
+    /// Whether each of its keys fulfils `predicate`; asks in order, makes no list of them, and stops at the first that
+    /// does not.
+    public func allKeys(satisfy predicate: (_ key: [UInt8]) -> Bool) -> Bool {
+        switch self {
+        case .read(_, let key), .write(_, let key): predicate(key)
+        case .count(let keys), .getMany(let keys), .deleteMany(let keys), .setMany(let keys, _, _):
+            keys.allSatisfy(predicate)
+        case .rename(let from, let to, _): predicate(from) && predicate(to)
+        case .countAll, .removeAll: true
+        }
+    }
+
     /// Bytes of the values that it carries.
     public var valueBytes: Int {
         switch self {

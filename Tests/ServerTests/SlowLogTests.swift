@@ -27,6 +27,17 @@ import Tiers
         #expect(log.total == 3)
     }
 
+    @Test func `what is kept stays in order however often the oldest has gone, and after a reload with more entries`() {
+        let log = log { $0.entries = 3 }
+        for _ in 0..<8 { log.note(request(1)) }
+        #expect(log.newest(10).map(\.id) == [8, 7, 6])
+        var next = SlowLogConfiguration()
+        next.entries = 4
+        log.reconfigure(next)
+        for _ in 0..<3 { log.note(request(1)) }
+        #expect(log.newest(10).map(\.id) == [11, 10, 9, 8])
+    }
+
     @Test func `a reset forgets, and goes on counting`() {
         let log = log()
         log.note(request(1))
