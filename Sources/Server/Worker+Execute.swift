@@ -8,7 +8,8 @@ internal import State
 internal import Tiers
 
 extension Worker {
-    /// Answers the plain GETs from `start` on that local memory can answer; where the first begins that it can't.
+    /// Answers the plain GETs and STATE.GETs from `start` on that local memory can answer; where the first begins that
+    /// it can't.
     func answerGets(
         _ connection: Connection, _ output: OutputBuffer, _ buffer: UnsafeRawBufferPointer, from start: Int
     ) -> Int {
@@ -17,8 +18,13 @@ extension Worker {
         sampleStaleness(at: start, of: buffer)
         while let lookup = gets.take(at: offset, of: buffer, in: local) {
             let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
-            guard answerFromLocal(key, lookup.hash, output, version) else {
+            let isAnswered =
+                lookup.get.isOfState
+                ? answerStateFromLocal(key, lookup.hash, output, version)
+                : answerFromLocal(key, lookup.hash, output, version)
+            guard isAnswered else {
                 missedAt = offset
+                gets.putBack()
                 break
             }
             offset = lookup.get.end
@@ -39,11 +45,11 @@ extension Worker {
             if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
-        if ranges.count == 2, ranges[0].count == 9, connection.isPlain, Self.isStateGet(base + ranges[0].offset),
-            let output = connection.directOutput
+        if !wasMissed, ranges.count == 2, ranges[0].count == 9, connection.isPlain,
+            Self.isStateGet(base + ranges[0].offset), let output = connection.directOutput
         {
             let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
-            if answerStateFromLocal(key, output, connection.version) { return true }
+            if answerStateFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
