@@ -459,7 +459,7 @@ final class Connection: StreamDelegate {
         slowLog.note(
             SlowRequest(
                 at: Loop.wallClock, nanoseconds: elapsed, command: slot.command,
-                key: slot.keyCount > 0 ? slowLog.kept(slot.slowKey) : nil, keyCount: slot.keyCount, client: id,
+                key: slot.keyCount > 0 ? slot.slowKey : nil, keyCount: slot.keyCount, client: id,
                 steps: slot.steps))
     }
 
