@@ -33,6 +33,54 @@ extension Worker {
         return offset
     }
 
+    /// Asks for what the plain GETs from `start` on name, which local memory could not answer or which stand behind such
+    /// a one; where the first begins that is none, that has to wait, or that memory may answer again.
+    func askGets(_ connection: Connection, _ buffer: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var offset = start
+        while let lookup = gets.take(at: offset, of: buffer, in: local), !lookup.get.isOfState {
+            let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
+            guard ask(connection, key, lookup.hash) else {
+                missedAt = offset
+                break
+            }
+            offset = lookup.get.end
+            guard connection.mayContinue, connection.directOutput == nil else { break }
+        }
+        return offset
+    }
+
+    /// A plain GET as `dispatch` would carry it out for a client about which there is nothing else to think; false when
+    /// it must wait for requests before it, and nothing was done.
+    private func ask(_ connection: Connection, _ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Bool {
+        guard connection.mayStart(.one(hash), isWrite: false) else { return false }
+        counters.commands.add()
+        connection.lastCommand = "get"
+        let key = Array(key)
+        let slot = connection.reserve(keys: .one(hash), isWrite: false, operation: .get)
+        let isTraced = process.slowLog.isOn
+        if isTraced { slot.nameKey(key) }
+        tiers.traced(isTraced ? slot : nil) { get(key, hash, slot, connection) }
+        return true
+    }
+
+    private func get(_ key: [UInt8], _ hash: KeyHash, _ slot: Slot, _ connection: Connection) {
+        tiers.read(key, hash: hash) { [self] reading in
+            switch reading.content {
+            case .value(let bytes, _):
+                slot.audited?.note(reading)
+                connection.complete(slot) { $0.bulk(bytes) }
+            case .otherType:
+                readOther(.get, key, hash, []) { reply in
+                    connection.complete(slot) { $0.reply(reply, slot.version) }
+                }
+            default:
+                slot.audited?.note(reading)
+                let reply = StringRead.get.reply(for: reading, now: Loop.wallClock)
+                connection.complete(slot) { $0.reply(reply, slot.version) }
+            }
+        }
+    }
+
     /// Carries out a request; false when it must wait for requests before it, and nothing was done. `wasMissed` says
     /// that it was looked for in local memory just now.
     func execute(
@@ -220,18 +268,20 @@ extension Worker {
     private func trace(_ slot: Slot, _ command: StringCommand) -> Slot? {
         guard process.slowLog.isOn else { return nil }
         switch command {
-        case .read(_, let key), .write(_, let key): slot.nameKeys([key])
+        case .read(_, let key), .write(_, let key): slot.nameKey(key)
         default: slot.nameKeys(command.keys)
         }
         return slot
     }
 
     private func start(
-        _ command: StringCommand, _ hashes: [KeyHash], _ slot: Slot, _ connection: Connection, _ arguments: Arguments
+        _ command: StringCommand, _ hashes: SlotKeys, _ slot: Slot, _ connection: Connection, _ arguments: Arguments
     ) {
-        switch command {
-        case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
-        case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)
+        switch (command, hashes) {
+        case (.read(.get, let key), .one(let hash)): get(key, hash, slot, connection)
+        case (.read(let read, let key), .one(let hash)): self.read(read, key, hash, slot, connection, arguments)
+        case (.count(let keys), _), (.getMany(let keys), _):
+            readMany(command, keys, keys.map { $0.withUnsafeBytes { KeyHash($0) } }, slot, connection)
         default:
             if let refusal = refusal(of: command) {
                 connection.complete(slot) { $0.error(refusal) }
@@ -252,7 +302,7 @@ extension Worker {
         guard connection.mayStart([hash], isWrite: false) else { return false }
         counters.commands.add()
         let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
-        slot.nameKeys([query.key])
+        slot.nameKey(query.key)
         tiers.traced(process.slowLog.isOn ? slot : nil) {
             tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
                 [self] reading in
@@ -301,10 +351,10 @@ extension Worker {
                 stepInMemory: stepInMemory))
     }
 
-    private static func hashes(of command: StringCommand) -> [KeyHash] {
+    private static func hashes(of command: StringCommand) -> SlotKeys {
         switch command {
-        case .read(_, let key), .write(_, let key): [key.withUnsafeBytes { KeyHash($0) }]
-        default: command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        case .read(_, let key), .write(_, let key): .one(key.withUnsafeBytes { KeyHash($0) })
+        default: SlotKeys(command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } })
         }
     }
 

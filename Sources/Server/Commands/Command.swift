@@ -14,8 +14,8 @@ struct CommandFlags: OptionSet {
     static let notQueued = CommandFlags(rawValue: 32)
 }
 
-/// A command: its name and shape, and how it is carried out.
-struct Command {
+/// A command: its name and shape, and how it is carried out. One object, which each request only refers to.
+final class Command {
     enum Action {
         /// A native command on plain strings: understood here, performed by the tiers.
         case native((Arguments, Moment) throws(CommandError) -> NativeRequest)
@@ -36,6 +36,8 @@ struct Command {
     let lastKey: Int
     let keyStep: Int
     let action: Action
+    /// Whether it is about a record: such a command is atomic by itself, and takes no part in Redis's transactions.
+    let isAboutRecord: Bool
 
     init(
         _ name: String, arity: Int, _ flags: CommandFlags, keys: (first: Int, last: Int, step: Int) = (0, 0, 0),
@@ -46,10 +48,8 @@ struct Command {
         self.flags = flags
         (firstKey, lastKey, keyStep) = keys
         self.action = action
+        isAboutRecord = name.contains(".")
     }
-
-    /// Whether it is about a record: such a command is atomic by itself, and takes no part in Redis's transactions.
-    var isAboutRecord: Bool { name.contains(".") }
 
     /// Whether it reads or writes keys, rather than telling of the connection or the process.
     var isAboutKeys: Bool { !flags.isDisjoint(with: [.readonly, .write]) }
