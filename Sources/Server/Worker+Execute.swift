@@ -287,7 +287,8 @@ extension Worker {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
                 let action = command.recordAction
-                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) {
+                let native = NativeCommand(command, arguments: Self.words(of: command, arguments))
+                tiers.perform([native], isTransaction: false) {
                     [tiers, counters] replies in
                     if tiers.answersFromJournal { slot.audited?.noteJournaled() }
                     if let action { counters.note(action, replies[0]) }
@@ -296,6 +297,16 @@ extension Worker {
             }
         }
     }
+
+    /// The words of a command, for Redis. Those of a plain SET are there already.
+    private static func words(of command: StringCommand, _ arguments: Arguments) -> [[UInt8]] {
+        guard arguments.count == 3, case .write(.set(let value, .clear, .always, .ok), let key) = command else {
+            return arguments.all
+        }
+        return [setName, key, value]
+    }
+
+    private static let setName = Array("SET".utf8)
 
     private func read(_ query: RecordQuery, _ connection: Connection) -> Bool {
         let hash = query.key.withUnsafeBytes { KeyHash($0) }

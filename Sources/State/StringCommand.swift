@@ -31,6 +31,15 @@ public enum StringCommand: Sendable, Equatable {
         }
     }
 
+    /// Hands on the keys that it names, in order, repeated ones included; makes no array of one.
+    @inlinable
+    public func forEachKey(_ body: ([UInt8]) -> Void) {
+        switch self {
+        case .read(_, let key), .write(_, let key): body(key)
+        default: for key in keys { body(key) }
+        }
+    }
+
     /// Bytes of the values that it carries.
     public var valueBytes: Int {
         switch self {

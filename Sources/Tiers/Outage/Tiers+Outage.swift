@@ -43,10 +43,11 @@ extension Tiers {
         _ commands: [NativeCommand], _ isTransaction: Bool, maySettle: Bool = true,
         _ completion: @escaping ([Reply]) -> Void
     ) {
+        guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }) else {
+            return performInRedis(commands, isTransaction, completion)
+        }
         let keys = commands.flatMap(\.command.keys)
-        guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }),
-            journal.pending.hasAny(of: keys)
-        else { return performInRedis(commands, isTransaction, completion) }
+        guard journal.pending.hasAny(of: keys) else { return performInRedis(commands, isTransaction, completion) }
         if maySettle, !breaker.refusesWrites, journal.pending.isAllInFlight(of: keys) {
             let trace = trace
             return whenSettled(keys) { [self] _ in
