@@ -33,8 +33,8 @@ extension Worker {
         return offset
     }
 
-    /// Asks for what the plain GETs from `start` on name, which local memory could not answer or which stand behind such
-    /// a one; where the first begins that is none, that has to wait, or that memory may answer again.
+    /// Asks for what the plain GETs from `start` on name, which local memory could not answer or which stand behind
+    /// such a one; where the first begins that is none, that has to wait, or that memory may answer again.
     func askGets(_ connection: Connection, _ buffer: UnsafeRawBufferPointer, from start: Int) -> Int {
         var offset = start
         while let lookup = gets.take(at: offset, of: buffer, in: local), !lookup.get.isOfState {
@@ -99,6 +99,11 @@ extension Worker {
             let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
             if answerStateFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
+        if ranges.count == 3, ranges[0].count == 3, connection.isPlain, !auditsAnything,
+            Self.isSet(base + ranges[0].offset)
+        {
+            return set(connection, Arguments(base: base, ranges: ranges))
+        }
         if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
     }
@@ -120,6 +125,21 @@ extension Worker {
         let bytes = name.assumingMemoryBound(to: UInt8.self)
         return bytes[0] | 0x20 == UInt8(ascii: "g") && bytes[1] | 0x20 == UInt8(ascii: "e")
             && bytes[2] | 0x20 == UInt8(ascii: "t")
+    }
+
+    @inline(__always)
+    private static func isSet(_ name: UnsafeMutableRawPointer) -> Bool {
+        let bytes = name.assumingMemoryBound(to: UInt8.self)
+        return bytes[0] | 0x20 == UInt8(ascii: "s") && bytes[1] | 0x20 == UInt8(ascii: "e")
+            && bytes[2] | 0x20 == UInt8(ascii: "t")
+    }
+
+    /// A SET without options as `dispatch` would carry it out for a client about which there is nothing else to think;
+    /// false when it must wait for requests before it, and nothing was done.
+    private func set(_ connection: Connection, _ arguments: Arguments) -> Bool {
+        connection.lastCommand = "set"
+        let write = StringWrite.set(arguments.bytes(2), expiry: .clear, condition: .always, reply: .ok)
+        return perform(NativeRequest(write, arguments.bytes(1)), connection, arguments)
     }
 
     private enum LocalHit { case value, extended, absent, other, otherExtended }
