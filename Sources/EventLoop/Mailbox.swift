@@ -48,6 +48,8 @@ public final class Mailbox<Message: Sendable>: Sendable {
         queue.withLock { queue in
             let taken = queue.messages
             queue.messages = []
+            // As many will come again, as a rule: the room is not grown step by step.
+            queue.messages.reserveCapacity(min(taken.count, 256))
             return taken
         }
     }

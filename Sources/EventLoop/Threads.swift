@@ -64,6 +64,18 @@ public final class BlockingQueue<Message: Sendable>: JobQueue, @unchecked Sendab
         return true
     }
 
+    /// Hands several over with one wake-up; how many of them, from the first on, there was room for.
+    public func send(contentsOf more: [Message]) -> Int {
+        uv_mutex_lock(lock)
+        defer { uv_mutex_unlock(lock) }
+        let taken = isClosed ? 0 : min(more.count, max(0, capacity - messages.count))
+        guard taken > 0 else { return 0 }
+        let wasEmpty = messages.isEmpty
+        messages.append(contentsOf: more.prefix(taken))
+        if wasEmpty { uv_cond_signal(arrived) }
+        return taken
+    }
+
     public var count: Int {
         uv_mutex_lock(lock)
         defer { uv_mutex_unlock(lock) }
@@ -93,6 +105,7 @@ public final class BlockingQueue<Message: Sendable>: JobQueue, @unchecked Sendab
         if messages.count <= limit {
             let all = messages
             messages = []
+            messages.reserveCapacity(min(all.count, 256))
             return all
         }
         let part = Array(messages.prefix(limit))

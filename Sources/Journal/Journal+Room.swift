@@ -29,8 +29,9 @@ extension Journal {
     /// Notes that are held, and those that will drop them.
     private var noteReserve: Int { options.noteBytesMax + options.noteBatchBytesMax }
 
-    private func limitForEnds(batch bytes: Int) -> Int {
-        options.maxBytes - max(segmentBytes, ledger.segmentLiveMax, bytes) - 3 * overhead
+    /// `liveMax` is the most that lives in one segment.
+    private func limitForEnds(batch bytes: Int, liveMax: Int) -> Int {
+        options.maxBytes - max(segmentBytes, liveMax, bytes) - 3 * overhead
     }
 
     /// The largest record that an empty journal takes, twice: as it is, and as a copy.
@@ -43,16 +44,17 @@ extension Journal {
     private func unreclaimable(_ live: Int) -> Int { live + (2 * live / segmentBytes + 3) * overhead }
 
     /// Bytes that one more record may take, beside what is staged; exact for a record of `bytes`.
-    func freeBytes(staged: Int, adding bytes: Int) -> Int {
-        min(room(staged: staged, adding: bytes), recordBytesMax)
+    func freeBytes(staged: Int, adding bytes: Int, liveMax: Int) -> Int {
+        min(room(staged: staged, adding: bytes, liveMax: liveMax), recordBytesMax)
     }
 
     /// Bytes that further entries may take together; below 0 where those that live pass the line.
-    var room: Int { room(staged: 0, adding: 0) }
+    var room: Int { room(staged: 0, adding: 0, liveMax: ledger.segmentLiveMax) }
 
-    private func room(staged: Int, adding bytes: Int) -> Int {
+    private func room(staged: Int, adding bytes: Int, liveMax: Int) -> Int {
         let live = ledger.entryBytes + staged
-        let limit = limitForEnds(batch: staged + bytes) - endReserve - noteReserve - options.maxBytes / 32
+        let limit =
+            limitForEnds(batch: staged + bytes, liveMax: liveMax) - endReserve - noteReserve - options.maxBytes / 32
         return limit - damaged.bytes - unreclaimable(live + bytes) + bytes
     }
 
@@ -60,7 +62,7 @@ extension Journal {
     func makeRoom(kept: Int, all: Int, now: Timestamp) throws(JournalError) {
         var rounds = 2 * log.segments.count + 16
         while true {
-            let limit = limitForEnds(batch: all)
+            let limit = limitForEnds(batch: all, liveMax: ledger.segmentLiveMax)
             let needed = chargedBytes + overhead
             if needed + all <= limit, kept == 0 || needed + kept <= limit - endReserve { return }
             rounds -= 1

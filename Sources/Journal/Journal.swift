@@ -29,6 +29,8 @@ public final class Journal {
     let moving: RecordBatch
     private var staged = StagedBatch()
     private var isBegun = false
+    /// The most that lives in one segment, as it was when the batch was begun: staging changes nothing of that.
+    private var liveMax = 0
 
     /// Why something that must be committed anew could not be; nil when there is none.
     var trouble: FileError?
@@ -61,7 +63,8 @@ public final class Journal {
     public func begin() {
         precondition(!isBegun, "BUG: begin within a batch")
         isBegun = true
-        staged = StagedBatch(numbers: numbers)
+        staged.begin(numbers)
+        liveMax = ledger.segmentLiveMax
     }
 
     /// Stages an entry and returns its number; what it supersedes is settled with it, or neither happens.
@@ -73,12 +76,14 @@ public final class Journal {
     ) throws(JournalError) -> UInt64 {
         precondition(isBegun, "BUG: append without begin")
         try refuseWhileDegraded(now: now)
-        let ended = superseding.filter { staged.holds($0) || ledger.entries[$0] != nil && !staged.ended.contains($0) }
+        let ended =
+            superseding.isEmpty
+            ? superseding : superseding.filter { staged.holds($0) || ledger.entries[$0] != nil && !staged.ends($0) }
         let bytes = JournalRecord.footprint(key: 8 * (1 + ended.count), value: payload.count)
         guard payload.count <= RecordHeader.valueLengthMax, bytes <= recordBytesMax else {
             throw .tooLarge(count: bytes, limit: recordBytesMax)
         }
-        let free = freeBytes(staged: staged.entryBytes, adding: bytes)
+        let free = freeBytes(staged: staged.entryBytes, adding: bytes, liveMax: liveMax)
         guard bytes <= free else {
             fullAt = ledger.entryBytes
             throw .full(needed: bytes, free: max(0, free))
@@ -221,14 +226,7 @@ public final class Journal {
     /// What was committed becomes visible.
     private func publish() {
         let segment = staged.segment
-        for (entry, bytes) in staged.entries {
-            ledger[segment].entries.append(entry.sequence)
-            ledger.place(entry, in: segment, bytes: bytes)
-        }
-        for sequence in staged.ended {
-            _ = ledger.end(sequence)
-            ledger[segment].endedEntries.append(sequence)
-        }
+        ledger.place(staged.entries, ending: staged.ended, in: segment)
         for (note, bytes) in staged.notes {
             ledger[segment].notes.append(note.id)
             ledger.place(note, in: segment, bytes: bytes)
@@ -248,7 +246,7 @@ public final class Journal {
     private func endBatch() {
         isBegun = false
         batch.removeAll()
-        staged = StagedBatch()
+        staged.begin(numbers)
     }
 
     public var statistics: JournalStatistics {

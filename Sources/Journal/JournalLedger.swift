@@ -50,7 +50,7 @@ struct LiveNote {
 }
 
 struct JournalLedger {
-    private(set) var entries: [UInt64: LiveEntry] = [:]
+    private(set) var entries = NumberTable<LiveEntry>()
     private(set) var notes: [UInt64: LiveNote] = [:]
     private(set) var entryBytes = 0
     private(set) var noteBytes = 0
@@ -64,6 +64,8 @@ struct JournalLedger {
     var liveBytes: Int { entryBytes + noteBytes }
 
     /// The most that lives in one segment.
+    ///
+    /// Complexity: O(segments).
     var segmentLiveMax: Int { accounts.values.reduce(0) { max($0, $1.liveBytes) } }
 
     subscript(segment: UInt32) -> JournalAccount {
@@ -85,6 +87,33 @@ struct JournalLedger {
         entryBytes += bytes
     }
 
+    /// Enters the entries of a batch, none of which was there before, and ends others.
+    mutating func place(_ staged: [(entry: JournalEntry, bytes: Int)], ending ended: [UInt64], in segment: UInt32) {
+        var bytes = 0
+        for (entry, size) in staged {
+            order.append(entry.sequence)
+            entries[entry.sequence] = LiveEntry(entry: entry, segment: segment, bytes: size)
+            bytes += size
+        }
+        entryBytes += bytes
+        self[segment].liveBytes += bytes
+        self[segment].entries.append(contentsOf: staged.lazy.map(\.entry.sequence))
+        self[segment].endedEntries.append(contentsOf: ended)
+        // Those of one segment follow each other, as a rule.
+        var run = (segment: segment, bytes: 0)
+        for sequence in ended {
+            guard let old = entries.removeValue(forNumber: sequence) else { continue }
+            if old.segment != run.segment {
+                self[run.segment].liveBytes -= run.bytes
+                run = (old.segment, 0)
+            }
+            run.bytes += old.bytes
+            entryBytes -= old.bytes
+        }
+        self[run.segment].liveBytes -= run.bytes
+        if !ended.isEmpty { skipEnded() }
+    }
+
     mutating func place(_ note: JournalNote, in segment: UInt32, bytes: Int) {
         if let old = notes[note.id] {
             self[old.segment].liveBytes -= old.bytes
@@ -97,17 +126,13 @@ struct JournalLedger {
         noteBytes += bytes
     }
 
-    /// Ends an entry; false when it was not pending.
-    mutating func end(_ sequence: UInt64) -> Bool {
-        guard let old = entries.removeValue(forKey: sequence) else { return false }
-        self[old.segment].liveBytes -= old.bytes
-        entryBytes -= old.bytes
+    /// Passes over the numbers at the front whose entries have ended.
+    private mutating func skipEnded() {
         while first < order.count, entries[order[first]] == nil { first += 1 }
         if first > 1024, first > order.count / 2 {
             order.removeSubrange(..<first)
             first = 0
         }
-        return true
     }
 
     mutating func endNote(_ id: UInt64) {

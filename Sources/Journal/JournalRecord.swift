@@ -86,16 +86,25 @@ enum JournalRecord {
 
 extension RecordBatch {
     func append(_ kind: RecordKind, at time: Timestamp, numbers: [UInt64], value: [UInt8]) {
-        JournalRecord.bytes(numbers).withUnsafeBytes { key in
-            value.withUnsafeBytes { value in
-                _ = append(
-                    RecordHeader(kind: kind, keyLength: 0, valueLength: 0, verifiedAt: time), key: key, value: value)
-            }
+        JournalRecord.bytes(numbers).withUnsafeBytes { append(kind, at: time, key: $0, value: value) }
+    }
+
+    private func append(_ kind: RecordKind, at time: Timestamp, key: UnsafeRawBufferPointer, value: [UInt8]) {
+        value.withUnsafeBytes { value in
+            _ = append(
+                RecordHeader(kind: kind, keyLength: 0, valueLength: 0, verifiedAt: time), key: key, value: value)
         }
     }
 
     func append(_ entry: JournalEntry, superseding: [UInt64] = []) {
-        append(.entry, at: entry.acceptedAt, numbers: [entry.sequence] + superseding, value: entry.payload)
+        let count = 1 + superseding.count
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { numbers in
+            numbers.initializeElement(at: 0, to: entry.sequence.littleEndian)
+            for (index, sequence) in superseding.enumerated() {
+                numbers.initializeElement(at: index + 1, to: sequence.littleEndian)
+            }
+            append(.entry, at: entry.acceptedAt, key: UnsafeRawBufferPointer(numbers), value: entry.payload)
+        }
     }
 
     func append(_ note: JournalNote) { append(.note, at: note.notedAt, numbers: [note.id], value: note.payload) }

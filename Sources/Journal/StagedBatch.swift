@@ -1,5 +1,6 @@
 // What a batch will change once it is committed.
 
+internal import Primitives
 internal import SegmentLog
 
 struct StagedBatch {
@@ -8,7 +9,8 @@ struct StagedBatch {
     private(set) var entries: [(entry: JournalEntry, bytes: Int)] = []
     private(set) var entryBytes = 0
     /// Settled and superseded.
-    private(set) var ended: Set<UInt64> = []
+    private(set) var ended: [UInt64] = []
+    private var endedNumbers: Set<Ordinal> = []
     private(set) var settled: [UInt64] = []
     var notes: [(note: JournalNote, bytes: Int)] = []
     var noteBytes = 0
@@ -18,8 +20,17 @@ struct StagedBatch {
     /// Where it was written.
     var segment: UInt32 = 0
 
-    init() {}
-    init(numbers: JournalNumbers) { self.numbers = numbers }
+    /// Begins a batch; what the last one took is used again, unless it was large.
+    mutating func begin(_ numbers: JournalNumbers) {
+        self.numbers = numbers
+        entries.removeAll(keepingCapacity: entries.capacity <= Self.keptMax)
+        ended.removeAll(keepingCapacity: ended.capacity <= Self.keptMax)
+        endedNumbers.removeAll(keepingCapacity: endedNumbers.capacity <= Self.keptMax)
+        (settled, notes, droppedNotes) = ([], [], [])
+        (entryBytes, noteBytes, crowdedOut, segment) = (0, 0, 0, 0)
+    }
+
+    private static let keptMax = 4096
 
     var isEmpty: Bool { entries.isEmpty && settled.isEmpty && notes.isEmpty && droppedNotes.isEmpty }
     var hasEnds: Bool { !settled.isEmpty || !droppedNotes.isEmpty }
@@ -27,17 +38,28 @@ struct StagedBatch {
     /// Whether an entry is of this batch, and not ended by it.
     func holds(_ sequence: UInt64) -> Bool {
         guard let first = entries.first?.entry.sequence else { return false }
-        return sequence >= first && sequence < numbers.sequence && !ended.contains(sequence)
+        return sequence >= first && sequence < numbers.sequence && !ends(sequence)
     }
+
+    /// Whether this batch ends an entry.
+    func ends(_ sequence: UInt64) -> Bool { !ended.isEmpty && endedNumbers.contains(Ordinal(sequence)) }
 
     mutating func add(_ entry: JournalEntry, bytes: Int, superseding: [UInt64]) {
         entries.append((entry, bytes))
         entryBytes += bytes
-        ended.formUnion(superseding)
+        for sequence in superseding { end(sequence) }
     }
 
     mutating func settle(_ sequence: UInt64) {
-        if ended.insert(sequence).inserted { settled.append(sequence) }
+        if end(sequence) { settled.append(sequence) }
+    }
+
+    /// Ends an entry; false where the batch does so already.
+    @discardableResult
+    private mutating func end(_ sequence: UInt64) -> Bool {
+        guard endedNumbers.insert(Ordinal(sequence)).inserted else { return false }
+        ended.append(sequence)
+        return true
     }
 
     mutating func drop(_ id: UInt64, isHeld: Bool) {

@@ -18,7 +18,7 @@ public enum Reply: Sendable, Equatable {
     public static func status(_ text: StaticString) -> Reply {
         .status(Array(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
     }
-    public static var ok: Reply { .status("OK") }
+    public static let ok: Reply = .status("OK")
 
     /// Whether this is a status of exactly this text, as `OK`.
     public func isStatus(_ text: StaticString) -> Bool {

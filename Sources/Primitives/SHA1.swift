@@ -21,12 +21,14 @@ public struct SHA1Digest: Hashable, Sendable {
         let whole = bytes.count / 64
         for block in 0..<whole { Self.digest(bytes, at: block * 64, &state) }
         // The rest, a one bit, zeros, and the length in bits.
-        var tail = Array(bytes[(whole * 64)...])
-        tail.append(0x80)
-        while tail.count % 64 != 56 { tail.append(0) }
-        withUnsafeBytes(of: UInt64(bytes.count * 8).bigEndian) { tail.append(contentsOf: $0) }
-        tail.withUnsafeBytes { tail in
-            for block in 0..<tail.count / 64 { Self.digest(tail, at: block * 64, &state) }
+        withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { tail in
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[(whole * 64)...])
+            let count = rest.count < 56 ? 64 : 128
+            tail.initializeMemory(as: UInt8.self, repeating: 0)
+            tail.copyMemory(from: rest)
+            tail[rest.count] = 0x80
+            tail.storeBytes(of: UInt64(bytes.count * 8).bigEndian, toByteOffset: count - 8, as: UInt64.self)
+            for block in 0..<count / 64 { Self.digest(UnsafeRawBufferPointer(tail), at: block * 64, &state) }
         }
         words = state
     }
@@ -42,16 +44,28 @@ public struct SHA1Digest: Hashable, Sendable {
     }
 
     /// The 20 bytes, most significant first.
-    public var bytes: [UInt8] {
-        [words.0, words.1, words.2, words.3, words.4].flatMap { word in
-            withUnsafeBytes(of: word.bigEndian) { Array($0) }
-        }
+    public var bytes: [UInt8] { withBytes { Array($0) } }
+
+    /// Shows the 20 bytes, most significant first.
+    public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let ordered = (
+            words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian, words.4.bigEndian
+        )
+        return withUnsafeBytes(of: ordered, body)
     }
 
     /// Forty hexadecimal digits in lower case, as Redis writes it.
     public var hexadecimal: [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 48 + value : 87 + value }
+        return withBytes { bytes in
+            [UInt8](unsafeUninitializedCapacity: 40) { digits, count in
+                for (index, byte) in bytes.enumerated() {
+                    digits[2 * index] = digit(byte >> 4)
+                    digits[2 * index + 1] = digit(byte & 15)
+                }
+                count = 40
+            }
+        }
     }
 
     private static func digest(
@@ -65,17 +79,15 @@ public struct SHA1Digest: Hashable, Sendable {
                 w[index] = rotate(w[index - 3] ^ w[index - 8] ^ w[index - 14] ^ w[index - 16], 1)
             }
             var (a, b, c, d, e) = state
-            for index in 0..<80 {
-                let (f, k): (UInt32, UInt32) =
-                    switch index {
-                    case 0..<20: (b & c | ~b & d, 0x5A82_7999)
-                    case 20..<40: (b ^ c ^ d, 0x6ED9_EBA1)
-                    case 40..<60: (b & c | b & d | c & d, 0x8F1B_BCDC)
-                    default: (b ^ c ^ d, 0xCA62_C1D6)
-                    }
+            @inline(__always)
+            func round(_ index: Int, _ f: UInt32, _ k: UInt32) {
                 let sum = rotate(a, 5) &+ f &+ e &+ k &+ w[index]
                 (a, b, c, d, e) = (sum, a, rotate(b, 30), c, d)
             }
+            for index in 0..<20 { round(index, b & c | ~b & d, 0x5A82_7999) }
+            for index in 20..<40 { round(index, b ^ c ^ d, 0x6ED9_EBA1) }
+            for index in 40..<60 { round(index, b & c | b & d | c & d, 0x8F1B_BCDC) }
+            for index in 60..<80 { round(index, b ^ c ^ d, 0xCA62_C1D6) }
             state = (state.0 &+ a, state.1 &+ b, state.2 &+ c, state.3 &+ d, state.4 &+ e)
         }
     }

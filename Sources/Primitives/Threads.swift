@@ -7,10 +7,14 @@ public protocol JobQueue<Job>: Sendable {
     /// Hands a job over; false when the queue is full or closed. With `beyondCapacity`, of which the sender has a bound
     /// of its own, only when it is closed.
     func send(_ job: Job, beyondCapacity: Bool) -> Bool
+    /// Hands several over, in their order; how many of them, from the first on, it took.
+    func send(contentsOf jobs: [Job]) -> Int
 }
 
 extension JobQueue {
     public func send(_ job: Job) -> Bool { send(job, beyondCapacity: false) }
+
+    public func send(contentsOf jobs: [Job]) -> Int { jobs.prefix { send($0) }.count }
 }
 
 /// The way back to the thread that asked.

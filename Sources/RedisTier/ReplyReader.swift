@@ -72,8 +72,6 @@ public final class ReplyReader: ReplySource {
         return count
     }
 
-    private static let ok = Reply.ok
-
     /// The `+OK` that comes next, as after every write; the same each time.
     private func takeOK() -> Reply? {
         guard let buffer = reader.pointee.buf, reader.pointee.len - reader.pointee.pos >= 5 else { return nil }
@@ -83,7 +81,7 @@ public final class ReplyReader: ReplySource {
             place.load(fromByteOffset: 4, as: UInt8.self) == 10
         else { return nil }
         reader.pointee.pos += 5
-        return Self.ok
+        return .ok
     }
 
     /// The array of strings, nils and integers that comes next, where all of it is there: what a transaction of reads

@@ -11,6 +11,9 @@ public final class RecordBatch {
         public let offset: Int
     }
 
+    /// The room of a header, and of any padding.
+    private static let zeros = [UInt8](repeating: 0, count: RecordHeader.size)
+
     private let storeSeed: UInt64
     var bytes: [UInt8] = []
     public private(set) var records: [Staged] = []
@@ -35,10 +38,12 @@ public final class RecordBatch {
         let start = bytes.count
         let length = header.recordLength
         bytes.reserveCapacity(grown(to: start + length))
-        bytes.append(contentsOf: repeatElement(0, count: RecordHeader.size))
-        bytes.append(contentsOf: key)
-        bytes.append(contentsOf: value)
-        bytes.append(contentsOf: repeatElement(0, count: start + length - bytes.count))
+        Self.zeros.withUnsafeBytes { zeros in
+            bytes.append(contentsOf: zeros)
+            bytes.append(contentsOf: key)
+            bytes.append(contentsOf: value)
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: zeros[..<(start + length - bytes.count)]))
+        }
         records.append(Staged(header: header, keyHash: xxh3(key, seed: storeSeed), offset: start))
         return records.count - 1
     }

@@ -43,7 +43,7 @@ final class JournalService: Sendable {
 
     /// Opens the journal and starts its thread; throws with what to do where it is not to be had.
     init(
-        _ plan: JournalPlan, local: LocalTier, changeWarm: @escaping @Sendable (_ key: [UInt8], WarmChange) -> Void,
+        _ plan: JournalPlan, local: LocalTier, changeWarm: @escaping @Sendable (_ key: HashedKey, WarmChange) -> Void,
         log: Log
     ) throws {
         self.plan = plan

@@ -277,8 +277,10 @@ extension Worker {
         let hashes = Self.hashes(of: command)
         guard connection.mayStart(hashes, isWrite: command.isWrite) else { return false }
         counters.commands.add()
+        var isBarrier = false
+        if case .removeAll = command { isBarrier = true }
         let slot = connection.reserve(
-            keys: hashes, isWrite: command.isWrite, isBarrier: command == .removeAll, operation: command.operation,
+            keys: hashes, isWrite: command.isWrite, isBarrier: isBarrier, operation: command.operation,
             requestBytes: command.isWrite ? arguments.ranges.reduce(0) { $0 + $1.count } : 0)
         tiers.traced(trace(slot, command)) { start(command, hashes, slot, connection, arguments) }
         return true
@@ -307,7 +309,7 @@ extension Worker {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
                 let action = command.recordAction
-                let native = NativeCommand(command, arguments: Self.words(of: command, arguments))
+                let native = NativeCommand(command, arguments: arguments.all)
                 tiers.perform([native], isTransaction: false) {
                     [tiers, counters] replies in
                     if tiers.answersFromJournal { slot.audited?.noteJournaled() }
@@ -317,16 +319,6 @@ extension Worker {
             }
         }
     }
-
-    /// The words of a command, for Redis. Those of a plain SET are there already.
-    private static func words(of command: StringCommand, _ arguments: Arguments) -> [[UInt8]] {
-        guard arguments.count == 3, case .write(.set(let value, .clear, .always, .ok), let key) = command else {
-            return arguments.all
-        }
-        return [setName, key, value]
-    }
-
-    private static let setName = Array("SET".utf8)
 
     private func read(_ query: RecordQuery, _ connection: Connection) -> Bool {
         let hash = query.key.withUnsafeBytes { KeyHash($0) }
@@ -392,7 +384,7 @@ extension Worker {
     /// Why a write is refused before anybody is asked: a value larger than its policy allows.
     func refusal(of command: StringCommand) -> String? {
         func check(_ key: [UInt8], _ count: Int) -> String? {
-            let limit = tiers.policies.policy(for: key).maxValue
+            let limit = tiers.policies.maxValue(for: key)
             guard count > limit, case .error(let text) = StringWrite.tooBig(count, limit) else { return nil }
             counters.tooBig.add()
             return String(decoding: text, as: UTF8.self)

@@ -15,7 +15,8 @@ enum WorkerMessage: Sendable {
     case run(@Sendable () -> Void)
     /// Goes on with the replay, on the worker that does it.
     case replay(adopting: Bool)
-    case reload(PolicyTable, RedisConfiguration?, ServerConfiguration)
+    /// Behind a reference: every message would take as much room in the mailbox.
+    indirect case reload(PolicyTable, RedisConfiguration?, ServerConfiguration)
     /// Takes no more requests, answers what is in flight, and stops; after so long in any case.
     case drain(milliseconds: Int64)
     /// The audit has this worker's lines up to a ticket, or says why it has not.
@@ -158,6 +159,7 @@ final class Worker {
         tiers.onJournaled = { [unowned process] in process.replayNow() }
         redis?.delegate = receiver
         redis?.gathersUntilFlush = true
+        journalPort?.gathersUntilFlush = true
     }
 
     /// Breaks the circle between a worker and what is made before it and calls it.
@@ -268,6 +270,7 @@ final class Worker {
             tiers.flush()
             redis?.flush()
             passage?.flush()
+            journal?.flush()
             sendAnswers()
             let settled = dirty
             dirty = []
@@ -276,6 +279,7 @@ final class Worker {
                 connection.settle()
             }
         } while !dirty.isEmpty || tiers.hasOutgoing || redis?.hasGathered == true || passage?.hasGathered == true
+            || journal?.hasGathered == true
         if isBatchOpen { endBatch() }
         if isDraining { finishDrainIfIdle() }
     }

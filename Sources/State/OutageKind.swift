@@ -76,60 +76,71 @@ extension StringWrite {
 }
 
 extension StringCommand {
-    /// What is to be done later in place of this command, after it has been judged here: writes of one key each,
-    /// without conditions and with absolute times. Empty where it changed nothing and never will.
+    /// Tells what is to be done later in place of this command, after it has been judged here: writes of one key each,
+    /// without conditions and with absolute times. Nothing where it changed nothing and never will.
     ///
     /// `change` is what the command did to a key, as far as is known here.
-    public func effects(
-        now: Timestamp, rules: (_ key: [UInt8]) -> WriteRules, change: (_ key: [UInt8]) -> Change
-    ) -> [(key: [UInt8], write: StringWrite)] {
-        func set(_ key: [UInt8], _ value: [UInt8], _ expiry: ExpiryChange) -> (key: [UInt8], write: StringWrite) {
-            var expiry = expiry
-            if expiry == .clear, let life = rules(key).life { expiry = .at(now.advanced(byMilliseconds: life)) }
-            if case .at(let time) = expiry, let retention = rules(key).records.retention {
-                expiry = .at(min(time, now.advanced(byMilliseconds: retention)))
-            }
-            return (key, .set(value, expiry: expiry, condition: .always, reply: .ok))
+    public func forEachEffect(
+        now: Timestamp, rules: (_ key: [UInt8]) -> WriteRules, change: (_ key: [UInt8]) -> Change,
+        _ body: (_ key: [UInt8], _ write: StringWrite) -> Void
+    ) {
+        switch self {
+        case .read, .count, .getMany, .rename, .countAll, .removeAll: return
+        case .deleteMany(let keys): for key in keys { body(key, .delete) }
+        case .setMany(let keys, let values, let onlyIfNone):
+            if onlyIfNone, keys.contains(where: { change($0) == .none }) { return }
+            for (key, value) in zip(keys, values) { body(key, Self.lasting(value, .clear, rules(key), now)) }
+        case .write(let write, let key):
+            let rules = rules(key)
+            let change = change(key)
+            if let effect = write.effect(now: now, rules: rules, change: change) { body(key, effect) }
+        }
+    }
+
+    /// A SET whose end, by what the policy says of it, is a moment.
+    fileprivate static func lasting(
+        _ value: [UInt8], _ expiry: ExpiryChange, _ rules: WriteRules, _ now: Timestamp
+    ) -> StringWrite {
+        var expiry = expiry
+        if expiry == .clear, let life = rules.life { expiry = .at(now.advanced(byMilliseconds: life)) }
+        if case .at(let time) = expiry, let retention = rules.records.retention {
+            expiry = .at(min(time, now.advanced(byMilliseconds: retention)))
+        }
+        return .set(value, expiry: expiry, condition: .always, reply: .ok)
+    }
+}
+
+extension StringWrite {
+    /// What is to be done later in place of this write, which did `change`; nil where that is nothing.
+    fileprivate func effect(now: Timestamp, rules: WriteRules, change: Change) -> StringWrite? {
+        let isDone = change != .none
+        if rules.records.retention != nil, movesEnd {
+            // By what is known here, and never to later: what is not known is not touched.
+            guard case .put(let held) = change, !held.isTombstone else { return isDone ? .delete : nil }
+            return .expire(at: held.expiresAt, [])
         }
         switch self {
-        case .read, .count, .getMany, .rename, .countAll, .removeAll: return []
-        case .deleteMany(let keys): return keys.map { ($0, .delete) }
-        case .setMany(let keys, let values, let onlyIfNone):
-            if onlyIfNone, keys.contains(where: { change($0) == .none }) { return [] }
-            return zip(keys, values).map { set($0, $1, .clear) }
-        case .write(let write, let key):
-            let isDone = change(key) != .none
-            if rules(key).records.retention != nil, write.movesEnd {
-                // By what is known here, and never to later: what is not known is not touched.
-                guard case .put(let held) = change(key), !held.isTombstone else {
-                    return isDone ? [(key, .delete)] : []
-                }
-                return [(key, .expire(at: held.expiresAt, []))]
+        case .set(let bytes, let expiry, let condition, _):
+            return condition == .always || isDone ? StringCommand.lasting(bytes, expiry, rules, now) : nil
+        case .getDelete: return isDone ? .delete : nil
+        case .getExpire(.at(let time)): return .expire(at: time, [])
+        case .getExpire(.clear): return .persist
+        // A limit that is late is none.
+        case .getExpire(.keep), .throttle: return nil
+        case .expire(let time, let condition): return condition.isEmpty || isDone ? .expire(at: time, []) : nil
+        case .setRange(_, let bytes): return bytes.isEmpty ? nil : self
+        case .delete, .persist, .increment, .incrementFloat, .append: return self
+        case .record(var record):
+            var its = rules.records
+            // The schema that the value is written in is that of this moment; what is known then judges later.
+            if case .set(let value, nil, let life) = record.action {
+                record.action = .set(value: value, schema: its.schema.current, life)
             }
-            switch write {
-            case .set(let bytes, let expiry, let condition, _):
-                return condition == .always || isDone ? [set(key, bytes, expiry)] : []
-            case .getDelete: return isDone ? [(key, .delete)] : []
-            case .getExpire(.at(let time)): return [(key, .expire(at: time, []))]
-            case .getExpire(.clear): return [(key, .persist)]
-            // A limit that is late is none.
-            case .getExpire(.keep), .throttle: return []
-            case .expire(let time, let condition):
-                return condition.isEmpty || isDone ? [(key, .expire(at: time, []))] : []
-            case .setRange(_, let bytes): return bytes.isEmpty ? [] : [(key, write)]
-            case .delete, .persist, .increment, .incrementFloat, .append: return [(key, write)]
-            case .record(var record):
-                var its = rules(key).records
-                // The schema that the value is written in is that of this moment; what is known then judges later.
-                if case .set(let value, nil, let life) = record.action {
-                    record.action = .set(value: value, schema: its.schema.current, life)
-                }
-                its.schema = Schema()
-                record.rules = its
-                // Nobody here may know what a deletion takes away.
-                let isBlind = record.action == .delete && record.expectation == .any
-                return isDone || isBlind ? [(key, .record(record))] : []
-            }
+            its.schema = Schema()
+            record.rules = its
+            // Nobody here may know what a deletion takes away.
+            let isBlind = record.action == .delete && record.expectation == .any
+            return isDone || isBlind ? .record(record) : nil
         }
     }
 }

@@ -31,12 +31,15 @@ public enum StringCommand: Sendable, Equatable {
         }
     }
 
-    /// Hands on the keys that it names, in order, repeated ones included; makes no array of one.
-    @inlinable
-    public func forEachKey(_ body: ([UInt8]) -> Void) {
+    /// Whether each of its keys fulfils `predicate`; asks in order, makes no list of them, and stops at the first that
+    /// does not.
+    public func allKeys(satisfy predicate: (_ key: [UInt8]) -> Bool) -> Bool {
         switch self {
-        case .read(_, let key), .write(_, let key): body(key)
-        default: for key in keys { body(key) }
+        case .read(_, let key), .write(_, let key): predicate(key)
+        case .count(let keys), .getMany(let keys), .deleteMany(let keys), .setMany(let keys, _, _):
+            keys.allSatisfy(predicate)
+        case .rename(let from, let to, _): predicate(from) && predicate(to)
+        case .countAll, .removeAll: true
         }
     }
 

@@ -59,8 +59,9 @@ public enum StringWrite: Sendable, Equatable {
     case incrementFloat([UInt8])
     case append([UInt8])
     case setRange(Int64, [UInt8])
-    /// A write of a record (STATE.*, TURNS.*, CHECKPOINT.*, LEASE.*).
-    case record(RecordWrite)
+    /// A write of a record (STATE.*, TURNS.*, CHECKPOINT.*, LEASE.*); behind a reference, since commands are handed on
+    /// by value and it is ten times as large as any other.
+    indirect case record(RecordWrite)
     /// A request that a rate limit judges.
     case throttle(Throttle)
 

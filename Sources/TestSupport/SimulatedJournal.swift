@@ -30,7 +30,8 @@ public final class SimulatedJournal: JournalAccess {
         let (journal, recovery) = try Journal.open(
             JournalOptions(directory: "/journal", maxBytes: maxBytes), fileSystem: disk, now: time.now)
         let keeper = JournalKeeper(
-            journal, recovery: recovery, pending: PendingWrites(), local: local, sync: sync, changeWarm: changeWarm)
+            journal, recovery: recovery, pending: PendingWrites(), local: local, sync: sync
+        ) { changeWarm($0.bytes, $1) }
         self.keeper = keeper
         thread = SimulatedThread(time) {
             keeper.turn($0, now: time.now, monotonicNanoseconds: time.monotonicNanoseconds)

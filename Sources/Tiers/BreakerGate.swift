@@ -29,12 +29,11 @@ public final class BreakerGate: Sendable {
     /// Whether a write would not be sent to Redis now.
     public var refusesWrites: Bool { writesRefused.load(ordering: .relaxed) }
 
-    public var reasonForReads: String { reason(.read) }
-    public var reasonForWrites: String { reason(.write) }
+    public var reasonForReads: String { reason(for: .read).text }
+    public var reasonForWrites: String { reason(for: .write).text }
 
-    private func reason(_ operation: Operation) -> String {
-        "the breaker is \(state(of: operation).rawValue) for \(operation == .read ? "reads" : "writes")"
-    }
+    /// Why Redis is not asked, as it is at this moment.
+    func reason(for operation: Operation) -> OutageReason { .breaker(state(of: operation), operation) }
 
     public func state(of operation: Operation) -> BreakerState { breaker.withLock { $0.state(of: operation) } }
     public var mode: BreakerMode { breaker.withLock { $0.mode } }
@@ -131,6 +130,20 @@ public final class BreakerGate: Sendable {
         switch breaker.state(of: operation) {
         case .open, .halfOpen, .forcedOpen: true
         case .closed, .forcedClosed: false
+        }
+    }
+}
+
+/// Why Redis does not decide on commands; put into words only when somebody is told.
+enum OutageReason {
+    case breaker(BreakerState, Operation)
+    case other(String)
+
+    var text: String {
+        switch self {
+        case .breaker(let state, let operation):
+            "the breaker is \(state.rawValue) for \(operation == .read ? "reads" : "writes")"
+        case .other(let text): text
         }
     }
 }

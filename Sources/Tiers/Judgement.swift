@@ -60,8 +60,10 @@ extension Policy {
 
     /// For how many seconds past its expiry a copy is kept for an outage: never beyond its hard end.
     func staleSeconds(of held: HeldValue) -> UInt32 {
-        let hardEnd = hardEnd(of: held)
-        let whole = staleIfError.milliseconds
+        Self.staleSeconds(of: held, whole: staleIfError.milliseconds, hardEnd: hardEnd(of: held))
+    }
+
+    fileprivate static func staleSeconds(of held: HeldValue, whole: Int64, hardEnd: Timestamp) -> UInt32 {
         let milliseconds = hardEnd == .never ? whole : min(whole, max(0, hardEnd.milliseconds(since: held.expiresAt)))
         return UInt32(clamping: milliseconds / 1000)
     }
@@ -78,14 +80,23 @@ extension Policy {
         of held: HeldValue, verifiedAt: Timestamp, authority: Authority, epoch: UInt16 = 0, mark: UInt8 = 0
     ) -> EntryMetadata {
         let hardEnd = hardEnd(of: held)
+        let quietFor = quietFor(
+            verifiedAt: verifiedAt, expiresAt: min(held.expiresAt, hardEnd), authority: authority)
+        return Self.metadata(
+            of: held, verifiedAt: verifiedAt, hardEnd: hardEnd, life: life(of: held), quietFor: quietFor,
+            staleFor: authority == .redis ? staleSeconds(of: held) : 0, epoch: epoch, mark: mark)
+    }
+
+    fileprivate static func metadata(
+        of held: HeldValue, verifiedAt: Timestamp, hardEnd: Timestamp, life: Int64?, quietFor: UInt32, staleFor: UInt32,
+        epoch: UInt16, mark: UInt8
+    ) -> EntryMetadata {
         let expiresAt = min(held.expiresAt, hardEnd)
-        let slides = expiresAt != .never ? life(of: held).map { UInt32(clamping: $0) } ?? 0 : 0
+        let slides = expiresAt != .never ? life.map { UInt32(clamping: $0) } ?? 0 : 0
         return EntryMetadata(
-            expiresAt: expiresAt, verifiedAt: verifiedAt,
-            quietFor: quietFor(verifiedAt: verifiedAt, expiresAt: expiresAt, authority: authority),
-            staleFor: authority == .redis ? staleSeconds(of: held) : 0,
-            slidingFor: slides, hardEnd: slides == 0 ? .never : hardEnd,
-            kind: held.kind == .record ? .record : .string, epoch: epoch, mark: mark)
+            expiresAt: expiresAt, verifiedAt: verifiedAt, quietFor: quietFor, staleFor: staleFor, slidingFor: slides,
+            hardEnd: slides == 0 ? .never : hardEnd, kind: held.kind == .record ? .record : .string, epoch: epoch,
+            mark: mark)
     }
 
     /// Milliseconds by which a read extends the life of what is held: a plain value's by its policy, a record's by its
@@ -105,6 +116,21 @@ extension Policy {
         return EntryMetadata(
             expiresAt: verifiedAt.advanced(byMilliseconds: life), verifiedAt: verifiedAt,
             quietFor: consistency == .strong ? 0 : UInt32(clamping: life), staleFor: 0, kind: .absent, epoch: 0)
+    }
+}
+
+extension Ruling {
+    /// For how many seconds past its expiry a copy is kept for an outage: as its policy says.
+    func staleSeconds(of held: HeldValue) -> UInt32 {
+        Policy.staleSeconds(of: held, whole: staleIfError, hardEnd: held.hardEnd(retention: retention))
+    }
+
+    /// The times with which local memory holds what waits for Redis: what may be served in an outage, and never fresh.
+    func waitingMetadata(of held: HeldValue, now: Timestamp) -> EntryMetadata {
+        Policy.metadata(
+            of: held, verifiedAt: now, hardEnd: held.hardEnd(retention: retention),
+            life: held.kind == .record ? held.recordSlidingFor : slidingLife, quietFor: 0,
+            staleFor: staleSeconds(of: held), epoch: 0, mark: EntryMark.suspect | EntryMark.journaled)
     }
 }
 

@@ -9,13 +9,25 @@ public import State
 /// A native command as it was understood, and as it came.
 public struct NativeCommand: Sendable {
     public let command: StringCommand
-    /// The command's name and arguments, for Redis.
-    public let arguments: [[UInt8]]
+    /// Nil for a SET without options, which has no words but those that `command` holds.
+    private let words: [[UInt8]]?
 
-    public init(_ command: StringCommand, arguments: [[UInt8]]) {
+    /// `arguments` are the command's name and arguments as they came; not asked for where they are known.
+    public init(_ command: StringCommand, arguments: @autoclosure () -> [[UInt8]]) {
         self.command = command
-        self.arguments = arguments
+        if case .write(.set(_, .clear, .always, .ok), _) = command { words = nil } else { words = arguments() }
     }
+
+    /// The command's name and arguments, for Redis.
+    public var arguments: [[UInt8]] {
+        if let words { return words }
+        guard case .write(.set(let value, _, _, _), let key) = command else {
+            preconditionFailure("BUG: a command without its words")
+        }
+        return [Self.set, key, value]
+    }
+
+    private static let set = Array("SET".utf8)
 }
 
 extension Tiers {
@@ -39,10 +51,11 @@ extension Tiers {
         var authority: Authority?
         var isDivided = false
         for command in commands {
-            command.command.forEachKey { key in
-                let its = self.authority(policies.policies[policies.index(for: key)])
+            _ = command.command.allKeys { key in
+                let its = self.authority(of: policies.ruling(for: key).policy.tiers)
                 isDivided = isDivided || authority != nil && authority != its
                 authority = its
+                return true
             }
         }
         guard !isDivided else {
@@ -81,7 +94,7 @@ extension Tiers {
         let isWrite = commands.contains { $0.command.isWrite }
         let now = scheduler.monotonicNanoseconds
         guard let redis, let permit = breaker.admit(isWrite ? .write : .read, now: now) else {
-            let reason = isWrite ? breaker.reasonForWrites : breaker.reasonForReads
+            let reason = breaker.reason(for: isWrite ? .write : .read)
             return performWithoutRedis(commands, isTransaction, attempt: .notSent, reason: reason, completion)
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
@@ -129,7 +142,7 @@ extension Tiers {
                 if failure.mayHaveBeenSent { writes?.suspect(self) }
                 performWithoutRedis(
                     commands, isTransaction, attempt: failure.mayHaveBeenSent ? .unknown : .notSent,
-                    reason: failure.text, late: late, completion)
+                    reason: .other(failure.text), late: late, completion)
             case .success(let replies):
                 counters.redisLatency.record(UInt64(max(0, ended - now)))
                 var answers = counts.map { Self.unwrap(replies, counts: $0) } ?? replies
@@ -197,7 +210,7 @@ extension Tiers {
         writes?.suspect(self)
         if replies.allSatisfy(\.isError) {
             // Nothing of it was done: as good as not sent.
-            let reason = "Redis answered \(String(decoding: text, as: UTF8.self))"
+            let reason = OutageReason.other("Redis answered \(String(decoding: text, as: UTF8.self))")
             return performWithoutRedis(commands, isTransaction, attempt: .notDone, reason: reason, completion)
         }
         completion(

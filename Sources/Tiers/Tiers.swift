@@ -79,6 +79,8 @@ public final class Tiers {
     var lateSettlements: [[UInt64]] = []
     var lateTimer: (any ScheduledTimer)?
     var limits: RedisLimits
+    /// xxh3 of the address and database of the Redis that commands are for; 0 where there is none.
+    private(set) var redisAddress: UInt64
 
     /// The flight that reads of a key may join.
     var flights: [HashedKey: Flight] = [:]
@@ -118,6 +120,7 @@ public final class Tiers {
         self.scheduler = scheduler
         replicas = makeConnection.map { ReplicaWaits(scheduler, makeConnection: $0) }
         limits = RedisLimits(redis?.configuration)
+        redisAddress = redis?.configuration.address ?? 0
         retryBudget = RetryBudget()
         softTimer = scheduler.makeTimer { [unowned self] in self.losePatience() }
         lateTimer = scheduler.makeTimer { [unowned self] in self.retryLateSettlements() }
@@ -147,6 +150,7 @@ public final class Tiers {
         policyGeneration += 1
         if let configuration {
             redis?.reconfigure(configuration)
+            redisAddress = redis?.configuration.address ?? 0
             replicas?.reconfigure(configuration)
             tracker?.reconfigure(configuration)
             limits = RedisLimits(configuration)
@@ -155,9 +159,12 @@ public final class Tiers {
     }
 
     /// Who decides what is true of the keys of `policy`.
-    func authority(_ policy: Policy) -> Authority {
-        if redis != nil && policy.tiers.contains(.redis) { return .redis }
-        return warm != nil && policy.tiers.contains(.warm) ? .warm : .local
+    func authority(_ policy: Policy) -> Authority { authority(of: policy.tiers) }
+
+    /// Who decides on keys that may lie in these tiers.
+    func authority(of tiers: Policy.TierSet) -> Authority {
+        if redis != nil && tiers.contains(.redis) { return .redis }
+        return warm != nil && tiers.contains(.warm) ? .warm : .local
     }
 }
 

@@ -14,9 +14,9 @@ final class Writes {
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
-            if command.command == .removeAll { tiers.flights = [:] }
-            command.command.forEachKey { bytes in
-                guard keys[bytes] == nil else { return }
+            if case .removeAll = command.command { tiers.flights = [:] }
+            _ = command.command.allKeys { bytes in
+                guard keys[bytes] == nil else { return true }
                 let key = HashedKey(bytes)
                 // A read that comes after this write must not join one that was asked before it.
                 if !tiers.flights.isEmpty { tiers.flights[key] = nil }
@@ -24,13 +24,22 @@ final class Writes {
                 bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
                 let isTracked = tiers.tracker?.canLeaveOut ?? false
                 keys.set(bytes, (key.hash, isTracked ? TokenBox(tiers.local.beginFill(key.hash)) : nil))
+                return true
             }
         }
-        tiers.share.writesUnderWay.begin(keys.elements.lazy.map { $0.value.hash })
+        let underWay = tiers.share.writesUnderWay
+        if let hash = onlyHash { underWay.begin(CollectionOfOne(hash)) } else { underWay.begin(hashes) }
     }
 
+    /// Of one key, as nearly all writes have: without an array.
+    private var onlyHash: KeyHash? { keys.count == 1 ? keys.first?.value.hash : nil }
+    private var hashes: [KeyHash] { keys.elements.map { $0.value.hash } }
+
     /// Whatever came of them, these writes are no longer under way.
-    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(keys.elements.lazy.map { $0.value.hash }) }
+    func end(_ tiers: Tiers) {
+        let underWay = tiers.share.writesUnderWay
+        if let hash = onlyHash { underWay.end(CollectionOfOne(hash)) } else { underWay.end(hashes) }
+    }
 
     /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been
     /// asked, and are never given to Redis.

@@ -1,4 +1,4 @@
-// SHA-256 by NIST's vectors, and moments as text.
+// SHA-256 and SHA-1 by known digests, and moments as text.
 
 import Primitives
 import Testing
@@ -32,6 +32,24 @@ import Testing
         #expect(
             String(decoding: chained.hexadecimal, as: UTF8.self)
                 == "3d297391b5a09ae14cf0129de08fca74b9eded244d9afdd1da7925ee15e98532")
+    }
+
+    /// `abc` is FIPS 180-4's example; the others are what `printf 'aaa…' | sha1sum` says.
+    @Test(arguments: [
+        (0, "da39a3ee5e6b4b0d3255bfef95601890afd80709"), (55, "c1c8bbdc22796e28c0e15163d20899b65621d65a"),
+        (56, "c2db330f6083854c99d4b5bfb6e8f29f201be699"), (63, "03f09f5b158a7a8cdad920bddc29b81c18a551f5"),
+        (64, "0098ba824b5c16427bd7a1122a5a442a25ec644d"), (65, "11655326c708d70319be2610e8a57d9a5b959d3b"),
+        (119, "ee971065aaa017e0632a8ca6c77bb3bf8b1dfc56"), (120, "f34c1488385346a55709ba056ddd08280dd4c6d6"),
+        (1000, "291e9a6c66994949b57ba5e650361e98fc36b1ba"),
+    ])
+    func `SHA-1 is padded rightly at every length around a block's end`(count: Int, expected: String) {
+        let digest = SHA1Digest([UInt8](repeating: 97, count: count))
+        #expect(String(decoding: digest.hexadecimal, as: UTF8.self) == expected)
+        #expect(SHA1Digest(stored: digest.bytes) == digest)
+        #expect(digest.withBytes { Array($0) } == digest.bytes)
+        #expect(
+            String(decoding: SHA1Digest(Array("abc".utf8)).hexadecimal, as: UTF8.self)
+                == "a9993e364706816aba3e25717850c26c9cd0d89d")
     }
 
     @Test func `digits are read back, and nothing else is`() {

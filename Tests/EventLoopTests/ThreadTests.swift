@@ -128,6 +128,19 @@ import Testing
         #expect(queue.take(waitingUpToMilliseconds: 10_000) == nil)
     }
 
+    @Test func `of several that are sent together those go in for which there is room`() {
+        let queue = BlockingQueue<Int>(capacity: 3)
+        #expect(queue.send(contentsOf: [1, 2]) == 2)
+        #expect(queue.send(contentsOf: [3, 4]) == 1)
+        #expect(queue.send(contentsOf: [5]) == 0)
+        #expect(queue.send(6, beyondCapacity: true))
+        #expect(queue.send(contentsOf: [7]) == 0)
+        #expect(queue.take(waitingUpToMilliseconds: 10_000) == [1, 2, 3, 6])
+        #expect(queue.send(contentsOf: []) == 0)
+        queue.close()
+        #expect(queue.send(contentsOf: [8]) == 0)
+    }
+
     @Test func `nothing within the time is an empty answer`() {
         let queue = BlockingQueue<Int>(capacity: 1)
         let start = Loop.monotonicNanoseconds

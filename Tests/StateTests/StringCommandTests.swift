@@ -105,6 +105,24 @@ private struct Space: KeySpace {
         #expect(StringCommand.setMany([[1], [2]], values: [[3], [4]], onlyIfNone: false).keys == [[1], [2]])
     }
 
+    @Test func `keys are shown one by one as they are listed, up to the first that does not do`() {
+        let commands: [StringCommand] = [
+            .read(.get, key: [1]), .write(.delete, key: [1]), .count([[1], [2], [1]]), .getMany([[1], [2]]),
+            .deleteMany([[3]]), .setMany([[1], [2]], values: [[3], [4]], onlyIfNone: false),
+            .rename([1], to: [2], onlyIfNone: false), .countAll, .removeAll,
+        ]
+        for command in commands {
+            var shown: [[UInt8]] = []
+            let areAll = command.allKeys { key in
+                shown.append(key)
+                return true
+            }
+            #expect(areAll && shown == command.keys)
+            let isFirst = command.allKeys { _ in false }
+            #expect(isFirst == command.keys.isEmpty)
+        }
+    }
+
     @Test func `random commands keep to a dictionary of strings`() {
         var random = SeededGenerator()
         for _ in 0..<30 {

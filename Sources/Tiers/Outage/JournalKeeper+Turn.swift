@@ -20,15 +20,14 @@ extension JournalKeeper {
     ///
     /// A failure of synchronisation or of making room shows in the journal's statistics, and is tried again.
     public func turn(_ jobs: [JournalJob], now: Timestamp, monotonicNanoseconds: Int64) -> Int64 {
-        let work = jobs.filter {
-            switch $0 {
-            case .conflicts, .erase: false
-            case .write, .settle, .discard, .dropConflicts: true
-            }
+        if jobs.contains(where: \.isApart) {
+            let work = jobs.filter { !$0.isApart }
+            if !work.isEmpty { process(work, now: now) }
+            for job in jobs { if case .erase = job { process([job], now: now) } }
+            for case .conflicts(let deliver) in jobs { deliver(conflicts) }
+        } else {
+            process(jobs, now: now)
         }
-        if !work.isEmpty || jobs.isEmpty { process(work, now: now) }
-        for job in jobs { if case .erase = job { process([job], now: now) } }
-        for case .conflicts(let deliver) in jobs { deliver(conflicts) }
         if case .interval(let milliseconds) = sync, monotonicNanoseconds >= nextSync {
             nextSync = monotonicNanoseconds + Int64(milliseconds) * 1_000_000
             try? journal.synchronize(now: now)
@@ -41,4 +40,14 @@ extension JournalKeeper {
 
     /// Makes what was accepted durable, for a clean end.
     public func finish(now: Timestamp) { try? journal.synchronize(now: now) }
+}
+
+extension JournalJob {
+    /// Whether it is no part of the commit of those beside it.
+    fileprivate var isApart: Bool {
+        switch self {
+        case .conflicts, .erase: true
+        case .write, .settle, .discard, .dropConflicts: false
+        }
+    }
 }

@@ -10,9 +10,9 @@ public import LocalTier
 public import Primitives
 internal import State
 
-/// Work for the keeper; `deliver` is called once, on the keeper's thread.
+/// Work for the keeper; `deliver`, or the return, is called once, on the keeper's thread.
 public enum JournalJob: Sendable {
-    case write(JournalRequest, deliver: @Sendable (JournalOutcome) -> Void)
+    case write(JournalRequest, JournalReturn)
     case settle(Settlement, deliver: @Sendable (Bool) -> Void)
     /// Forgets entries without doing them; nil means all. Hears how many, or nil where the disk refuses.
     case discard([UInt64]?, deliver: @Sendable (Int?) -> Void)
@@ -29,7 +29,7 @@ public final class JournalKeeper {
     public let journal: Journal
     public let pending: PendingWrites
     private let local: LocalTier
-    private let changeWarm: (_ key: [UInt8], _ change: WarmChange) -> Void
+    private let changeWarm: (_ key: HashedKey, _ change: WarmChange) -> Void
     let sync: JournalSync
     /// When what was accepted is to be made durable, where that is done at intervals; monotonic.
     var nextSync = Int64.min
@@ -38,22 +38,23 @@ public final class JournalKeeper {
     private var unsettled: [Settlement] = []
 
     // The batch under way.
-    private var staged: [StagedWrite] = []
-    private var stagedValues: [HashedKey: PendingWrites.Value] = [:]
-    private var afterCommit: [(Bool) -> Void] = []
+    private var staged: [PendingWrites.Accepted] = []
+    /// The policies under which each of `staged` was accepted.
+    private var stagedPolicies: [PolicyTable] = []
+    private let stagedValues = StagedValues()
+    private var waiting: [Waiting] = []
 
-    private struct StagedWrite {
-        let sequence: UInt64
-        let write: JournaledWrite
-        let superseded: [UInt64]
-        let results: FewKeys<PendingWrites.Value>
-        let policies: PolicyTable
+    /// Who hears of the commit, in the order of the jobs.
+    private enum Waiting {
+        /// A write; without a sequence it changed nothing, but what it saw may be part of this batch.
+        case write(JournalReturn, [Reply], sequence: UInt64?)
+        case other((_ isDone: Bool) -> Void)
     }
 
     /// Takes over a journal that was just opened; entries that can't be understood are kept in it and returned.
     public init(
         _ journal: Journal, recovery: JournalRecovery, pending: PendingWrites, local: LocalTier, sync: JournalSync,
-        changeWarm: @escaping (_ key: [UInt8], _ change: WarmChange) -> Void
+        changeWarm: @escaping (_ key: HashedKey, _ change: WarmChange) -> Void
     ) {
         self.journal = journal
         self.pending = pending
@@ -91,7 +92,7 @@ public final class JournalKeeper {
         for settlement in retried { stage(settlement, { _ in }, now) }
         for job in jobs {
             switch job {
-            case .write(let request, let deliver): stage(request, deliver, now)
+            case .write(let request, let answer): stage(request, answer, now)
             case .settle(let settlement, let deliver):
                 settlesNow = true
                 stage(settlement, deliver, now)
@@ -116,117 +117,114 @@ public final class JournalKeeper {
     }
 
     private func finish(failed: String?, isVoid: Bool, now: Timestamp) {
-        failure = failed.map { ($0, isVoid) }
         if failed == nil {
-            for write in staged {
-                pending.append(
-                    write.sequence, write.write, now, superseding: write.superseded, values: write.results)
-                for (key, value) in write.results.elements { publish(value, of: key, write.policies, now) }
+            pending.append(staged)
+            for (write, policies) in zip(staged, stagedPolicies) {
+                publish(write.values.first?.value ?? .unknown, of: write.key, policies, now)
+                guard write.values.count > 1 else { continue }
+                for (key, value) in write.values.elements.dropFirst() {
+                    publish(value, of: HashedKey(key), policies, now)
+                }
             }
         } else {
             for write in staged { pending.release(write.superseded) }
         }
-        staged = []
-        stagedValues = [:]
-        let waiting = afterCommit
-        afterCommit = []
-        for deliver in waiting { deliver(failed == nil) }
+        staged.removeAll(keepingCapacity: true)
+        stagedPolicies.removeAll(keepingCapacity: true)
+        stagedValues.values.removeAll(keepingCapacity: stagedValues.values.count <= Self.turnMax)
+        let refusal = failed.map { isVoid ? JournalOutcome.refused($0) : .unknown($0) }
+        for waiting in waiting {
+            switch waiting {
+            case .write(let answer, let replies, let sequence):
+                answer.deliver(refusal ?? .done(replies, sequence: sequence))
+            case .other(let deliver): deliver(failed == nil)
+            }
+        }
+        waiting.removeAll(keepingCapacity: true)
     }
-
-    /// Why the commit of the batch that is being finished failed, and whether it is certain that nothing of it remains.
-    private var failure: (reason: String, isVoid: Bool)?
 
     // MARK: Writes
 
-    private func stage(
-        _ request: JournalRequest, _ deliver: @escaping @Sendable (JournalOutcome) -> Void, _ now: Timestamp
-    ) {
+    private func stage(_ request: JournalRequest, _ answer: JournalReturn, _ now: Timestamp) {
         var space = OutageSpace(
             pending: pending, local: local, warm: request.warm, now: now, staged: stagedValues)
         let (replies, operations) = Self.perform(request, &space, now)
-        guard !operations.isEmpty else {
-            // It changed nothing, but what it saw may be part of this batch.
-            return afterCommit.append { [self] isDone in
-                deliver(isDone ? .done(replies, sequence: nil) : outcomeOfFailure)
-            }
-        }
+        guard !operations.isEmpty else { return waiting.append(.write(answer, replies, sequence: nil)) }
         var write = JournaledWrite(
             operations: operations, bases: [], wasSent: request.wasSent, redisProcess: request.redisProcess,
             redisAddress: request.redisAddress)
-        var bases = FewKeys<Base>()
-        for operation in operations where bases[operation.key] == nil {
-            bases.set(operation.key, base(of: operation, space, now))
-        }
-        write.bases = bases.elements.map { ($0.key, $0.value) }
-        guard bases.count <= Self.keysMax else {
-            let limit =
-                "\(bases.count) keys in one command or transaction; it takes \(Self.keysMax) at most: use several"
-            return deliver(.refused(limit))
-        }
+        let first = HashedKey(operations[0].key)
         var superseded: [UInt64] = []
-        if write.isAbsolute, stagedValues.isEmpty || stagedValues[HashedKey(write.bases[0].key)] == nil,
-            let claimed = pending.claimSuperseded(write.bases[0].key)
+        if write.isAbsolute, stagedValues.values.isEmpty || stagedValues.values[first] == nil,
+            let claimed = pending.claimSuperseded(first)
         {
             superseded = claimed.sequences
-            write.bases[0].base = claimed.base
+            write.bases = [(first.bytes, claimed.base)]
+        } else if operations.count == 1 {
+            write.bases = [(first.bytes, base(of: operations[0], space, now))]
+        } else {
+            var bases = FewKeys<Base>()
+            for operation in operations where bases[operation.key] == nil {
+                bases.set(operation.key, base(of: operation, space, now))
+            }
+            guard bases.count <= Self.keysMax else {
+                let limit =
+                    "\(bases.count) keys in one command or transaction; it takes \(Self.keysMax) at most: use several"
+                return answer.deliver(.refused(limit))
+            }
+            write.bases = bases.elements.map { ($0.key, $0.value) }
         }
-        let results = results(of: write, space)
+        let values = Self.results(of: write, space)
         do throws(JournalError) {
             let sequence = try journal.append(write.encoded(), superseding: superseded, now: now)
+            stagedValues.note(values, first)
             staged.append(
-                StagedWrite(
-                    sequence: sequence, write: write, superseded: superseded, results: results,
-                    policies: request.policies))
-            for (key, value) in results.elements { stagedValues[HashedKey(key)] = value }
-            afterCommit.append { [self] isDone in
-                deliver(isDone ? .done(replies, sequence: sequence) : outcomeOfFailure)
-            }
+                PendingWrites.Accepted(
+                    sequence: sequence, write: write, acceptedAt: now, key: first, superseded: superseded,
+                    values: values))
+            stagedPolicies.append(request.policies)
+            waiting.append(.write(answer, replies, sequence: sequence))
         } catch {
             pending.release(superseded)
-            deliver(.refused("\(error)"))
+            answer.deliver(.refused("\(error)"))
         }
     }
 
     /// Keys of one entry: a replay is one script, and Redis serves nobody else meanwhile.
     private static let keysMax = 16_384
 
-    private var outcomeOfFailure: JournalOutcome {
-        guard let failure else { preconditionFailure("BUG: a batch that failed without a reason") }
-        return failure.isVoid ? .refused(failure.reason) : .unknown(failure.reason)
-    }
-
     /// The replies, and what is to be done in Redis later.
     private static func perform(
         _ request: JournalRequest, _ space: inout OutageSpace, _ now: Timestamp
     ) -> ([Reply], [JournaledWrite.Operation]) {
-        let rules: ([UInt8]) -> WriteRules = { key in
-            var rules = request.policies.policy(for: key).writeRules
-            rules.committed = .journal
-            return rules
-        }
+        let policies = request.policies
+        let rules: ([UInt8]) -> WriteRules = { policies.ruling(for: $0).journaled }
         var operations: [JournaledWrite.Operation] = []
-        let replies = request.commands.map { command -> Reply in
-            let reply =
-                space.reply(to: command, request.policies) ?? command.perform(in: &space, now: now, rules: rules)
+        var replies: [Reply] = []
+        replies.reserveCapacity(request.commands.count)
+        for command in request.commands {
+            let reply = space.reply(to: command, policies) ?? command.perform(in: &space, now: now, rules: rules)
             let changes = space.takeChanges()
             // Judged by what is held here, of a write that Redis may have done.
             if request.wasSent, case .write(.record, _) = command, case .error(let text) = reply {
-                return .error(
-                    Array("UNAVAILABLE outcome unknown: Redis did not answer; here it would be: ".utf8) + text)
+                replies.append(
+                    .error(
+                        Array("UNAVAILABLE outcome unknown: Redis did not answer; here it would be: ".utf8) + text))
+                continue
             }
-            if !reply.isError {
-                let effects = command.effects(now: now, rules: rules) { changes[$0] ?? .none }
-                operations += effects.map { JournaledWrite.Operation($0.key, $0.write) }
+            replies.append(reply)
+            if reply.isError { continue }
+            command.forEachEffect(now: now, rules: rules, change: { changes[$0] ?? .none }) { key, write in
+                operations.append(JournaledWrite.Operation(key, write))
             }
-            return reply
         }
         return (replies, operations)
     }
 
     /// What was known of a key before the first operation on it.
     private func base(of operation: JournaledWrite.Operation, _ space: OutageSpace, _ now: Timestamp) -> Base {
-        let isFirst = space.waiting(operation.key) == nil
-        switch space.known(operation.key) {
+        let waiting = space.waiting(operation.key)
+        switch waiting ?? space.held(operation.key) {
         case .unknown: return Base(states: [], isUnknown: true)
         case .absent: return Base(states: [.absent], isUnknown: false)
         case .held(let held):
@@ -234,15 +232,16 @@ public final class JournalKeeper {
             // It may have ended in Redis before the replay comes.
             if held.expiresAt != .never { states.append(.absent) }
             // A record's version goes on even from what a write replaces.
-            let isNeeded = isFirst && (!operation.write.isAbsolute || held.kind == .record) && held.isAlive(at: now)
+            let isNeeded =
+                waiting == nil && (!operation.write.isAbsolute || held.kind == .record) && held.isAlive(at: now)
             return Base(
-                states: states, isUnknown: false, mayBeOurs: space.isInDoubt(operation.key),
+                states: states, isUnknown: false, mayBeOurs: waiting == nil && space.isInDoubt(operation.key),
                 held: isNeeded ? held : nil)
         }
     }
 
     /// What each key of a write holds after it, as far as is known.
-    private func results(of write: JournaledWrite, _ space: OutageSpace) -> FewKeys<PendingWrites.Value> {
+    private static func results(of write: JournaledWrite, _ space: OutageSpace) -> FewKeys<PendingWrites.Value> {
         var results = FewKeys<PendingWrites.Value>()
         // An EXPIRE of a key that nobody here knows leaves it as unknown as it was.
         for (key, _) in write.bases { results.set(key, space.results[key] ?? space.known(key)) }
@@ -250,32 +249,34 @@ public final class JournalKeeper {
     }
 
     /// Memory and disk hold what waits for Redis, as what may be served in an outage and is never fresh.
-    private func publish(_ value: PendingWrites.Value, of key: [UInt8], _ policies: PolicyTable, _ now: Timestamp) {
-        let policy = policies.policy(for: key)
-        let usesWarm = policy.tiers.contains(.warm)
+    private func publish(
+        _ value: PendingWrites.Value, of key: HashedKey, _ policies: PolicyTable, _ now: Timestamp
+    ) {
+        let ruling = policies.ruling(for: key.bytes)
+        let usesWarm = ruling.policy.tiers.contains(.warm)
         guard case .held(let held) = value else {
-            key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+            key.bytes.withUnsafeBytes { _ = local.remove($0, hash: key.hash) }
             if usesWarm, value == .absent { changeWarm(key, .remove) }
             return
         }
-        var metadata = policy.metadata(
-            of: held, verifiedAt: now, authority: .redis,
-            mark: EntryMark.suspect | EntryMark.journaled)
-        metadata.quietFor = 0
-        key.withUnsafeBytes { key in
-            let hash = KeyHash(key)
-            guard policy.tiers.contains(.local), held.bytes.count <= policy.maxLocalValue else {
-                _ = local.remove(key, hash: hash)
+        let metadata = ruling.waitingMetadata(of: held, now: now)
+        key.bytes.withUnsafeBytes { bytes in
+            guard ruling.policy.tiers.contains(.local), held.bytes.count <= ruling.policy.maxLocalValue else {
+                _ = local.remove(bytes, hash: key.hash)
                 return
             }
-            held.bytes.withUnsafeBytes { _ = local.put(key, hash: hash, value: $0, metadata: metadata, now: now) }
+            held.bytes.withUnsafeBytes {
+                _ = local.put(bytes, hash: key.hash, value: $0, metadata: metadata, now: now)
+            }
         }
         guard usesWarm else { return }
         let copy = WarmCopy(held, verifiedAt: now, isSuspect: true)
-        changeWarm(key, .put(copy, staleFor: policy.staleSeconds(of: held)))
+        changeWarm(key, .put(copy, staleFor: ruling.staleSeconds(of: held)))
     }
 
     // MARK: Settling
+
+    private func afterCommit(_ deliver: @escaping (_ isDone: Bool) -> Void) { waiting.append(.other(deliver)) }
 
     private func stage(
         _ settlement: Settlement, _ deliver: @escaping @Sendable (Bool) -> Void, _ now: Timestamp
@@ -287,7 +288,7 @@ public final class JournalKeeper {
             unsettled.append(settlement)
             return deliver(false)
         }
-        afterCommit.append { [self] isDone in
+        afterCommit { [self] isDone in
             if !isDone { unsettled.append(settlement) }
             deliver(isDone)
         }
@@ -317,14 +318,15 @@ public final class JournalKeeper {
             pending.release(claimed)
             return deliver(nil)
         }
-        afterCommit.append { [self] isDone in
+        afterCommit { [self] isDone in
             guard isDone else {
                 pending.release(claimed)
                 return deliver(nil)
             }
             // What was held of these keys is what nobody will ever write.
             for (key, _) in pending.finish(claimed) {
-                key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+                let key = HashedKey(key)
+                key.bytes.withUnsafeBytes { _ = local.remove($0, hash: key.hash) }
                 changeWarm(key, .remove)
             }
             deliver(claimed.count)
@@ -343,13 +345,14 @@ public final class JournalKeeper {
             pending.release(claimed)
             return deliver(nil)
         }
-        afterCommit.append { [self] isDone in
+        afterCommit { [self] isDone in
             guard isDone else {
                 pending.release(claimed)
                 return deliver(nil)
             }
             for (key, _) in pending.finish(claimed) {
-                key.withUnsafeBytes { _ = local.remove($0, hash: KeyHash($0)) }
+                let key = HashedKey(key)
+                key.bytes.withUnsafeBytes { _ = local.remove($0, hash: key.hash) }
                 changeWarm(key, .remove)
             }
             deliver(JournalErasure(entries: claimed.count, conflicts: dropped.count))
@@ -364,6 +367,6 @@ public final class JournalKeeper {
         } catch {
             return deliver(nil)
         }
-        afterCommit.append { isDone in deliver(isDone ? dropped.count : nil) }
+        afterCommit { isDone in deliver(isDone ? dropped.count : nil) }
     }
 }

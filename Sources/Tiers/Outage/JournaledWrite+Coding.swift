@@ -15,7 +15,7 @@ extension JournaledWrite {
     private static let version: UInt8 = 1
 
     func encoded() -> [UInt8] {
-        var out = PayloadWriter()
+        var out = PayloadWriter(capacity: encodedBytes)
         out.byte(Self.version)
         out.byte(wasSent ? 1 : 0)
         out.integer(redisProcess)
@@ -30,7 +30,7 @@ extension JournaledWrite {
                 case .absent: out.byte(0)
                 case .value(let digest):
                     out.byte(1)
-                    out.raw(digest.bytes)
+                    digest.withBytes { out.raw($0) }
                 }
             }
             out.byte(base.held?.kind.rawValue ?? 0)
@@ -40,6 +40,11 @@ extension JournaledWrite {
             }
         }
         out.count(operations.count)
+        if bases.count == 1, operations.count == 1 {
+            out.count(0)
+            out.write(operations[0].write)
+            return out.storage
+        }
         var places = FewKeys<Int>()
         for (index, base) in bases.enumerated() { places.set(base.key, index) }
         for operation in operations {
@@ -50,6 +55,17 @@ extension JournaledWrite {
             out.write(operation.write)
         }
         return out.storage
+    }
+
+    /// About how many bytes `encoded` has: enough for all but records and floats.
+    private var encodedBytes: Int {
+        var bytes = 2 + 8 + 8 + 4 + 4
+        for (key, base) in bases {
+            bytes += 4 + key.count + 1 + 4 + 21 * base.states.count + 1
+            if let held = base.held { bytes += 8 + 4 + held.bytes.count }
+        }
+        for operation in operations { bytes += 4 + 1 + 9 + 8 + 4 + operation.write.valueBytes }
+        return bytes
     }
 
     /// The write that `encoded` wrote; throws for bytes of another version, and for what is none.
@@ -103,8 +119,11 @@ private enum WriteCode: UInt8 {
 struct PayloadWriter {
     private(set) var storage: [UInt8] = []
 
+    /// With room for `capacity` bytes, beyond which it grows.
+    init(capacity: Int = 0) { storage.reserveCapacity(capacity) }
+
     mutating func byte(_ value: UInt8) { storage.append(value) }
-    mutating func raw(_ bytes: [UInt8]) { storage += bytes }
+    mutating func raw(_ bytes: UnsafeRawBufferPointer) { storage.append(contentsOf: bytes) }
     mutating func integer(_ value: UInt64) {
         withUnsafeBytes(of: value.littleEndian) { storage.append(contentsOf: $0) }
     }

@@ -13,7 +13,7 @@ struct OutageSpace: KeySpace {
     let warm: [[UInt8]: WarmCopy]
     let now: Timestamp
     /// What entries of the same batch, not committed yet, have made of keys.
-    let staged: [HashedKey: PendingWrites.Value]
+    let staged: StagedValues
     /// What this unit of work has made of keys.
     private(set) var results = FewKeys<PendingWrites.Value>()
     /// What the command under way did to each key.
@@ -21,7 +21,7 @@ struct OutageSpace: KeySpace {
 
     init(
         pending: PendingWrites, local: LocalTier, warm: [[UInt8]: WarmCopy], now: Timestamp,
-        staged: [HashedKey: PendingWrites.Value]
+        staged: StagedValues
     ) {
         self.pending = pending
         self.local = local
@@ -31,8 +31,10 @@ struct OutageSpace: KeySpace {
     }
 
     /// What the key holds before this unit of work; `.unknown` where nobody here knows.
-    func known(_ key: [UInt8]) -> PendingWrites.Value {
-        if let value = waiting(key) { return value }
+    func known(_ key: [UInt8]) -> PendingWrites.Value { waiting(key) ?? held(key) }
+
+    /// The same of a key of which nothing is staged or pending.
+    func held(_ key: [UInt8]) -> PendingWrites.Value {
         let copy = key.withUnsafeBytes { bytes in
             local.peek(bytes, hash: KeyHash(bytes), now: now) { Tiers.copy($0) }
         }
@@ -45,14 +47,14 @@ struct OutageSpace: KeySpace {
 
     /// What the key will hold when all that is staged or pending is done; nil where nothing of it is.
     func waiting(_ key: [UInt8]) -> PendingWrites.Value? {
-        guard !staged.isEmpty || !pending.isEmpty else { return nil }
+        guard !staged.values.isEmpty || !pending.isEmpty else { return nil }
         let key = HashedKey(key)
-        return staged[key] ?? pending.value(of: key)
+        return staged.values[key] ?? pending.value(of: key)
     }
 
-    /// Whether a write of this sidecar was left without an answer since the key was last compared with Redis.
+    /// Whether a write of this sidecar was left without an answer since a key, of which nothing is staged or pending,
+    /// was last compared with Redis.
     func isInDoubt(_ key: [UInt8]) -> Bool {
-        guard waiting(key) == nil else { return false }
         let mark = key.withUnsafeBytes { bytes in
             local.peek(bytes, hash: KeyHash(bytes), now: now) { $0.metadata.mark }
         }
@@ -135,5 +137,17 @@ extension StringRead {
         case .get, .length, .range: true
         case .timeToLive, .type, .exists, .refusal: false
         }
+    }
+}
+
+/// What entries of a batch that is not committed yet have made of keys; belongs to the keeper's thread.
+final class StagedValues {
+    var values: [HashedKey: PendingWrites.Value] = [:]
+
+    /// Takes what an entry makes of its keys, of which `first` is the first.
+    func note(_ results: FewKeys<PendingWrites.Value>, _ first: HashedKey) {
+        values[first] = results.first?.value
+        guard results.count > 1 else { return }
+        for (key, value) in results.elements.dropFirst() { values[HashedKey(key)] = value }
     }
 }

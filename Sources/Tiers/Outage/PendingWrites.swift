@@ -43,18 +43,35 @@ public final class PendingWrites: Sendable {
         var wasAttempted = false
     }
 
+    /// A committed write that takes its place among those that wait.
+    struct Accepted {
+        let sequence: UInt64
+        let write: JournaledWrite
+        let acceptedAt: Timestamp
+        /// Its first key.
+        let key: HashedKey
+        /// Entries of its one key that it makes needless, the newest first; they were claimed.
+        let superseded: [UInt64]
+        /// What each of its keys holds after it.
+        let values: FewKeys<Value>
+    }
+
     fileprivate struct Chain {
         var queue = SequenceQueue()
         var value: Value
 
-        mutating func append(_ sequence: UInt64, _ value: Value) {
+        /// Puts an entry behind the others, in the place of the last ones where it supersedes these; whether it is the
+        /// first now.
+        mutating func append(_ sequence: UInt64, _ value: Value, superseding superseded: [UInt64]) -> Bool {
+            for old in superseded { queue.remove(old) }
             queue.append(sequence)
             self.value = value
+            return queue.first == sequence
         }
     }
 
     fileprivate struct Table {
-        var entries: [UInt64: Entry] = [:]
+        var entries = NumberTable<Entry>()
         var chains: [HashedKey: Chain] = [:]
         /// Entries that may be replayed, in the order in which they became so; some may have gone meanwhile.
         var ready = SequenceQueue()
@@ -81,6 +98,11 @@ public final class PendingWrites: Sendable {
     public func value(of key: [UInt8]) -> Value? { isEmpty ? nil : value(of: HashedKey(key)) }
 
     func value(of key: HashedKey) -> Value? { isEmpty ? nil : table.withLock { $0.chains[key]?.value } }
+
+    /// Whether a key has an entry.
+    func has(_ key: [UInt8]) -> Bool { !isEmpty && has(HashedKey(key)) }
+
+    func has(_ key: HashedKey) -> Bool { !isEmpty && table.withLock { $0.chains[key] != nil } }
 
     /// How many entries wait for a key.
     public func entryCount(of key: [UInt8]) -> Int {
@@ -162,33 +184,39 @@ public final class PendingWrites: Sendable {
                     || (before[key] ?? nil).map { $0 != .unknown } ?? false
                 values.set(key, isKnown ? result.map { .held($0) } ?? .absent : .unknown)
             }
-            append(entry.sequence, entry.write, entry.acceptedAt, superseding: [], values: values)
+            let accepted = Accepted(
+                sequence: entry.sequence, write: entry.write, acceptedAt: entry.acceptedAt,
+                key: HashedKey(entry.write.bases[0].key), superseded: [], values: values)
+            append(CollectionOfOne(accepted))
         }
         // How far an earlier process came with them nobody knows.
         table.withLock { table in for entry in entries { table.entries[entry.sequence]?.wasAttempted = true } }
     }
 
-    /// Claims the entries of `key` that a write which replaces everything makes needless, and the base that such a
-    /// write has in their place; nil where there are none, or too much is uncertain.
-    func claimSuperseded(_ key: [UInt8]) -> (sequences: [UInt64], base: Base)? {
+    /// Claims the entries of `key` that a write which replaces everything makes needless, the newest first, and the
+    /// base that such a write has in their place; nil where there are none, or too much is uncertain.
+    func claimSuperseded(_ key: HashedKey) -> (sequences: [UInt64], base: Base)? {
         guard !isEmpty else { return nil }
-        let key = HashedKey(key)
         return table.withLock { table in
             guard let chain = table.chains[key] else { return nil }
             var sequences: [UInt64] = []
-            for sequence in chain.queue.reversed() {
+            var areSets = true
+            var mayBeInRedis = false
+            chain.queue.forEachFromLast { sequence in
                 guard let entry = table.entries[sequence], entry.stage == .waiting, entry.write.bases.count == 1,
                     entry.write.record == nil
-                else { break }
+                else { return false }
                 sequences.append(sequence)
-                if sequences.count == Self.supersededMax { break }
+                areSets = areSets && entry.write.isSet
+                mayBeInRedis = mayBeInRedis || entry.write.wasSent || entry.wasAttempted
+                return sequences.count < Self.supersededMax
             }
             guard let first = sequences.last, var base = table.entries[first]?.write.bases[0].base else { return nil }
             // A write that nothing is known before must not inherit that from a deletion or an APPEND, which are done
             // on whatever is there.
-            if base.isUnknown, !sequences.allSatisfy({ table.entries[$0]?.write.isSet ?? false }) { return nil }
+            if base.isUnknown, !areSets { return nil }
             // Whatever of them may be in Redis already is our own, and no conflict.
-            for (index, sequence) in sequences.enumerated() {
+            for (index, sequence) in sequences.enumerated() where mayBeInRedis {
                 guard let entry = table.entries[sequence], entry.write.wasSent || entry.wasAttempted else { continue }
                 let after =
                     index == 0
@@ -208,6 +236,7 @@ public final class PendingWrites: Sendable {
 
     /// The write that claimed these could not be committed: they wait as before.
     func release(_ sequences: [UInt64]) {
+        guard !sequences.isEmpty else { return }
         table.withLock { table in
             for sequence in sequences {
                 table.entries[sequence]?.stage = .waiting
@@ -216,22 +245,10 @@ public final class PendingWrites: Sendable {
         }
     }
 
-    /// A committed entry takes its place; what it supersedes goes.
-    func append(
-        _ sequence: UInt64, _ write: JournaledWrite, _ acceptedAt: Timestamp, superseding: [UInt64],
-        values: FewKeys<Value>
-    ) {
+    /// Committed entries take their places, in their order; what they supersede goes.
+    func append(_ accepted: some Collection<Accepted>) {
         table.withLock { table in
-            for sequence in superseding { _ = table.remove(sequence) }
-            table.entries[sequence] = Entry(write: write, acceptedAt: acceptedAt)
-            if write.record?.emission != nil { table.messages += 1 }
-            for (key, _) in write.bases {
-                // In place: a chain may be long, and a copy of it would be as long.
-                table.chains[HashedKey(key), default: Chain(value: .unknown)]
-                    .append(sequence, values[key] ?? .unknown)
-            }
-            table.order.append(sequence)
-            table.offer(sequence)
+            for entry in accepted { table.append(entry) }
             count.store(table.entries.count, ordering: .releasing)
         }
     }
@@ -294,7 +311,7 @@ public final class PendingWrites: Sendable {
     /// Takes entries out of the replay's reach, to be discarded; those under way stay.
     func claim(_ sequences: [UInt64]?) -> [UInt64] {
         table.withLock { table in
-            let wanted = sequences.map { Set($0) } ?? Set(table.entries.keys)
+            let wanted = sequences.map { Set($0) } ?? Set(table.entries.numbers)
             let claimed = Array(wanted.filter { table.entries[$0]?.stage == .waiting })
             for sequence in claimed { table.entries[sequence]?.stage = .claimed }
             return claimed
@@ -306,9 +323,10 @@ extension PendingWrites {
     /// Takes entries of keys under `prefix` alone out of the replay's reach, to be erased; those under way stay.
     func claim(under prefix: [UInt8]) -> [UInt64] {
         table.withLock { table in
-            let claimed = table.entries.filter { entry in
-                entry.value.stage == .waiting && entry.value.write.bases.allSatisfy { $0.key.starts(with: prefix) }
-            }.keys.sorted()
+            let claimed = table.entries.numbers.filter { sequence in
+                guard let entry = table.entries[sequence], entry.stage == .waiting else { return false }
+                return entry.write.bases.allSatisfy { $0.key.starts(with: prefix) }
+            }.sorted()
             for sequence in claimed { table.entries[sequence]?.stage = .claimed }
             return claimed
         }
@@ -337,14 +355,41 @@ extension PendingWrites.Table {
         if isReady(sequence) { ready.append(sequence) }
     }
 
+    /// Lets a committed entry take its place.
+    fileprivate mutating func append(_ accepted: PendingWrites.Accepted) {
+        let (sequence, write) = (accepted.sequence, accepted.write)
+        for old in accepted.superseded { _ = entries.removeValue(forNumber: old) }
+        if !accepted.superseded.isEmpty { compactOrder() }
+        entries[sequence] = PendingWrites.Entry(write: write, acceptedAt: accepted.acceptedAt)
+        if write.record?.emission != nil { messages += 1 }
+        order.append(sequence)
+        guard write.bases.count > 1 else {
+            let value = accepted.values[accepted.key.bytes] ?? .unknown
+            // In place: a chain may be long, and a copy of it would be as long.
+            let isFirst = chains[accepted.key, default: PendingWrites.Chain(value: .unknown)]
+                .append(sequence, value, superseding: accepted.superseded)
+            if isFirst { ready.append(sequence) }
+            return
+        }
+        for (key, _) in write.bases {
+            _ = chains[HashedKey(key), default: PendingWrites.Chain(value: .unknown)]
+                .append(sequence, accepted.values[key] ?? .unknown, superseding: [])
+        }
+        offer(sequence)
+    }
+
+    /// Lets go of the numbers of entries that have gone, when they are the half.
+    private mutating func compactOrder() {
+        guard order.count > 64, order.count > 2 * entries.count else { return }
+        let held = entries
+        order.removeAll { held[$0] == nil }
+    }
+
     /// Takes an entry out of its chains; the keys whose chain ended with it.
     fileprivate mutating func remove(_ sequence: UInt64) -> [(key: [UInt8], value: PendingWrites.Value)] {
-        guard let entry = entries.removeValue(forKey: sequence) else { return [] }
+        guard let entry = entries.removeValue(forNumber: sequence) else { return [] }
         if entry.write.record?.emission != nil { messages -= 1 }
-        if order.count > 64, order.count > 2 * entries.count {
-            let held = entries
-            order.removeAll { held[$0] == nil }
-        }
+        compactOrder()
         var ended: [(key: [UInt8], value: PendingWrites.Value)] = []
         for (key, _) in entry.write.bases {
             let hashed = HashedKey(key)
@@ -361,22 +406,45 @@ extension PendingWrites.Table {
     }
 }
 
-/// Sequence numbers in order, taken from the front as a rule.
+/// Sequence numbers in order, taken from the front as a rule; the first allocates nothing.
 private struct SequenceQueue: Sequence {
+    private(set) var first: UInt64?
+    /// Those behind it, from `head` on.
     private var items: [UInt64] = []
     private var head = 0
 
-    var first: UInt64? { head < items.count ? items[head] : nil }
-    var last: UInt64? { head < items.count ? items.last : nil }
-    var count: Int { items.count - head }
+    private var behind: ArraySlice<UInt64> { items[head...] }
+    var last: UInt64? { head < items.count ? items.last : first }
+    var count: Int { first == nil ? 0 : 1 + items.count - head }
 
-    func makeIterator() -> IndexingIterator<ArraySlice<UInt64>> { items[head...].makeIterator() }
-    func reversed() -> ReversedCollection<ArraySlice<UInt64>> { items[head...].reversed() }
+    struct Iterator: IteratorProtocol {
+        var first: UInt64?
+        var behind: IndexingIterator<ArraySlice<UInt64>>
 
-    mutating func append(_ item: UInt64) { items.append(item) }
+        mutating func next() -> UInt64? { first.take() ?? behind.next() }
+    }
+
+    func makeIterator() -> Iterator { Iterator(first: first, behind: behind.makeIterator()) }
+
+    /// Shows the numbers from the last one on, until `body` says that it has seen enough.
+    func forEachFromLast(_ body: (UInt64) -> Bool) {
+        guard let first else { return }
+        for item in behind.reversed() where !body(item) { return }
+        _ = body(first)
+    }
+
+    mutating func append(_ item: UInt64) {
+        if first == nil { first = item } else { items.append(item) }
+    }
 
     mutating func popFirst() -> UInt64? {
         guard let item = first else { return nil }
+        guard head < items.count else {
+            first = nil
+            (items, head) = ([], 0)
+            return item
+        }
+        first = items[head]
         head += 1
         if head > 64, head * 2 > items.count {
             items.removeSubrange(..<head)
@@ -389,9 +457,9 @@ private struct SequenceQueue: Sequence {
     mutating func remove(_ item: UInt64) {
         if first == item {
             _ = popFirst()
-        } else if items.count > head, items.last == item {
+        } else if head < items.count, items.last == item {
             items.removeLast()
-        } else if let index = items[head...].firstIndex(of: item) {
+        } else if let index = behind.firstIndex(of: item) {
             items.remove(at: index)
         }
     }

@@ -6,6 +6,7 @@
 
 internal import LocalTier
 internal import Primitives
+internal import Resilience
 internal import State
 internal import Synchronization
 
@@ -43,31 +44,50 @@ extension Tiers {
         _ commands: [NativeCommand], _ isTransaction: Bool, maySettle: Bool = true,
         _ completion: @escaping ([Reply]) -> Void
     ) {
-        guard let journal, !journal.pending.isEmpty, !commands.allSatisfy({ $0.command == .countAll }) else {
+        guard let journal, !journal.pending.isEmpty, mustWait(commands, behind: journal.pending) else {
             return performInRedis(commands, isTransaction, completion)
         }
-        let keys = commands.flatMap(\.command.keys)
-        guard journal.pending.hasAny(of: keys) else { return performInRedis(commands, isTransaction, completion) }
-        if maySettle, !breaker.refusesWrites, journal.pending.isAllInFlight(of: keys) {
-            let trace = trace
-            return whenSettled(keys) { [self] _ in
-                resuming(trace) { performInOrder(commands, isTransaction, maySettle: false, completion) }
+        let refusesWrites = breaker.refusesWrites
+        if maySettle, !refusesWrites {
+            let keys = commands.flatMap(\.command.keys)
+            if journal.pending.isAllInFlight(of: keys) {
+                let trace = trace
+                return whenSettled(keys) { [self] _ in
+                    resuming(trace) { performInOrder(commands, isTransaction, maySettle: false, completion) }
+                }
             }
         }
-        if refusal(toJournal: commands, wasSent: false) == nil, Self.kind(of: commands) != .read {
+        if Self.kind(of: commands) != .read, refusal(toJournal: commands, wasSent: false) == nil {
             return append(
-                commands, attempt: .notSent, reason: "earlier writes of the key wait for Redis", completion)
+                commands, attempt: .notSent, reason: .other("earlier writes of the key wait for Redis"), completion)
         }
         // It needs Redis's own answer, which is not there before those writes are.
-        if breaker.refusesWrites {
+        if refusesWrites {
             return performWithoutRedis(
-                commands, isTransaction, attempt: .notSent, reason: breaker.reasonForWrites, completion)
+                commands, isTransaction, attempt: .notSent, reason: breaker.reason(for: .write), completion)
         }
         let trace = trace
-        whenSettled(keys) { [self] isSettled in
+        whenSettled(commands.flatMap(\.command.keys)) { [self] isSettled in
             guard isSettled else { return completion(unavailable(commands, Self.stillWaiting)) }
             resuming(trace) { performInRedis(commands, isTransaction, completion) }
         }
+    }
+
+    /// Whether commands concern keys of which something waits for Redis; one without keys (FLUSHDB) concerns all of
+    /// them, but for DBSIZE.
+    private func mustWait(_ commands: [NativeCommand], behind pending: PendingWrites) -> Bool {
+        var hasKeys = false
+        var countsOnly = true
+        for command in commands {
+            if case .countAll = command.command { continue }
+            countsOnly = false
+            let areFree = command.command.allKeys { key in
+                hasKeys = true
+                return !pending.has(key)
+            }
+            if !areFree { return true }
+        }
+        return !countsOnly && !hasKeys
     }
 
     /// Why a command that can't go into the journal was not sent.
@@ -75,18 +95,18 @@ extension Tiers {
         "not sent: writes of this key wait in the journal for Redis" + Attempt.notSent.advice
 
     private static func kind(of commands: [NativeCommand]) -> OutageKind {
-        commands.map(\.command.outageKind).max() ?? .read
+        commands.reduce(.read) { max($0, $1.command.outageKind) }
     }
 
     /// Redis can't be asked, or has not answered: into the journal, or refused.
     func performWithoutRedis(
-        _ commands: [NativeCommand], _ isTransaction: Bool, attempt: Attempt, reason: String,
+        _ commands: [NativeCommand], _ isTransaction: Bool, attempt: Attempt, reason: OutageReason,
         late: LateAnswer? = nil, _ completion: @escaping ([Reply]) -> Void
     ) {
         if let refusal = refusal(toJournal: commands, wasSent: attempt == .unknown) {
             // Of a lease its own text says what to do.
             let advice = Self.kind(of: commands) == .exclusive ? "" : attempt.advice
-            return completion(unavailable(commands, "\(attempt.rawValue): \(reason)\(refusal)\(advice)"))
+            return completion(unavailable(commands, "\(attempt.rawValue): \(reason.text)\(refusal)\(advice)"))
         }
         append(commands, attempt: attempt, reason: reason, late: late, completion)
     }
@@ -124,15 +144,30 @@ extension Tiers {
     /// Why commands don't go into the journal, as the end of a sentence; nil where they do.
     private func refusal(toJournal commands: [NativeCommand], wasSent: Bool) -> String? {
         guard journal != nil else { return "" }
-        let policies = commands.flatMap { $0.command.keys }.map { self.policies.policy(for: $0) }
-        if let policy = policies.first(where: { $0.consistency == .strong || $0.onOutage == .reject }) {
+        var refusing: Ruling?
+        var violating: Ruling?
+        var isStrict = false
+        var isHeld = true
+        for command in commands {
+            _ = command.command.allKeys { key in
+                let ruling = policies.ruling(for: key)
+                if refusing == nil, ruling.policy.consistency == .strong || ruling.policy.onOutage == .reject {
+                    refusing = ruling
+                }
+                if violating == nil, ruling.policy.residency.violation?.journal ?? false { violating = ruling }
+                isStrict = isStrict || ruling.policy.strict
+                isHeld = isHeld && ruling.policy.conditionalOnOutage == .held
+                return true
+            }
+        }
+        if let policy = refusing?.policy {
             return policy.consistency == .strong ? "; the policy is strong" : "; the policy says on_outage: reject"
         }
-        if let violation = policies.lazy.compactMap(\.residency.violation).first(where: \.journal) {
+        if let violation = violating?.policy.residency.violation {
             if commands.contains(where: \.command.isWrite) { share.residency.skip(.journal) }
             return "; the residency of its policy leaves the journal out (\(violation.text))"
         }
-        if commands.contains(where: { !$0.command.isWrite }), policies.contains(where: \.strict) {
+        if isStrict, commands.contains(where: { !$0.command.isWrite }) {
             return "; the policy is strict, and nothing but Redis may answer"
         }
         switch Self.kind(of: commands) {
@@ -141,7 +176,7 @@ extension Tiers {
             return wasSent ? "; it must not be done twice, so it is not kept for later" : nil
         case .conditional:
             if wasSent { return "; its answer is Redis's alone" }
-            return policies.allSatisfy { $0.conditionalOnOutage == .held }
+            return isHeld
                 ? nil
                 : "; its answer depends on what Redis has now (conditional_on_outage: held would judge by what is held "
                     + "here)"
@@ -152,73 +187,99 @@ extension Tiers {
     }
 
     private func append(
-        _ commands: [NativeCommand], attempt: Attempt, reason: String, late: LateAnswer? = nil,
+        _ commands: [NativeCommand], attempt: Attempt, reason: OutageReason, late: LateAnswer? = nil,
         _ completion: @escaping ([Reply]) -> Void
     ) {
         guard let journal else { preconditionFailure("BUG: an append without a journal") }
         let askedAt = scheduler.monotonicNanoseconds
-        let trace = trace
-        for key in commands.flatMap(\.command.keys) { flights[HashedKey(key)] = nil }
-        gatherFromWarm(commands.flatMap(\.command.keys)) { [self] warm in
-            let request = JournalRequest(
-                commands: commands.map(\.command), wasSent: attempt == .unknown, policies: policies, warm: warm,
-                redisProcess: share.redisProcess.load(ordering: .relaxed),
-                redisAddress: redis?.configuration.address ?? 0)
-            journal.append(request) { [self] outcome in
-                let elapsed = max(0, scheduler.monotonicNanoseconds - askedAt)
-                counters.journalLatency.record(UInt64(elapsed))
-                if let trace {
-                    var isDone = false
-                    if case .done = outcome { isDone = true }
-                    trace.note(AnswerStep(.journal, nanoseconds: elapsed, isAnswered: isDone))
-                }
-                switch outcome {
-                case .done(let replies, let sequence):
-                    if let late {
-                        late.sequence = sequence
-                        if late.hasCome { settle(late) }
-                    }
-                    share.journalCounters.accepted.add(UInt64(commands.count))
-                    answersFromJournal = true
-                    completion(replies)
-                    answersFromJournal = false
-                    if !breaker.refusesWrites { onJournaled() }
-                case .refused(let cause):
-                    share.journalCounters.refused.add(UInt64(commands.count))
-                    completion(
-                        unavailable(
-                            commands,
-                            "\(attempt.rawValue): \(reason); and the journal refused it: \(cause)\(attempt.advice)"))
-                case .unknown(let cause):
-                    share.journalCounters.refused.add(UInt64(commands.count))
-                    completion(
-                        unavailable(
-                            commands,
-                            "outcome unknown: \(reason); and the journal could not keep it: \(cause)"
-                                + Attempt.unknown.advice))
-                }
+        if !flights.isEmpty {
+            for key in commands.flatMap(\.command.keys) { flights[HashedKey(key)] = nil }
+        }
+        let entry = JournalAppend(
+            commands: commands, attempt: attempt, reason: reason, late: late, trace: trace, askedAt: askedAt,
+            completion: completion)
+        var missing = FewKeys<Void>()
+        for command in commands {
+            _ = command.command.allKeys { key in
+                if isMissing(HashedKey(key)) { missing.set(key, ()) }
+                return true
             }
+        }
+        guard let warm, !missing.isEmpty else { return append(entry, warm: [:], to: journal) }
+        gather(missing, from: warm) { [self] found in append(entry, warm: found, to: journal) }
+    }
+
+    private func append(_ entry: JournalAppend, warm: [[UInt8]: WarmCopy], to journal: any JournalAccess) {
+        let request = JournalRequest(
+            commands: entry.commands.map(\.command), wasSent: entry.attempt == .unknown, policies: policies, warm: warm,
+            redisProcess: share.redisProcess.load(ordering: .relaxed), redisAddress: redisAddress)
+        journal.append(request) { [self] outcome in conclude(entry, outcome) }
+    }
+
+    private func conclude(_ entry: JournalAppend, _ outcome: JournalOutcome) {
+        let elapsed = max(0, scheduler.monotonicNanoseconds - entry.askedAt)
+        counters.journalLatency.record(UInt64(elapsed))
+        if let trace = entry.trace {
+            var isDone = false
+            if case .done = outcome { isDone = true }
+            trace.note(AnswerStep(.journal, nanoseconds: elapsed, isAnswered: isDone))
+        }
+        let commands = entry.commands
+        switch outcome {
+        case .done(let replies, let sequence):
+            if let late = entry.late {
+                late.sequence = sequence
+                if late.hasCome { settle(late) }
+            }
+            share.journalCounters.accepted.add(UInt64(commands.count))
+            answersFromJournal = true
+            entry.completion(replies)
+            answersFromJournal = false
+            if !breaker.refusesWrites { onJournaled() }
+        case .refused(let cause):
+            share.journalCounters.refused.add(UInt64(commands.count))
+            entry.completion(
+                unavailable(
+                    commands,
+                    "\(entry.attempt.rawValue): \(entry.reason.text); and the journal refused it: \(cause)"
+                        + entry.attempt.advice))
+        case .unknown(let cause):
+            share.journalCounters.refused.add(UInt64(commands.count))
+            entry.completion(
+                unavailable(
+                    commands,
+                    "outcome unknown: \(entry.reason.text); and the journal could not keep it: \(cause)"
+                        + Attempt.unknown.advice))
         }
     }
 
-    /// The warm tier's copies of those keys that neither the journal nor memory knows.
-    private func gatherFromWarm(_ keys: [[UInt8]], _ completion: @escaping ([[UInt8]: WarmCopy]) -> Void) {
-        let now = scheduler.now
-        var missing: Set<[UInt8]> = []
-        for key in keys where journal?.pending.value(of: key) == nil {
-            let isHeld = key.withUnsafeBytes { local.peek($0, hash: KeyHash($0), now: now) { _ in true } ?? false }
-            if !isHeld, policies.policy(for: key).tiers.contains(.warm) { missing.insert(key) }
+    /// The warm tier's copies of keys.
+    private func gather(
+        _ missing: FewKeys<Void>, from warm: any WarmAccess, _ completion: @escaping ([[UInt8]: WarmCopy]) -> Void
+    ) {
+        if missing.count == 1, let only = missing.first?.key {
+            return warm.read(only) { answer in
+                if case .copy(let copy) = answer { completion([only: copy]) } else { completion([:]) }
+            }
         }
-        guard let warm, !missing.isEmpty else { return completion([:]) }
         var found: [[UInt8]: WarmCopy] = [:]
         var left = missing.count
-        for key in missing {
+        missing.forEach { key, _ in
             warm.read(key) { answer in
                 if case .copy(let copy) = answer { found[key] = copy }
                 left -= 1
                 if left == 0 { completion(found) }
             }
         }
+    }
+
+    /// Whether neither the journal nor memory knows the key, so that the warm tier has to be asked.
+    private func isMissing(_ key: HashedKey) -> Bool {
+        guard policies.ruling(for: key.bytes).policy.tiers.contains(.warm), journal?.pending.has(key) != true else {
+            return false
+        }
+        let now = scheduler.now
+        return key.bytes.withUnsafeBytes { local.peek($0, hash: key.hash, now: now) { _ in true } } == nil
     }
 
     // MARK: Reads
@@ -291,6 +352,18 @@ extension Tiers {
         if !left.isEmpty { settleTimer?.start(afterMilliseconds: 1) }
         for (wait, isSettled) in over { wait.completion(isSettled) }
     }
+}
+
+/// Commands on their way into the journal, and who waits for its word.
+private struct JournalAppend {
+    let commands: [NativeCommand]
+    let attempt: Attempt
+    let reason: OutageReason
+    let late: LateAnswer?
+    let trace: (any AnswerTrace)?
+    /// Monotonic nanoseconds.
+    let askedAt: Int64
+    let completion: ([Reply]) -> Void
 }
 
 /// The answer to a write that was given up, which may still come, and the entry that was made of the write.

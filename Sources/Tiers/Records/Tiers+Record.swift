@@ -78,7 +78,7 @@ extension Tiers {
             case .otherType, .value: attempt.completion([StringWrite.wrongType])
             case .refused(let text): attempt.completion([.error(text)])
             case .unavailable, .unknown, .defaultContext:
-                performWithoutRedis([attempt.native], false, attempt: .notSent, reason: reading.reason) {
+                performWithoutRedis([attempt.native], false, attempt: .notSent, reason: .other(reading.reason)) {
                     attempt.completion($0)
                 }
             }
@@ -125,7 +125,7 @@ extension Tiers {
     private func exchange(_ attempt: RecordAttempt, _ swap: RecordSwap, _ result: (HeldValue, RecordAnswer)?) {
         guard let redis, let permit = breaker.admit(.write, now: scheduler.monotonicNanoseconds) else {
             return performWithoutRedis(
-                [attempt.native], false, attempt: .notSent, reason: breaker.reasonForWrites, attempt.completion)
+                [attempt.native], false, attempt: .notSent, reason: breaker.reason(for: .write), attempt.completion)
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
         let writes = result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now)
@@ -170,13 +170,13 @@ extension Tiers {
                 writes?.suspect(self)
                 performWithoutRedis(
                     [attempt.native], false, attempt: .notDone,
-                    reason: "Redis answered \(String(decoding: text, as: UTF8.self))", attempt.completion)
+                    reason: .other("Redis answered \(String(decoding: text, as: UTF8.self))"), attempt.completion)
             case .failed(let failure):
                 counters.writesFailed.add()
                 let mayBeDone = failure.mayHaveBeenSent && result != nil
                 if mayBeDone { writes?.suspect(self) }
                 performWithoutRedis(
-                    [attempt.native], false, attempt: mayBeDone ? .unknown : .notSent, reason: failure.text,
+                    [attempt.native], false, attempt: mayBeDone ? .unknown : .notSent, reason: .other(failure.text),
                     late: late, attempt.completion)
             }
         }

@@ -66,8 +66,12 @@ public final class WarmChanges: Sendable {
 
     /// Takes a change; whether the writer has to be told that there is something for it.
     public func take(_ key: [UInt8], _ change: WarmChange, now: Timestamp) -> Bool {
-        let key = HashedKey(key)
-        return table.withLock { table in
+        take(HashedKey(key), change, now: now)
+    }
+
+    /// The same where the key's hash is known.
+    func take(_ key: HashedKey, _ change: WarmChange, now: Timestamp) -> Bool {
+        table.withLock { table in
             var change = change
             let waiting = table.waiting[key]
             // A mark goes with the value that it is about, also while that is being committed: should the commit fail,

@@ -40,6 +40,11 @@ public struct WarmQueues: Sendable {
 
     /// Takes a change behind an answer.
     public func change(_ key: [UInt8], _ change: WarmChange, now: Timestamp) {
+        self.change(HashedKey(key), change, now: now)
+    }
+
+    /// The same where the key's hash is known.
+    public func change(_ key: HashedKey, _ change: WarmChange, now: Timestamp) {
         guard changes.take(key, change, now: now), !writes.send(.changes) else { return }
         // So many commands wait that the announcement found no room: the keeper looks at the table in each turn.
     }
