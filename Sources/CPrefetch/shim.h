@@ -16,12 +16,14 @@
 
 static inline void hearth_prefetch(const void *address) { __builtin_prefetch(address); }
 
-// Fetches the block of 64 bytes whose number stands at `number`, and the two behind it.
-HEARTH_READS_A_HINT static inline void hearth_prefetch_entry(const uint32_t *number, const void *blocks) {
+// Fetches the block of 64 bytes whose number stands at `number`, and the two behind it; three where it `is_long`.
+HEARTH_READS_A_HINT static inline void hearth_prefetch_entry(
+    const uint32_t *number, const void *blocks, int is_long) {
     const char *entry = (const char *)blocks + ((size_t)__atomic_load_n(number, __ATOMIC_RELAXED) << 6);
     __builtin_prefetch(entry);
     __builtin_prefetch(entry + 64);
     __builtin_prefetch(entry + 128);
+    if (is_long) __builtin_prefetch(entry + 192);
 }
 
 // Fetches, to be written, the two blocks whose numbers stand 8 and 12 bytes into the block that `number` names: those

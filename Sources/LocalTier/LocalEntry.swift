@@ -53,7 +53,7 @@ public struct LocalEntry: ~Copyable {
     }
 
     /// Copies a part of the value; `range` lies within `0 ..< valueLength`.
-    @inlinable
+    @inlinable @inline(__always)
     public func copyValue(_ range: Range<Int>, to target: UnsafeMutableRawPointer) {
         precondition(range.lowerBound >= 0 && range.upperBound <= valueLength, "a range within the value")
         copy(from: header.pointee.prefixBytes + keyLength + range.lowerBound, count: range.count, to: target)

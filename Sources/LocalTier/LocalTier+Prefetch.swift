@@ -19,10 +19,13 @@ extension LocalTier {
     }
 
     /// Asks for the first entry of a hash's bucket; worth it when ``prefetchBucket(_:)`` was called a while before.
-    public func prefetchEntry(_ hash: KeyHash) {
+    ///
+    /// What is asked for is its header, and 128 bytes of key and value; 192 where it is likely to be long, as a record.
+    public func prefetchEntry(_ hash: KeyHash, isLong: Bool) {
         let shard = shard(of: hash)
         let bucket = shard.buckets + Int(shard.tag(hash) & shard.bucketMask)
-        hearth_prefetch_entry(UnsafeRawPointer(bucket).assumingMemoryBound(to: UInt32.self), shard.blocks)
+        hearth_prefetch_entry(
+            UnsafeRawPointer(bucket).assumingMemoryBound(to: UInt32.self), shard.blocks, isLong ? 1 : 0)
     }
 
     /// Asks for what a hit on that entry will write: its neighbours in the eviction rule's list.

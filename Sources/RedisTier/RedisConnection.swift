@@ -338,11 +338,28 @@ public final class RedisConnection {
         do {
             try reader?.feed(bytes)
             // A completion may end this connection: the receiver tells whether it is still the one that is read.
-            while receiver === source, let reply = try reader?.next() { deliver(reply) }
+            while receiver === source, let reader {
+                passQueued(reader)
+                guard let reply = try reader.next() else { break }
+                deliver(reply)
+            }
         } catch {
             lose(error)
         }
         compact()
+    }
+
+    private static let queued = Reply.status("QUEUED")
+
+    /// Takes the `+QUEUED` of a transaction's commands together.
+    private func passQueued(_ reader: any ReplySource) {
+        guard head < places.count, places[head].remaining > 1, places[head].ends == nil else { return }
+        let count = reader.passQueued(atMost: places[head].remaining - 1)
+        guard count > 0 else { return }
+        places[head].remaining -= count
+        if places[head].completion != nil || places[head].late != nil {
+            places[head].replies.append(contentsOf: repeatElement(Self.queued, count: count))
+        }
     }
 
     private func deliver(_ reply: Reply) {

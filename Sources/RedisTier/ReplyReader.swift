@@ -1,4 +1,4 @@
-// Bytes of Redis to replies, by hiredis' own reader.
+// Bytes of Redis to replies, by hiredis' own reader; of those that come often, by looking at them where they lie.
 
 internal import CHiredis
 public import Primitives
@@ -11,8 +11,14 @@ public protocol ReplySource: AnyObject {
     func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisFailure)
     /// The next whole reply; nil when more bytes are needed.
     func next() throws(RedisFailure) -> Reply?
+    /// Passes over replies that say `QUEUED` and nothing else, as long as they come one after another; how many.
+    func passQueued(atMost limit: Int) -> Int
     /// What a reply says, where it was left as its bytes.
     func understand(_ reply: Reply) -> Reply
+}
+
+extension ReplySource {
+    public func passQueued(atMost limit: Int) -> Int { 0 }
 }
 
 /// The incremental reply reader of hiredis; belongs to one connection's thread.
@@ -37,7 +43,7 @@ public final class ReplyReader: ReplySource {
 
     /// The next whole reply; nil when more bytes are needed.
     public func next() throws(RedisFailure) -> Reply? {
-        if skipQueued() { return Self.queued }
+        if isBetweenReplies, let reply = takeOK() ?? takeFlatArray() { return reply }
         var raw: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure }
         guard let raw else { return nil }
@@ -45,20 +51,48 @@ public final class ReplyReader: ReplySource {
         return Self.reply(raw.assumingMemoryBound(to: redisReply.self))
     }
 
-    private static let queued = Reply.status("QUEUED")
+    private var isBetweenReplies: Bool { reader.pointee.err == 0 && hearth_reader_is_between_replies(reader) != 0 }
 
-    /// Passes over a `+QUEUED`, of which a transaction has one for each command: they were most of the replies that
-    /// were made, and nobody reads them. Only between replies, and where all of it has come.
-    private func skipQueued() -> Bool {
-        let text: StaticString = "+QUEUED\r\n"
-        let count = text.utf8CodeUnitCount
-        guard reader.pointee.ridx == -1, reader.pointee.err == 0, let buffer = reader.pointee.buf,
-            reader.pointee.len - reader.pointee.pos >= count,
-            UnsafeRawBufferPointer(start: buffer + Int(reader.pointee.pos), count: count)
-                .elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: count))
-        else { return false }
+    /// A transaction has one `+QUEUED` for each command: they were most of the replies that were made, and nobody reads
+    /// them. Only between replies, and where all of it has come.
+    public func passQueued(atMost limit: Int) -> Int {
+        guard limit > 0, isBetweenReplies, let buffer = reader.pointee.buf else { return 0 }
+        let rest = UnsafeRawBufferPointer(
+            start: buffer + Int(reader.pointee.pos), count: Int(reader.pointee.len) - Int(reader.pointee.pos))
+        let length = 9
+        var count = 0
+        // "+QUEUED\r", and "\n" behind it.
+        while count < limit, (count + 1) * length <= rest.count,
+            rest.loadUnaligned(fromByteOffset: count * length, as: UInt64.self)
+                == UInt64(littleEndian: 0x0D44_4555_4555_512B), rest[count * length + 8] == 10
+        {
+            count += 1
+        }
+        reader.pointee.pos += count * length
+        return count
+    }
+
+    /// The `+OK` that comes next, as after every write; the same each time.
+    private func takeOK() -> Reply? {
+        guard let buffer = reader.pointee.buf, reader.pointee.len - reader.pointee.pos >= 5 else { return nil }
+        let place = UnsafeRawPointer(buffer + Int(reader.pointee.pos))
+        // "+OK\r", and "\n" behind it.
+        guard place.loadUnaligned(as: UInt32.self) == UInt32(littleEndian: 0x0D4B_4F2B),
+            place.load(fromByteOffset: 4, as: UInt8.self) == 10
+        else { return nil }
+        reader.pointee.pos += 5
+        return .ok
+    }
+
+    /// The array of strings, nils and integers that comes next, where all of it is there: what a transaction of reads
+    /// is answered with. hiredis would make an object of each, and a copy of each string, of which ours is made.
+    private func takeFlatArray() -> Reply? {
+        guard let buffer = reader.pointee.buf else { return nil }
+        let start = Int(reader.pointee.pos)
+        let rest = UnsafeRawBufferPointer(start: buffer + start, count: Int(reader.pointee.len) - start)
+        guard let (reply, count) = FlatArray.read(rest) else { return nil }
         reader.pointee.pos += count
-        return true
+        return reply
     }
 
     public func understand(_ reply: Reply) -> Reply { reply }
@@ -95,6 +129,79 @@ public final class ReplyReader: ReplySource {
             UnsafeMutableRawPointer(buffer.baseAddress)?.copyMemory(from: text, byteCount: count)
             initialized = count
         }
+    }
+}
+
+/// An array of strings, nils and integers, read where all of it has come. Whatever else there is, is hiredis' to judge.
+private enum FlatArray {
+    /// The most elements: a longer one is worth hiredis' way.
+    private static let elementsMax: Int64 = 65_536
+
+    /// The array with which `bytes` begin, and its length; nil where they begin with anything else, or it is not whole.
+    static func read(_ bytes: UnsafeRawBufferPointer) -> (Reply, count: Int)? {
+        guard let head = line(bytes, 0, UInt8(ascii: "*")), head.number > 0, head.number <= elementsMax else {
+            return nil
+        }
+        // Looked through before anything is made of it: what has come in part is seen by this more than once.
+        var end = head.end
+        for _ in 0..<head.number {
+            guard let next = self.end(of: end, in: bytes) else { return nil }
+            end = next
+        }
+        var position = head.end
+        let elements = [Reply](unsafeUninitializedCapacity: Int(head.number)) { elements, initialized in
+            for index in 0..<Int(head.number) {
+                let element = element(at: &position, of: bytes)
+                (elements.baseAddress! + index).initialize(to: element)
+            }
+            initialized = Int(head.number)
+        }
+        return (.array(elements), end)
+    }
+
+    private static func end(of position: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
+        guard position < bytes.count else { return nil }
+        if bytes[position] == UInt8(ascii: ":") { return line(bytes, position, UInt8(ascii: ":"))?.end }
+        guard let head = line(bytes, position, UInt8(ascii: "$")), head.number >= -1 else { return nil }
+        guard head.number >= 0 else { return head.end }
+        guard head.number <= bytes.count - head.end - 2 else { return nil }
+        let end = head.end + Int(head.number)
+        return bytes[end] == 13 && bytes[end + 1] == 10 ? end + 2 : nil
+    }
+
+    /// An element that was looked through before.
+    private static func element(at position: inout Int, of bytes: UnsafeRawBufferPointer) -> Reply {
+        let mark = bytes[position]
+        guard let head = line(bytes, position, mark) else {
+            preconditionFailure("BUG: a reply changed while it was read")
+        }
+        position = head.end
+        if mark == UInt8(ascii: ":") { return .integer(head.number) }
+        guard head.number >= 0 else { return .null }
+        let start = position
+        position += Int(head.number) + 2
+        return .string(Array(UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(head.number)])))
+    }
+
+    /// The number behind a mark at `position`, and where its line ends; nil for what is no such line, or not whole.
+    private static func line(
+        _ bytes: UnsafeRawBufferPointer, _ position: Int, _ mark: UInt8
+    ) -> (number: Int64, end: Int)? {
+        guard position < bytes.count, bytes[position] == mark else { return nil }
+        var cursor = position + 1
+        let isNegative = cursor < bytes.count && bytes[cursor] == UInt8(ascii: "-")
+        if isNegative { cursor += 1 }
+        let first = cursor
+        var number: Int64 = 0
+        // Eighteen digits fit whatever they are; more are hiredis' to judge.
+        while cursor < bytes.count, cursor < first + 18 {
+            let digit = Int64(bytes[cursor]) - 48
+            guard digit >= 0, digit < 10 else { break }
+            number = number * 10 + digit
+            cursor += 1
+        }
+        guard cursor > first, cursor + 1 < bytes.count, bytes[cursor] == 13, bytes[cursor + 1] == 10 else { return nil }
+        return (isNegative ? -number : number, cursor + 2)
     }
 }
 

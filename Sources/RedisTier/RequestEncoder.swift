@@ -12,6 +12,8 @@ public struct RequestEncoder: Sendable {
     public init() {}
 
     public mutating func append(_ arguments: [[UInt8]]) {
+        // Its head of 24 bytes at most, and 25 beside each argument.
+        reserve(arguments.reduce(24) { $0 + $1.count + 25 })
         head(arguments.count)
         for argument in arguments { self.argument(argument) }
     }
@@ -23,19 +25,63 @@ public struct RequestEncoder: Sendable {
         for argument in arguments { self.argument(argument) }
     }
 
-    /// GET and PTTL of one key.
-    public mutating func appendRead(_ key: [UInt8]) {
-        // Appended in three pieces each: this is a read that memory could not answer.
-        bytes.reserveCapacity(bytes.count + 2 * key.count + 64)
-        commands += 2
-        text("*2\r\n$3\r\nGET\r\n")
-        argument(key)
-        text("*2\r\n$4\r\nPTTL\r\n")
-        argument(key)
+    /// Makes room for so many bytes at once.
+    public mutating func reserve(_ count: Int) {
+        let needed = bytes.count + count
+        // Reserving makes exactly the room that is asked for: not for each of many commands, which would copy them all.
+        if needed > bytes.capacity { bytes.reserveCapacity(bytes.isEmpty ? needed : max(needed, 2 * bytes.capacity)) }
     }
 
-    private mutating func text(_ text: StaticString) {
-        bytes += UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    /// Bytes of GET and PTTL beside the key, twice: 33 of fixed words, and the key's length in twenty digits each.
+    public static let readBytesMax = 80
+
+    /// GET and PTTL of one key.
+    public mutating func appendRead(_ key: [UInt8]) {
+        commands += 2
+        // Put together beside them, and appended in one piece: each append looks whether there is room.
+        withUnsafeTemporaryAllocation(byteCount: 2 * key.count + Self.readBytesMax, alignment: 1) { room in
+            var pen = Pen(room.baseAddress!)
+            pen.write("*2\r\n$3\r\nGET\r\n$")
+            pen.write(key)
+            pen.write("*2\r\n$4\r\nPTTL\r\n$")
+            pen.write(key)
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<(pen.place - room.baseAddress!)]))
+        }
+    }
+
+    /// Writes where there is room for certain.
+    private struct Pen {
+        var place: UnsafeMutableRawPointer
+
+        init(_ place: UnsafeMutableRawPointer) { self.place = place }
+
+        @inline(__always)
+        mutating func write(_ text: StaticString) {
+            place.copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
+            place += text.utf8CodeUnitCount
+        }
+
+        /// The length of an argument, and the argument.
+        mutating func write(_ argument: [UInt8]) {
+            var digits = 1
+            var rest = argument.count
+            while rest >= 10 {
+                rest /= 10
+                digits += 1
+            }
+            rest = argument.count
+            for position in (0..<digits).reversed() {
+                place.storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: position, as: UInt8.self)
+                rest /= 10
+            }
+            place += digits
+            write("\r\n")
+            argument.withUnsafeBytes { bytes in
+                if let base = bytes.baseAddress { place.copyMemory(from: base, byteCount: bytes.count) }
+            }
+            place += argument.count
+            write("\r\n")
+        }
     }
 
     private mutating func head(_ count: Int) {

@@ -29,13 +29,36 @@ enum WatchState {
     case lost
 }
 
+/// The keys that a request touches; of one, as nearly all have, without a heap allocation.
+enum SlotKeys: ExpressibleByArrayLiteral {
+    case none
+    case one(KeyHash)
+    case many([KeyHash])
+
+    init(_ hashes: [KeyHash]) {
+        self = hashes.isEmpty ? .none : hashes.count == 1 ? .one(hashes[0]) : .many(hashes)
+    }
+
+    init(arrayLiteral hashes: KeyHash...) { self.init(hashes) }
+
+    func contains(where body: (KeyHash) -> Bool) -> Bool {
+        switch self {
+        case .none: false
+        case .one(let key): body(key)
+        case .many(let keys): keys.contains(where: body)
+        }
+    }
+}
+
 /// A reply that is not there yet, or that waits for one before it; belongs to its connection.
 final class Slot {
     var isDone = false
+    /// Whether its request is under way: counted in the connection's accounts.
+    fileprivate var isUnderWay = false
     /// The reply, where it waits for one before it.
     fileprivate(set) var reply: OutputBuffer?
     /// The keys that the request touches, for the order between requests.
-    let keys: [KeyHash]
+    let keys: SlotKeys
     let isWrite: Bool
     /// It touches all keys, or waits before it is sent: nothing behind it starts before it is answered.
     fileprivate(set) var isBarrier: Bool
@@ -58,14 +81,16 @@ final class Slot {
     /// Whether it may be called slow: nothing waits in Redis for something to happen on its behalf.
     var mayBeSlow: Bool
     /// The way that its answer has taken, where the slow log is on.
-    private(set) var steps: [AnswerStep] = []
+    var steps: [AnswerStep] { firstStep.map { [$0] + laterSteps } ?? [] }
+    private var firstStep: AnswerStep?
+    private var laterSteps: [AnswerStep] = []
     /// What of it is to be audited, until its reply is known.
     var audited: AuditedRequest?
     /// Its reply is known, and waits until the audit has its line.
     fileprivate var isWithheld = false
 
     init(
-        keys: [KeyHash], isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
+        keys: SlotKeys, isWrite: Bool, isBarrier: Bool, operation: OperationKind?, startedAt: Int64,
         version: ProtocolVersion, requestBytes: Int, lane: Lane = .native, hasEffect: Bool = false,
         command: String = "", mayBeSlow: Bool = false
     ) {
@@ -87,8 +112,11 @@ extension Slot: AnswerTrace {
     /// At most so many steps are told: a record's write may be tried again and again.
     private static let stepsMax = 8
 
-    /// Keeps what the slow log tells of the one key.
-    func nameKey(_ key: [UInt8]) { (slowKey, keyCount) = (key, 1) }
+    /// Keeps what the slow log tells of a key.
+    func nameKey(_ key: [UInt8]) {
+        keyCount = 1
+        slowKey = key
+    }
 
     /// Keeps what the slow log tells of the keys.
     func nameKeys(_ keys: [[UInt8]]) {
@@ -97,7 +125,12 @@ extension Slot: AnswerTrace {
     }
 
     func note(_ step: AnswerStep) {
-        if steps.count < Self.stepsMax { steps.append(step) }
+        // Most have one, which needs no array.
+        if firstStep == nil {
+            firstStep = step
+        } else if laterSteps.count < Self.stepsMax - 1 {
+            laterSteps.append(step)
+        }
     }
 }
 
@@ -147,10 +180,14 @@ final class Connection: StreamDelegate {
     private var firstSlot = 0
     /// Bytes of replies in slots.
     private var waitingBytes = 0
-    /// How many requests without an answer read each key, by lane.
+    /// How many requests of several keys without an answer read each of them, by lane.
     private var reading = Lane.allCases.map { _ in [KeyHash: Int]() }
     /// How many write it on the native lane. What writes on another lane lets nothing start but on its own.
     private var writing: [KeyHash: Int] = [:]
+    /// Of the requests of one key since the last moment without any: those that read, and those that write on the
+    /// native lane. Such a request is found among the slots.
+    private var singleReads = SingleKeys()
+    private var singleWrites = SingleKeys()
     private var barriersInFlight = 0
     /// Requests without an answer whose order matters, by lane, and all of them.
     private var effects = Lane.allCases.map { _ in 0 }
@@ -242,9 +279,16 @@ final class Connection: StreamDelegate {
         var needed = 1
         worker.forgetGets()
         while offset < buffer.count, mayContinue {
-            if isPlain, !parser.isWithinRequest, let output = directOutput {
-                offset = worker.answerGets(self, output, UnsafeRawBufferPointer(buffer), from: offset)
-                guard offset < buffer.count, mayContinue else { break }
+            if isPlain, !parser.isWithinRequest {
+                if let output = directOutput {
+                    offset = worker.answerGets(self, output, UnsafeRawBufferPointer(buffer), from: offset)
+                    guard offset < buffer.count, mayContinue else { break }
+                }
+                let asked = worker.askGets(self, UnsafeRawBufferPointer(buffer), from: offset)
+                if asked != offset {
+                    offset = asked
+                    continue
+                }
             }
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[offset...])
             do {
@@ -274,7 +318,7 @@ final class Connection: StreamDelegate {
         updateReading()
     }
 
-    private var mayContinue: Bool {
+    var mayContinue: Bool {
         !isClosed && !isClosingAfterReplies && !isBlocked && unreadBytes <= Self.unreadHigh && slotCount < Self.slotsMax
             && bytesInFlight <= Self.bytesInFlightMax
     }
@@ -339,40 +383,76 @@ final class Connection: StreamDelegate {
 
     // MARK: Replies
 
+    /// Which keys may be among those of the slots: one bit for each 64th of all hashes, so that the slots need not be
+    /// looked through for nearly all others.
+    private struct SingleKeys {
+        private var bits: UInt64 = 0
+
+        private static func bit(_ key: KeyHash) -> UInt64 { 1 << (key.rawValue >> 58) }
+
+        mutating func insert(_ key: KeyHash) { bits |= Self.bit(key) }
+        mutating func forget() { bits = 0 }
+        func mayContain(_ key: KeyHash) -> Bool { bits & Self.bit(key) != 0 }
+    }
+
     /// Whether a request that touches these keys may start now: no request before it conflicts.
-    func mayStart(_ keys: [KeyHash], isWrite: Bool, lane: Lane = .native) -> Bool {
+    func mayStart(_ keys: SlotKeys, isWrite: Bool, lane: Lane = .native) -> Bool {
         guard slotCount > 0 else { return true }
         guard barriersInFlight == 0 else { return false }
         guard effectsInFlight == effects[lane.rawValue] else { return false }
         // What goes over one connection to Redis is carried out in its order by itself.
-        if lane == .native {
-            guard isWrite || !writing.isEmpty else { return true }
-            for key in keys where writing[key] != nil { return false }
-        }
-        guard isWrite else { return true }
-        for (index, readers) in reading.enumerated()
-        where !readers.isEmpty && (lane == .native || index != lane.rawValue) {
-            for key in keys where readers[key] != nil { return false }
-        }
-        return true
+        if lane == .native, keys.contains(where: { isWritten($0) }) { return false }
+        return !isWrite || !keys.contains(where: { isRead($0, besides: lane) })
     }
 
-    /// Counts a request's keys in, or out again.
+    /// Whether a request under way writes the key on the native lane.
+    private func isWritten(_ key: KeyHash) -> Bool {
+        if !writing.isEmpty, writing[key] != nil { return true }
+        return singleWrites.mayContain(key) && isHeld(key) { $0.isWrite && $0.lane == .native }
+    }
+
+    /// Whether a request under way reads the key on another lane than this, or on any where this is the native one.
+    private func isRead(_ key: KeyHash, besides lane: Lane) -> Bool {
+        for (index, readers) in reading.enumerated()
+        where !readers.isEmpty && (lane == .native || index != lane.rawValue) && readers[key] != nil {
+            return true
+        }
+        return singleReads.mayContain(key) && isHeld(key) { !$0.isWrite && (lane == .native || $0.lane != lane) }
+    }
+
+    /// Whether a slot whose request is under way has this key alone. Complexity: O(slots), of which there are 256.
+    private func isHeld(_ key: KeyHash, by body: (Slot) -> Bool) -> Bool {
+        for slot in slots[firstSlot...] where slot.isUnderWay {
+            if case .one(let other) = slot.keys, other == key, body(slot) { return true }
+        }
+        return false
+    }
+
+    /// Counts a request in, or out again.
     private func account(_ slot: Slot, _ step: Int) {
+        slot.isUnderWay = step > 0
         if slot.isBarrier { barriersInFlight += step }
         bytesInFlight += step * slot.requestBytes
         if slot.hasEffect {
             effects[slot.lane.rawValue] += step
             effectsInFlight += step
         }
-        for key in slot.keys {
-            if !slot.isWrite {
-                let count = reading[slot.lane.rawValue][key, default: 0] + step
-                reading[slot.lane.rawValue][key] = count == 0 ? nil : count
-            } else if slot.lane == .native {
-                let count = writing[key, default: 0] + step
-                writing[key] = count == 0 ? nil : count
-            }
+        switch slot.keys {
+        case .none: break
+        case .one(let key):
+            guard step > 0 else { break }
+            if !slot.isWrite { singleReads.insert(key) } else if slot.lane == .native { singleWrites.insert(key) }
+        case .many(let keys): for key in keys { account(key, of: slot, step) }
+        }
+    }
+
+    private func account(_ key: KeyHash, of slot: Slot, _ step: Int) {
+        if !slot.isWrite {
+            let count = reading[slot.lane.rawValue][key, default: 0] + step
+            reading[slot.lane.rawValue][key] = count == 0 ? nil : count
+        } else if slot.lane == .native {
+            let count = writing[key, default: 0] + step
+            writing[key] = count == 0 ? nil : count
         }
     }
 
@@ -406,7 +486,7 @@ final class Connection: StreamDelegate {
 
     /// A place in the order of replies, to be filled by `complete`.
     func reserve(
-        keys: [KeyHash], isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0,
+        keys: SlotKeys, isWrite: Bool, isBarrier: Bool = false, operation: OperationKind? = nil, requestBytes: Int = 0,
         lane: Lane = .native, hasEffect: Bool? = nil, mayBeSlow: Bool = false
     ) -> Slot {
         let slot = Slot(
@@ -462,7 +542,7 @@ final class Connection: StreamDelegate {
         slowLog.note(
             SlowRequest(
                 at: Loop.wallClock, nanoseconds: elapsed, command: slot.command,
-                key: slot.keyCount > 0 ? slowLog.kept(slot.slowKey) : nil, keyCount: slot.keyCount, client: id,
+                key: slot.keyCount > 0 ? slot.slowKey : nil, keyCount: slot.keyCount, client: id,
                 steps: slot.steps))
     }
 
@@ -493,6 +573,8 @@ final class Connection: StreamDelegate {
         if firstSlot == slots.count {
             slots.removeAll(keepingCapacity: true)
             firstSlot = 0
+            singleReads.forget()
+            singleWrites.forget()
         } else if firstSlot >= 64 {
             slots.removeFirst(firstSlot)
             firstSlot = 0

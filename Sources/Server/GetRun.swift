@@ -1,4 +1,5 @@
-// GETs that stand one behind another in what a client sent, on their way into the processor's cache together.
+// GETs, and STATE.GETs, that stand one behind another in what a client sent, on their way into the processor's cache
+// together.
 
 internal import LocalTier
 internal import Primitives
@@ -18,7 +19,7 @@ struct GetRun: ~Copyable {
     ///
     /// | requests | what is asked for |
     /// |---:|---|
-    /// | 16 | up to 16 buckets, then up to 48 lines of entries: the first level of a cache holds them with ease |
+    /// | 16 | up to 16 buckets, then up to 64 lines of entries: the first level of a cache holds them with ease |
     static let countMax = 16
 
     private let lookups = UnsafeMutablePointer<Lookup>.allocate(capacity: countMax)
@@ -42,6 +43,10 @@ struct GetRun: ~Copyable {
         return lookups[next]
     }
 
+    /// What was taken last is to be taken again.
+    @inline(__always)
+    mutating func putBack() { next &-= 1 }
+
     private mutating func lookAhead(from start: Int, in buffer: UnsafeRawBufferPointer, _ local: LocalTier) {
         forget()
         var offset = start
@@ -54,7 +59,9 @@ struct GetRun: ~Copyable {
         }
         // One alone would only be asked for twice.
         guard count > 1 else { return }
-        for index in 0..<count { local.prefetchEntry(lookups[index].hash) }
+        for index in 0..<count {
+            local.prefetchEntry(lookups[index].hash, isLong: lookups[index].get.isOfState)
+        }
         for index in 0..<count { local.prefetchNeighbours(lookups[index].hash) }
     }
 }

@@ -3,6 +3,9 @@
 // DESIGN. Redis's SLOWLOG with what Redis can't know: how long each tier took. A request is looked at when its reply is
 // known, by the time that is measured for its latency anyway. What local memory answers at once never comes here: it
 // has no place among the waiting, and nothing of it could be slow but the worker itself.
+//
+// Where all requests are slow, taking note of them must not be what makes them slower: a key is hashed when the log is
+// read, not when a request is noted, and the newest takes the place of the oldest.
 
 internal import EventLoop
 internal import Primitives
@@ -31,8 +34,8 @@ struct SlowRequest: Sendable {
     let at: Timestamp
     let nanoseconds: Int64
     let command: String
-    /// The first key, as `slowlog.keys` says; nil where it names none.
-    let key: [UInt8]?
+    /// The first key, nil where it names none; of what is read from the log, as `slowlog.keys` said when it was noted.
+    var key: [UInt8]?
     let keyCount: Int
     let client: Int64
     let steps: [AnswerStep]
@@ -43,32 +46,34 @@ struct SlowRequest: Sendable {
 
 /// The slow requests of a process; safe from any thread.
 final class SlowLog: Sendable {
+    /// A request, and whether its key is still to be hashed.
+    private typealias Entry = (request: SlowRequest, mustHash: Bool)
+
     private struct State: Sendable {
-        var configuration: SlowLogConfiguration
-        /// In a ring: the oldest stands at `oldest`.
-        private var requests: [SlowRequest] = []
-        private var oldest = 0
+        var configuration = SlowLogConfiguration()
+        /// In the order in which they came, from `oldest` on and round.
+        var requests: [Entry] = []
+        var oldest = 0
         var last: UInt64 = 0
 
-        init(_ configuration: SlowLogConfiguration) { self.configuration = configuration }
-
-        var count: Int { requests.count }
-        /// The oldest first.
-        var inOrder: [SlowRequest] { Array(requests[oldest...] + requests[..<oldest]) }
-
-        /// Takes a request, in the place of the oldest where there are as many as are kept.
-        mutating func add(_ request: SlowRequest) {
+        mutating func take(_ entry: Entry) {
             if requests.count < configuration.entries {
-                requests.append(request)
-            } else {
-                requests[oldest] = request
-                oldest = (oldest + 1) % requests.count
+                requests.append(entry)
+            } else if !requests.isEmpty {
+                requests[oldest] = entry
+                oldest = oldest + 1 == requests.count ? 0 : oldest + 1
             }
         }
 
-        /// Keeps the newest so many.
-        mutating func trim(to count: Int) { (requests, oldest) = (Array(inOrder.suffix(count)), 0) }
+        /// Puts the oldest first.
+        mutating func straighten() {
+            requests = Array(requests[oldest...] + requests[..<oldest])
+            oldest = 0
+        }
     }
+
+    /// A longer key is hashed at once, so that what is kept stays small.
+    private static let rawKeyMax = 1024
 
     /// The most bytes of a key that are kept.
     private static let keyBytesMax = 128
@@ -77,7 +82,7 @@ final class SlowLog: Sendable {
 
     init(_ configuration: SlowLogConfiguration) {
         threshold = Atomic(Self.nanoseconds(configuration))
-        state = Locked(State(configuration))
+        state = Locked(State(configuration: configuration))
     }
 
     private static func nanoseconds(_ configuration: SlowLogConfiguration) -> Int64 {
@@ -95,35 +100,45 @@ final class SlowLog: Sendable {
         threshold.store(Self.nanoseconds(configuration), ordering: .relaxed)
         state.withLock { state in
             state.configuration = configuration
-            state.trim(to: configuration.entries)
+            state.straighten()
+            state.requests.removeFirst(max(0, state.requests.count - configuration.entries))
         }
     }
 
     func note(_ request: SlowRequest) {
         var request = request
+        let isHashed = state.withLock { $0.configuration.keys } == .hashed
+        let mustHash = isHashed && request.key.map { $0.count <= Self.rawKeyMax } ?? false
+        if let key = request.key, !mustHash { request.key = isHashed ? Self.hashed(key) : Self.shortened(key) }
         state.withLock { state in
             state.last += 1
             request.id = state.last
-            state.add(request)
+            state.take((request, mustHash))
         }
     }
 
-    /// A key as this log keeps it.
-    func kept(_ key: [UInt8]) -> [UInt8] {
-        switch state.withLock({ $0.configuration.keys }) {
-        case .plain: Array(key.prefix(Self.keyBytesMax))
-        case .hashed: Array(SHA1Digest(key).hexadecimal.prefix(16))
-        }
-    }
+    /// A key as the log shows it under `hashed`, and under `plain`.
+    static func hashed(_ key: [UInt8]) -> [UInt8] { Array(SHA1Digest(key).hexadecimal.prefix(16)) }
+    static func shortened(_ key: [UInt8]) -> [UInt8] { key.count <= keyBytesMax ? key : Array(key.prefix(keyBytesMax)) }
 
     /// The newest first.
-    func newest(_ count: Int) -> [SlowRequest] { state.withLock { $0.inOrder.suffix(count).reversed() } }
+    func newest(_ count: Int) -> [SlowRequest] {
+        let found = state.withLock { state in
+            state.straighten()
+            return Array(state.requests.suffix(count).reversed())
+        }
+        return found.map { request, mustHash in
+            var request = request
+            if mustHash { request.key = request.key.map { Self.hashed($0) } }
+            return request
+        }
+    }
 
     /// Forgets what is kept; how many there were.
     func reset() -> Int {
         state.withLock { state in
-            defer { state.trim(to: 0) }
-            return state.count
+            defer { (state.requests, state.oldest) = ([], 0) }
+            return state.requests.count
         }
     }
 }

@@ -8,7 +8,8 @@ internal import State
 internal import Tiers
 
 extension Worker {
-    /// Answers the plain GETs from `start` on that local memory can answer; where the first begins that it can't.
+    /// Answers the plain GETs and STATE.GETs from `start` on that local memory can answer; where the first begins that
+    /// it can't.
     func answerGets(
         _ connection: Connection, _ output: OutputBuffer, _ buffer: UnsafeRawBufferPointer, from start: Int
     ) -> Int {
@@ -17,14 +18,67 @@ extension Worker {
         sampleStaleness(at: start, of: buffer)
         while let lookup = gets.take(at: offset, of: buffer, in: local) {
             let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
-            guard answerFromLocal(key, lookup.hash, output, version) else {
+            let isAnswered =
+                lookup.get.isOfState
+                ? answerStateFromLocal(key, lookup.hash, output, version)
+                : answerFromLocal(key, lookup.hash, output, version)
+            guard isAnswered else {
                 missedAt = offset
+                gets.putBack()
                 break
             }
             offset = lookup.get.end
             if output.count > Connection.unreadHigh { break }
         }
         return offset
+    }
+
+    /// Asks for what the plain GETs from `start` on name, which local memory could not answer or which stand behind
+    /// such a one; where the first begins that is none, that has to wait, or that memory may answer again.
+    func askGets(_ connection: Connection, _ buffer: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var offset = start
+        while let lookup = gets.take(at: offset, of: buffer, in: local), !lookup.get.isOfState {
+            let key = UnsafeRawBufferPointer(rebasing: buffer[lookup.get.key..<lookup.get.key &+ lookup.get.keyCount])
+            guard ask(connection, key, lookup.hash) else {
+                missedAt = offset
+                break
+            }
+            offset = lookup.get.end
+            guard connection.mayContinue, connection.directOutput == nil else { break }
+        }
+        return offset
+    }
+
+    /// A plain GET as `dispatch` would carry it out for a client about which there is nothing else to think; false when
+    /// it must wait for requests before it, and nothing was done.
+    private func ask(_ connection: Connection, _ key: UnsafeRawBufferPointer, _ hash: KeyHash) -> Bool {
+        guard connection.mayStart(.one(hash), isWrite: false) else { return false }
+        counters.commands.add()
+        connection.lastCommand = "get"
+        let key = Array(key)
+        let slot = connection.reserve(keys: .one(hash), isWrite: false, operation: .get)
+        let isTraced = process.slowLog.isOn
+        if isTraced { slot.nameKey(key) }
+        tiers.traced(isTraced ? slot : nil) { get(key, hash, slot, connection) }
+        return true
+    }
+
+    private func get(_ key: [UInt8], _ hash: KeyHash, _ slot: Slot, _ connection: Connection) {
+        tiers.read(key, hash: hash) { [self] reading in
+            switch reading.content {
+            case .value(let bytes, _):
+                slot.audited?.note(reading)
+                connection.complete(slot) { $0.bulk(bytes) }
+            case .otherType:
+                readOther(.get, key, hash, []) { reply in
+                    connection.complete(slot) { $0.reply(reply, slot.version) }
+                }
+            default:
+                slot.audited?.note(reading)
+                let reply = StringRead.get.reply(for: reading, now: Loop.wallClock)
+                connection.complete(slot) { $0.reply(reply, slot.version) }
+            }
+        }
     }
 
     /// Carries out a request; false when it must wait for requests before it, and nothing was done. `wasMissed` says
@@ -39,11 +93,16 @@ extension Worker {
             if answerFromLocal(key, KeyHash(key), output, connection.version) { return true }
         }
         guard !ranges.isEmpty else { return true }
-        if ranges.count == 2, ranges[0].count == 9, connection.isPlain, Self.isStateGet(base + ranges[0].offset),
-            let output = connection.directOutput
+        if !wasMissed, ranges.count == 2, ranges[0].count == 9, connection.isPlain,
+            Self.isStateGet(base + ranges[0].offset), let output = connection.directOutput
         {
             let key = UnsafeRawBufferPointer(start: base + ranges[1].offset, count: ranges[1].count)
-            if answerStateFromLocal(key, output, connection.version) { return true }
+            if answerStateFromLocal(key, KeyHash(key), output, connection.version) { return true }
+        }
+        if ranges.count == 3, ranges[0].count == 3, connection.isPlain, !auditsAnything,
+            Self.isSet(base + ranges[0].offset)
+        {
+            return set(connection, Arguments(base: base, ranges: ranges))
         }
         if auditsReads, answerUnaudited(connection, base, ranges) { return true }
         return dispatch(connection, Arguments(base: base, ranges: ranges))
@@ -66,6 +125,21 @@ extension Worker {
         let bytes = name.assumingMemoryBound(to: UInt8.self)
         return bytes[0] | 0x20 == UInt8(ascii: "g") && bytes[1] | 0x20 == UInt8(ascii: "e")
             && bytes[2] | 0x20 == UInt8(ascii: "t")
+    }
+
+    @inline(__always)
+    private static func isSet(_ name: UnsafeMutableRawPointer) -> Bool {
+        let bytes = name.assumingMemoryBound(to: UInt8.self)
+        return bytes[0] | 0x20 == UInt8(ascii: "s") && bytes[1] | 0x20 == UInt8(ascii: "e")
+            && bytes[2] | 0x20 == UInt8(ascii: "t")
+    }
+
+    /// A SET without options as `dispatch` would carry it out for a client about which there is nothing else to think;
+    /// false when it must wait for requests before it, and nothing was done.
+    private func set(_ connection: Connection, _ arguments: Arguments) -> Bool {
+        connection.lastCommand = "set"
+        let write = StringWrite.set(arguments.bytes(2), expiry: .clear, condition: .always, reply: .ok)
+        return perform(NativeRequest(write, arguments.bytes(1)), connection, arguments)
     }
 
     private enum LocalHit { case value, extended, absent, other, otherExtended }
@@ -223,17 +297,20 @@ extension Worker {
     }
 
     private func start(
-        _ command: StringCommand, _ hashes: [KeyHash], _ slot: Slot, _ connection: Connection, _ arguments: Arguments
+        _ command: StringCommand, _ hashes: SlotKeys, _ slot: Slot, _ connection: Connection, _ arguments: Arguments
     ) {
-        switch command {
-        case .read(let read, let key): self.read(read, key, hashes[0], slot, connection, arguments)
-        case .count(let keys), .getMany(let keys): readMany(command, keys, hashes, slot, connection)
+        switch (command, hashes) {
+        case (.read(.get, let key), .one(let hash)): get(key, hash, slot, connection)
+        case (.read(let read, let key), .one(let hash)): self.read(read, key, hash, slot, connection, arguments)
+        case (.count(let keys), _), (.getMany(let keys), _):
+            readMany(command, keys, keys.map { $0.withUnsafeBytes { KeyHash($0) } }, slot, connection)
         default:
             if let refusal = refusal(of: command) {
                 connection.complete(slot) { $0.error(refusal) }
             } else {
                 let action = command.recordAction
-                tiers.perform([NativeCommand(command, arguments: arguments.all)], isTransaction: false) {
+                let native = NativeCommand(command, arguments: arguments.all)
+                tiers.perform([native], isTransaction: false) {
                     [tiers, counters] replies in
                     if tiers.answersFromJournal { slot.audited?.noteJournaled() }
                     if let action { counters.note(action, replies[0]) }
@@ -248,7 +325,7 @@ extension Worker {
         guard connection.mayStart([hash], isWrite: false) else { return false }
         counters.commands.add()
         let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
-        slot.nameKeys([query.key])
+        slot.nameKey(query.key)
         tiers.traced(process.slowLog.isOn ? slot : nil) {
             tiers.read(query.key, hash: hash, form: .record, strong: query.isStrong, maxAge: query.maxAge) {
                 [self] reading in
@@ -304,10 +381,10 @@ extension Worker {
                 stepInMemory: stepInMemory, archived: archived))
     }
 
-    private static func hashes(of command: StringCommand) -> [KeyHash] {
+    private static func hashes(of command: StringCommand) -> SlotKeys {
         switch command {
-        case .read(_, let key), .write(_, let key): [key.withUnsafeBytes { KeyHash($0) }]
-        default: command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } }
+        case .read(_, let key), .write(_, let key): .one(key.withUnsafeBytes { KeyHash($0) })
+        default: SlotKeys(command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } })
         }
     }
 

@@ -1,8 +1,10 @@
 // STATE.GET of a record that local memory can answer: copied from the arena straight behind the replies before it.
 //
 // DESIGN: what the reply needs stands at fixed places at the beginning of a record's bytes (`RecordHead`), so the
-// record is not taken apart, and nothing is allocated. Whatever is not a fresh copy of a value in the form that its
-// policy names, or has options, goes the way of every other command.
+// record is not taken apart, and nothing is allocated. Of the nine fields all but seven numbers and the value are
+// constants, which are joined into as few pieces as there are numbers between them: each piece has a length that the
+// compiler knows, and is a handful of moves. Whatever is not a fresh copy of a value in the form that its policy names,
+// or has options, goes the way of every other command.
 
 internal import LocalTier
 internal import Primitives
@@ -17,8 +19,9 @@ extension Worker {
     /// Whether a name of nine bytes is STATE.GET.
     @inline(__always)
     static func isStateGet(_ name: UnsafeMutableRawPointer) -> Bool {
-        // "state.ge" in lower case, of which the dot has that bit already.
-        name.loadUnaligned(as: UInt64.self) | 0x2020_2020_2020_2020 == UInt64(littleEndian: 0x6567_2E65_7461_7473)
+        // "state.ge" in lower case, which the dot does not have.
+        name.loadUnaligned(as: UInt64.self) | UInt64(littleEndian: 0x2020_0020_2020_2020)
+            == UInt64(littleEndian: 0x6567_2E65_7461_7473)
             && name.load(fromByteOffset: 8, as: UInt8.self) | 0x20 == UInt8(ascii: "t")
     }
 
@@ -32,55 +35,39 @@ extension Worker {
     }
 
     /// Answers STATE.GET of a key, where local memory can; whether it did.
+    @inline(__always)
     func answerStateFromLocal(
-        _ key: UnsafeRawBufferPointer, _ output: OutputBuffer, _ version: ProtocolVersion
+        _ key: UnsafeRawBufferPointer, _ hash: KeyHash, _ output: OutputBuffer, _ version: ProtocolVersion
     ) -> Bool {
         // Values that may be in another form than their policy's are looked at as a whole.
-        if tiers.policies.hasSchemas,
-            tiers.policies.policies[tiers.policies.index(for: key)].records.schema.current != nil
-        {
-            return false
-        }
+        if hasSchemas, namesSchema(key) { return false }
         let isResp3 = version == .resp3
         let now = batchNow
-        let provedUntil = tiers.provedUntil ?? .distantPast
-        let hit = local.read(key, hash: KeyHash(key), now: now, passing: output) { entry, output -> RecordHit in
-            guard entry.kind == .record, entry.valueLength >= RecordLayout.headBytes else { return .other }
-            let count = entry.valueLength
-            // Where the reply will be: nothing of it lies there yet.
-            let scratch = output.reserve(RecordLayout.headBytes)
-            entry.copyValue(0..<RecordLayout.headBytes, to: scratch)
-            guard let head = RecordHead(UnsafeRawBufferPointer(start: scratch, count: RecordLayout.headBytes)) else {
-                return .other
-            }
+        let provedUntil = recordsProvedUntil
+        let hit = local.read(key, hash: hash, now: now, passing: output) { entry, output -> RecordHit in
+            guard entry.kind == .record, entry.valueLength >= RecordLayout.headBytes,
+                let head = Self.head(of: entry, output)
+            else { return .other }
             let life = entry.isExtensionDue ? head.slidingFor : 0
             guard entry.freshness == .quiet || entry.freshness == .live, !head.isDeleted, head.hasValue,
-                RecordLayout.headBytes &+ head.valueLength <= count
+                RecordLayout.headBytes &+ head.valueLength <= entry.valueLength
             else { return life > 0 ? .otherExtended(life) : .other }
+            let verifiedAt = entry.freshness == .live ? max(entry.verifiedAt, provedUntil) : entry.verifiedAt
             let place = output.reserve(Self.replyBytesMax &+ head.valueLength)
             var pen = Pen(place)
-            pen.write(isResp3 ? "%9\r\n$5\r\nvalue\r\n$" : "*18\r\n$5\r\nvalue\r\n$")
+            pen.beginMap(isResp3: isResp3)
             pen.write(Int64(head.valueLength))
-            pen.write("\r\n")
+            pen.lineEnd()
             entry.copyValue(
                 RecordLayout.headBytes..<(RecordLayout.headBytes &+ head.valueLength), to: pen.place)
             pen.place += head.valueLength
             pen.write("\r\n$7\r\nversion\r\n:")
             pen.write(head.version)
-            pen.write("\r\n$6\r\nschema\r\n:")
-            pen.write(head.schema)
-            pen.write("\r\n$5\r\nfence\r\n:")
-            pen.write(head.fence)
-            pen.write("\r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:")
-            let verifiedAt = entry.freshness == .live ? max(entry.verifiedAt, provedUntil) : entry.verifiedAt
+            pen.write(schema: head.schema, fence: head.fence)
             pen.write(max(0, now.milliseconds(since: verifiedAt)))
-            if entry.expiresAt == .never {
-                pen.write(isResp3 ? "\r\n$6\r\nttl_ms\r\n_" : "\r\n$6\r\nttl_ms\r\n$-1")
-            } else {
-                pen.write("\r\n$6\r\nttl_ms\r\n:")
-                pen.write(max(0, entry.expiresAt.milliseconds(since: now)))
-            }
-            pen.write("\r\n$6\r\nreason\r\n$0\r\n\r\n")
+            pen.end(
+                milliseconds: entry.expiresAt == .never ? nil : max(0, entry.expiresAt.milliseconds(since: now)),
+                isResp3: isResp3)
             output.commit(pen.place - place)
             return life > 0 ? .extended(life) : .answered
         }
@@ -99,6 +86,21 @@ extension Worker {
         case .other, nil: return false
         }
     }
+
+    @inline(never)
+    private func namesSchema(_ key: UnsafeRawBufferPointer) -> Bool {
+        tiers.policies.policies[tiers.policies.index(for: key)].records.schema.current != nil
+    }
+
+    /// The fixed fields of a record, of which there are as many bytes at least; read where they lie, if in one piece.
+    @inline(__always)
+    private static func head(of entry: borrowing LocalEntry, _ output: borrowing OutputBuffer) -> RecordHead? {
+        if let head = entry.withValueInPlace({ RecordHead($0) }) { return head }
+        // Where the reply will be: nothing of it lies there yet.
+        let scratch = output.reserve(RecordLayout.headBytes)
+        entry.copyValue(0..<RecordLayout.headBytes, to: scratch)
+        return RecordHead(UnsafeRawBufferPointer(start: scratch, count: RecordLayout.headBytes))
+    }
 }
 
 /// Writes where there is room for certain.
@@ -108,10 +110,59 @@ private struct Pen {
     @inline(__always)
     init(_ place: UnsafeMutableRawPointer) { self.place = place }
 
+    /// A text that is known when this is compiled, and with it how many bytes are moved.
     @inline(__always)
     mutating func write(_ text: StaticString) {
         place.copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
         place += text.utf8CodeUnitCount
+    }
+
+    @inline(__always)
+    mutating func lineEnd() {
+        place.storeBytes(of: UInt16(littleEndian: 0x0A0D), as: UInt16.self)
+        place += 2
+    }
+
+    /// Up to the length of the value.
+    @inline(__always)
+    mutating func beginMap(isResp3: Bool) {
+        if isResp3 { write("%9\r\n$5\r\nvalue\r\n$") } else { write("*18\r\n$5\r\nvalue\r\n$") }
+    }
+
+    /// From behind the version up to the age.
+    @inline(__always)
+    mutating func write(schema: Int64, fence: Int64) {
+        // As a rule both are small: then all of it is one piece, in which two digits are set.
+        if schema | fence >= 0, schema < 10, fence < 10 {
+            let start = place
+            write(
+                """
+                \r\n$6\r\nschema\r\n:0\r\n$5\r\nfence\r\n:0\
+                \r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:
+                """)
+            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ schema), toByteOffset: 15, as: UInt8.self)
+            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ fence), toByteOffset: 30, as: UInt8.self)
+            return
+        }
+        write("\r\n$6\r\nschema\r\n:")
+        write(schema)
+        write("\r\n$5\r\nfence\r\n:")
+        write(fence)
+        write("\r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:")
+    }
+
+    /// From behind the age to the end; nil for no end of life.
+    @inline(__always)
+    mutating func end(milliseconds: Int64?, isResp3: Bool) {
+        if let milliseconds {
+            write("\r\n$6\r\nttl_ms\r\n:")
+            write(milliseconds)
+            write("\r\n$6\r\nreason\r\n$0\r\n\r\n")
+        } else if isResp3 {
+            write("\r\n$6\r\nttl_ms\r\n_\r\n$6\r\nreason\r\n$0\r\n\r\n")
+        } else {
+            write("\r\n$6\r\nttl_ms\r\n$-1\r\n$6\r\nreason\r\n$0\r\n\r\n")
+        }
     }
 
     /// The digits of a number that is not negative.
@@ -120,21 +171,42 @@ private struct Pen {
         if value < 10 {
             place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ value), as: UInt8.self)
             place += 1
-            return
+        } else {
+            writeDigits(value.magnitude)
         }
-        var digits = 1
-        var rest = value.magnitude
-        while rest >= 10 {
-            rest /= 10
+    }
+
+    /// The digits of a number that has two at least and was an Int64, two by two from the last.
+    private mutating func writeDigits(_ value: UInt64) {
+        var digits = 2
+        var bound: UInt64 = 100
+        while value >= bound {
+            bound &*= 10
             digits &+= 1
         }
-        rest = value.magnitude
+        var rest = value
         var position = digits
-        while position > 0 {
-            position &-= 1
-            place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ rest % 10), toByteOffset: position, as: UInt8.self)
-            rest /= 10
+        while rest >= 100 {
+            position &-= 2
+            let (quotient, pair) = rest.quotientAndRemainder(dividingBy: 100)
+            store(pair, at: position)
+            rest = quotient
+        }
+        if rest >= 10 {
+            store(rest, at: position &- 2)
+        } else {
+            place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ rest), toByteOffset: position &- 1, as: UInt8.self)
         }
         place += digits
+    }
+
+    /// Two digits.
+    @inline(__always)
+    private func store(_ pair: UInt64, at offset: Int) {
+        let tens = pair / 10
+        let ones = pair &- tens &* 10
+        place.storeBytes(
+            of: UInt16(littleEndian: UInt16(truncatingIfNeeded: 0x3030 &+ tens &+ ones << 8)), toByteOffset: offset,
+            as: UInt16.self)
     }
 }

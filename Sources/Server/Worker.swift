@@ -70,6 +70,8 @@ final class Worker {
     /// Whether the policies ask for any reads, and for any writes, to be audited.
     private(set) var auditsReads = false
     private(set) var auditsWrites = false
+    /// Whether any policy names the schema of its values.
+    private(set) var hasSchemas = false
     /// Nil where no Redis is configured.
     private var tracker: Tracker?
     /// The next plain GET tells how old its answer is.
@@ -80,6 +82,8 @@ final class Worker {
     // The batch of requests that one iteration of the loop brought.
     private(set) var batchStart: Int64 = 0
     private(set) var batchNow = Timestamp.distantPast
+    /// Up to when what is answered without verification is known to have been true; `distantPast` where it is not.
+    private(set) var recordsProvedUntil = Timestamp.distantPast
     private var isBatchOpen = false
     let local: LocalTier
     var gets = GetRun()
@@ -153,7 +157,7 @@ final class Worker {
             }
         }
         receiver.worker = self
-        judgeAudit()
+        judgePolicies()
         tiers.onJournaled = { [unowned process] in process.replayNow() }
         redis?.delegate = receiver
         redis?.gathersUntilFlush = true
@@ -200,6 +204,7 @@ final class Worker {
         batchNow = Loop.wallClock
         // This thread may have been held up for longer than a proof is good for.
         if process.share.coherence.isOverdue(now: batchStart) { process.share.coherence.lapse(now: batchStart) }
+        recordsProvedUntil = tiers.provedUntil ?? .distantPast
     }
 
     /// Now and then: how old is what the GET at `offset` is about to be answered with?
@@ -306,16 +311,17 @@ final class Worker {
             process.share.local.requireThought()
             process.share.coherence.renew()
             configuration = server
-            judgeAudit()
+            judgePolicies()
         case .drain(let milliseconds): drain(milliseconds)
         case .audited(let ticket, let failure): audit?.written(through: ticket, failure: failure)
         }
     }
 
     /// Takes over what the policies ask for.
-    private func judgeAudit() {
+    private func judgePolicies() {
         auditsReads = audit != nil && tiers.policies.auditsReads
         auditsWrites = audit != nil && tiers.policies.auditsWrites
+        hasSchemas = tiers.policies.hasSchemas
         for connection in connections.values { connection.judgePlain() }
     }
 

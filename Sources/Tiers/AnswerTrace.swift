@@ -47,7 +47,7 @@ extension Tiers {
 extension Flight: AnswerTrace {
     /// Tells everybody who waits.
     func note(_ step: AnswerStep) {
-        for waiter in waiters { waiter.trace?.note(step) }
+        waiters.forEach { $0.trace?.note(step) }
         for waiter in impatientWaiters { waiter.trace?.note(step) }
     }
 }

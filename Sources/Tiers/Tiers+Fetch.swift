@@ -44,6 +44,7 @@ extension Tiers {
         if !batch[0].isTracked, tracker?.canLeaveOut ?? false {
             request.append("CLIENT", Array("CACHING".utf8), Array("NO".utf8))
         }
+        request.reserve(batch.reduce(128) { $0 + 2 * $1.key.count + RequestEncoder.readBytesMax })
         if !asScript { request.append("MULTI") }
         for flight in batch {
             if !flight.wasRetried { retryBudget.onRequest() }
@@ -80,7 +81,7 @@ extension Tiers {
         if share.erasures.covers(flight.key) { flight.token = nil }
         guard let value = journal?.pending.value(of: flight.key) else { return false }
         take(flight)
-        for waiter in flight.takeWaiters() {
+        flight.takeWaiters().forEach { waiter in
             readPending(
                 flight.key, flight.hash, flight.policy, value, flight.form, isStrong: waiter.isStrong, waiter.completion
             )
@@ -162,15 +163,13 @@ extension Tiers {
 
     /// The flight is over: nobody joins it from now on.
     private func take(_ flight: Flight) {
-        let key = HashedKey(flight.key, flight.hash)
-        if flights[key] === flight { flights[key] = nil }
+        guard let place = flights.index(forKey: HashedKey(flight.key, flight.hash)) else { return }
+        if flights.values[place] === flight { flights.remove(at: place) }
     }
 
     private func fail(_ flight: Flight, _ reason: String) {
         take(flight)
-        let strong = flight.waiters.filter(\.isStrong)
-        flight.waiters.removeAll(where: \.isStrong)
-        for waiter in strong {
+        for waiter in flight.waiters.takeStrong() {
             degrade(flight.key, flight.hash, flight.policy, reason: reason, isStrong: true, waiter.completion)
         }
         guard flight.hasWaiters else { return }
@@ -203,7 +202,9 @@ extension Tiers {
 
     private func land(_ flight: Flight, _ held: HeldValue, lifeMilliseconds: Int64) {
         // Beyond its hard end it is no record any more, whatever end somebody has given it in Redis.
-        if flight.policy.hardEnd(of: HeldValue(held.bytes, kind: held.kind)) <= scheduler.now {
+        if flight.policy.retention != nil,
+            flight.policy.hardEnd(of: HeldValue(held.bytes, kind: held.kind)) <= scheduler.now
+        {
             share.lifecycle.overdueFound.add()
             return landAbsent(flight, isFinal: true)
         }
@@ -250,15 +251,17 @@ extension Tiers {
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, sentAt: Timestamp,
         _ token: TokenBox?, isTracked: Bool = true
     ) {
-        let now = scheduler.now
         guard let token else { return }
-        guard token.isCurrent(in: local), !holdsNewer(key, hash, than: sentAt, now) else {
+        let now = scheduler.now
+        // Whether a later question was answered before this one.
+        let heldAt = key.withUnsafeBytes { local.peek($0, hash: hash, now: now) { $0.verifiedAt } }
+        guard token.isCurrent(in: local), !(heldAt.map { $0 > sentAt && $0 <= now } ?? false) else {
             return counters.lateFills.add()
         }
         var mark: UInt8 = 0
         if warm != nil, mayHold(.warm, policy) {
             mark = EntryMark.inWarm
-            if !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
+            if heldAt == nil || !warmHolds(key, hash, policy, value, verifiedAt: sentAt, now: now) {
                 let copy = WarmCopy(value, verifiedAt: sentAt)
                 changeWarm(key, policy, .put(copy, staleFor: policy.staleSeconds(of: value)))
                 // A writer on another thread tells memory before the disk: one that came between is seen here, and
@@ -269,12 +272,6 @@ extension Tiers {
         let metadata = policy.metadata(
             of: value, verifiedAt: sentAt, authority: .redis, epoch: isTracked ? epoch(token, policy) : 0, mark: mark)
         fillLocal(key, hash, policy, value.bytes, metadata, token)
-    }
-
-    /// Whether a later question was answered before this one.
-    private func holdsNewer(_ key: [UInt8], _ hash: KeyHash, than moment: Timestamp, _ now: Timestamp) -> Bool {
-        let verifiedAt = key.withUnsafeBytes { local.peek($0, hash: hash, now: now) { $0.verifiedAt } }
-        return verifiedAt.map { $0 > moment && $0 <= now } ?? false
     }
 
     /// Stores the answer to a question in local memory, unless its token says that it came too late.

@@ -247,7 +247,7 @@ extension Tiers {
             for waiter in waiters { waiter.trace?.note(step) }
             guard let reading = staleLocal(flight.key, flight.hash, flight.policy, reason: "Redis is slow") else {
                 // The copy went meanwhile: nothing to serve but what Redis says.
-                flight.waiters += waiters
+                for waiter in waiters { flight.waiters.append(waiter) }
                 continue
             }
             for waiter in waiters { waiter.completion(reading) }

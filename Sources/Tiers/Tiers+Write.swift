@@ -99,27 +99,35 @@ extension Tiers {
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
         let sentAt = scheduler.now
-        // MSET under a policy with a life becomes several commands, and so a transaction of its own.
-        let sent = commands.map { withPolicyLife($0) }
-        let isWrapped = isTransaction || sent.contains { $0.count > 1 }
         var request = RequestEncoder()
-        if isWrapped { request.append("MULTI") }
-        for arguments in sent.joined() { request.append(arguments) }
-        if isWrapped { request.append("EXEC") }
+        // How many commands each became; nil where the one that there is goes as it is.
+        var counts: [Int]?
+        if !isTransaction, commands.count == 1, goesAsItIs(commands[0]) {
+            request.append(commands[0].arguments)
+        } else {
+            // MSET under a policy with a life becomes several commands, and so a transaction of its own.
+            let sent = commands.map { withPolicyLife($0) }
+            let isWrapped = isTransaction || sent.contains { $0.count > 1 }
+            if isWrapped {
+                counts = sent.map(\.count)
+                request.append("MULTI")
+            }
+            for arguments in sent.joined() { request.append(arguments) }
+            if isWrapped { request.append("EXEC") }
+        }
         let writes = isWrite ? Writes(commands, self, sentAt: sentAt) : nil
         let wanted = isWrite ? replicasWanted(commands) : 0
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
-        let late = LateAnswer()
-        let hears: ([Reply]) -> Void = { [self] replies in
-            let answers = isWrapped ? Self.unwrap(replies, counts: sent.map(\.count)) : replies
-            if !answers.contains(where: \.isError) { settle(late) }
+        let late = isWrite && wanted == 0 && journal != nil ? LateAnswer() : nil
+        let hears: (([Reply]) -> Void)? = late.map { late in
+            { [self, counts] replies in
+                let answers = counts.map { Self.unwrap(replies, counts: $0) } ?? replies
+                if !answers.contains(where: \.isError) { settle(late) }
+            }
         }
         if isWrite { endDoubtful(over: redis) }
         let trace = trace
-        redis.send(
-            request, timeoutNanoseconds: limits.timeout, late: isWrite && wanted == 0 && journal != nil ? hears : nil
-        ) {
-            [self] result in
+        redis.send(request, timeoutNanoseconds: limits.timeout, late: hears) { [self, counts] result in
             let ended = scheduler.monotonicNanoseconds
             trace?.note(AnswerStep(.redis, nanoseconds: ended - now, isAnswered: result.isSuccess))
             let other = self.trace
@@ -137,13 +145,18 @@ extension Tiers {
                     reason: .other(failure.text), late: late, completion)
             case .success(let replies):
                 counters.redisLatency.record(UInt64(max(0, ended - now)))
-                var answers = replies
-                if isWrapped { answers = Self.unwrap(replies, counts: sent.map(\.count)) }
-                answers = zip(commands, answers).map { Self.inOwnWords($0, $1) }
+                var answers = counts.map { Self.unwrap(replies, counts: $0) } ?? replies
+                for (index, native) in commands.enumerated() where Self.answersFlag(native) {
+                    answers[index] = Self.flag(answers[index])
+                }
                 let elapsed = scheduler.waitedNanoseconds(since: now)
                 // What was refused has nothing that a replica could have.
-                let isDone = zip(commands, answers).contains { $0.command.isWrite && !$1.isError }
-                awaitReplicas(isDone ? wanted : 0, over: redis, since: now) { [self] shortfall in
+                guard wanted > 0, zip(commands, answers).contains(where: { $0.command.isWrite && !$1.isError }) else {
+                    defer { writes?.end(self) }
+                    return conclude(
+                        commands, isTransaction, answers, permit, writes, ended, elapsed, nil, completion)
+                }
+                awaitReplicas(wanted, over: redis, since: now) { [self] shortfall in
                     defer { writes?.end(self) }
                     resuming(trace) {
                         conclude(
@@ -155,6 +168,7 @@ extension Tiers {
     }
 
     private func replicasWanted(_ commands: [NativeCommand]) -> Int {
+        guard policies.waitsForReplicas else { return 0 }
         let written = commands.filter(\.command.isWrite).map(\.command)
         return replicasWanted(written.flatMap(\.keys), areAll: written.contains(.removeAll))
     }
@@ -210,6 +224,13 @@ extension Tiers {
         counters.unavailable.add()
         let error = Reply.error("UNAVAILABLE \(text)")
         return commands.map { _ in error }
+    }
+
+    /// Whether `withPolicyLife` would change nothing: a plain SET of a key to which its policy gives no life.
+    private func goesAsItIs(_ native: NativeCommand) -> Bool {
+        guard case .write(.set(_, .clear, .always, .ok), let key) = native.command else { return false }
+        let policy = policies.policies[policies.index(for: key)]
+        return policy.retention == nil && policy.lifeInRedis == nil
     }
 
     /// The command as it goes to Redis: a SET without an expiry gets its policy's.
@@ -288,9 +309,13 @@ extension Tiers {
         return 1
         """.utf8)
 
-    /// SETNX answers 1 or 0; the SET … NX that went in its place answers OK or nil.
-    private static func inOwnWords(_ native: NativeCommand, _ reply: Reply) -> Reply {
-        guard case .write(.set(_, _, .ifAbsent, .flag), _) = native.command else { return reply }
+    /// Whether it is a SETNX, which answers 1 or 0.
+    private static func answersFlag(_ native: NativeCommand) -> Bool {
+        if case .write(.set(_, _, .ifAbsent, .flag), _) = native.command { true } else { false }
+    }
+
+    /// The SET … NX that went in the place of a SETNX answers OK or nil.
+    private static func flag(_ reply: Reply) -> Reply {
         if reply.isStatus("OK") { return .integer(1) }
         return reply == .null ? .integer(0) : reply
     }

@@ -198,12 +198,38 @@ final class Flight {
         let completion: (Reading) -> Void
     }
 
+    /// Waiters in the order in which they came: mostly one, which needs no array.
+    struct Waiters {
+        private var first: Waiter?
+        private var others: [Waiter] = []
+
+        var isEmpty: Bool { first == nil }
+
+        mutating func append(_ waiter: Waiter) {
+            if first == nil { first = waiter } else { others.append(waiter) }
+        }
+
+        func forEach(_ body: (Waiter) -> Void) {
+            guard let first else { return }
+            body(first)
+            for waiter in others { body(waiter) }
+        }
+
+        /// Takes out those who take no answer but the authority's.
+        mutating func takeStrong() -> [Waiter] {
+            var (strong, rest) = ([Waiter](), Waiters())
+            forEach { if $0.isStrong { strong.append($0) } else { rest.append($0) } }
+            self = rest
+            return strong
+        }
+    }
+
     let key: [UInt8]
     let hash: KeyHash
     let policy: Policy
     /// What is asked for: a plain value or a record.
     let form: HeldValue.Kind
-    var waiters: [Waiter] = []
+    var waiters = Waiters()
     /// Those who would rather have the stale copy than wait longer than `softTimeout`.
     var impatientWaiters: [Waiter] = []
     /// No longer to be joined by a strong read.
@@ -229,16 +255,14 @@ final class Flight {
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
 
     /// Answers everybody who still waits.
-    func answer(_ reading: Reading) { for waiter in takeWaiters() { waiter.completion(reading) } }
+    func answer(_ reading: Reading) { takeWaiters().forEach { $0.completion(reading) } }
 
     /// Everybody who still waits; nobody does from now on.
-    func takeWaiters() -> [Waiter] {
+    func takeWaiters() -> Waiters {
         var all = waiters
-        waiters = []
-        if !impatientWaiters.isEmpty {
-            all += impatientWaiters
-            impatientWaiters = []
-        }
+        waiters = Waiters()
+        for waiter in impatientWaiters { all.append(waiter) }
+        impatientWaiters = []
         return all
     }
 

@@ -6,39 +6,48 @@ internal import State
 
 /// The keys of writes under way to Redis; `settle` or `suspect` when Redis has answered or has not, and then `end`.
 final class Writes {
-    private var keys: Set<HashedKey> = []
-    /// Where changes are heard of: whether one of a key was, while its write was under way; it may be this very write.
-    private var tokens: [HashedKey: TokenBox] = [:]
+    /// With each its hash and, where changes are heard of, what tells whether one was while the write was under way: it
+    /// may be this very write.
+    private var keys = FewKeys<(hash: KeyHash, token: TokenBox?)>()
     private let sentAt: Timestamp
 
     init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
         self.sentAt = sentAt
         for command in commands where command.command.isWrite {
-            if command.command == .removeAll { tiers.flights = [:] }
-            for bytes in command.command.keys {
+            if case .removeAll = command.command { tiers.flights = [:] }
+            _ = command.command.allKeys { bytes in
+                guard keys[bytes] == nil else { return true }
                 let key = HashedKey(bytes)
-                guard keys.insert(key).inserted else { continue }
                 // A read that comes after this write must not join one that was asked before it.
-                tiers.flights[key] = nil
+                if !tiers.flights.isEmpty { tiers.flights[key] = nil }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
-                if tiers.tracker?.canLeaveOut ?? false { tokens[key] = TokenBox(tiers.local.beginFill(key.hash)) }
+                let isTracked = tiers.tracker?.canLeaveOut ?? false
+                keys.set(bytes, (key.hash, isTracked ? TokenBox(tiers.local.beginFill(key.hash)) : nil))
+                return true
             }
         }
-        tiers.share.writesUnderWay.begin(keys.lazy.map(\.hash))
+        let underWay = tiers.share.writesUnderWay
+        if let hash = onlyHash { underWay.begin(CollectionOfOne(hash)) } else { underWay.begin(hashes) }
     }
 
+    /// Of one key, as nearly all writes have: without an array.
+    private var onlyHash: KeyHash? { keys.count == 1 ? keys.first?.value.hash : nil }
+    private var hashes: [KeyHash] { keys.elements.map { $0.value.hash } }
+
     /// Whatever came of them, these writes are no longer under way.
-    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(keys.lazy.map(\.hash)) }
+    func end(_ tiers: Tiers) {
+        let underWay = tiers.share.writesUnderWay
+        if let hash = onlyHash { underWay.end(CollectionOfOne(hash)) } else { underWay.end(hashes) }
+    }
 
     /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been
     /// asked, and are never given to Redis.
     func suspect(_ tiers: Tiers) {
         let now = tiers.scheduler.now
-        for hashed in keys {
-            let key = hashed.bytes
+        for (key, held) in keys.elements {
             key.withUnsafeBytes { key in
-                _ = tiers.local.update(key, hash: hashed.hash, now: now) { metadata in
+                _ = tiers.local.update(key, hash: held.hash, now: now) { metadata in
                     metadata.mark = EntryMark.suspect
                     metadata.quietFor = 0
                     metadata.epoch = 0
@@ -172,7 +181,7 @@ final class Writes {
         let isAlone = !tiers.share.writesUnderWay.isContested(hash)
         let isHeld = isAlone && tiers.mayHold(.local, policy) && bytes.count <= policy.maxLocalValue
         // Redis tells of it before or after its answer: either way the next read asks Redis, and is tracked by that.
-        let wasTold = !(tokens[HashedKey(key, hash)]?.isCurrent(in: tiers.local) ?? true)
+        let wasTold = !(keys[key]?.token?.isCurrent(in: tiers.local) ?? true)
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 if isHeld {
@@ -187,9 +196,9 @@ final class Writes {
     }
 
     private func hash(of key: [UInt8]) -> KeyHash {
-        let key = HashedKey(key)
-        assert(keys.contains(key), "BUG: a write of a key that it did not begin with")
-        return key.hash
+        let held = keys[key]
+        assert(held != nil, "BUG: a write of a key that it did not begin with")
+        return held?.hash ?? HashedKey(key).hash
     }
 
     /// Redis has something that is not known here: nothing older may stay.

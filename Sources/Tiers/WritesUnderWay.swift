@@ -12,18 +12,18 @@ final class WritesUnderWay: Sendable {
         var count = 0
         /// More than one was under way at some moment since the first began.
         var isContested = false
+
+        mutating func begin() {
+            count += 1
+            if count > 1 { isContested = true }
+        }
     }
 
     private let keys = Locked<[KeyHash: Key]>([:])
 
     func begin(_ hashes: some Sequence<KeyHash>) {
         keys.withLock { keys in
-            for hash in hashes {
-                var key = keys[hash] ?? Key()
-                key.count += 1
-                key.isContested = key.isContested || key.count > 1
-                keys[hash] = key
-            }
+            for hash in hashes { keys[hash, default: Key()].begin() }
         }
     }
 
@@ -33,9 +33,10 @@ final class WritesUnderWay: Sendable {
     func end(_ hashes: some Sequence<KeyHash>) {
         keys.withLock { keys in
             for hash in hashes {
-                guard var key = keys[hash] else { preconditionFailure("BUG: a write ended that had not begun") }
-                key.count -= 1
-                keys[hash] = key.count == 0 ? nil : key
+                guard let place = keys.index(forKey: hash) else {
+                    preconditionFailure("BUG: a write ended that had not begun")
+                }
+                if keys.values[place].count == 1 { keys.remove(at: place) } else { keys.values[place].count -= 1 }
             }
         }
     }

@@ -50,7 +50,7 @@ private func version(_ value: [UInt8], ofKey key: Int) -> UInt64? {
             key.withUnsafeBytes { key in
                 let hash = KeyHash(key)
                 tier.prefetchBucket(hash)
-                tier.prefetchEntry(hash)
+                tier.prefetchEntry(hash, isLong: true)
                 tier.prefetchNeighbours(hash)
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0..<3:

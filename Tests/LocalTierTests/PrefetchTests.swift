@@ -11,7 +11,7 @@ import Testing
     private func ask(_ key: String) {
         let hash = withKey(key) { $1 }
         tier.prefetchBucket(hash)
-        tier.prefetchEntry(hash)
+        tier.prefetchEntry(hash, isLong: true)
         tier.prefetchNeighbours(hash)
     }
 

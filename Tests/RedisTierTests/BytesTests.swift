@@ -15,9 +15,14 @@ private final class Reader {
 @Suite struct ReplyReaderTests {
     private let stream =
         "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n*3\r\n:1\r\n*1\r\n+a\r\n$-1\r\n*0\r\n*-1\r\n"
+        + "+QUEUED\r\n+QUEUED\r\n*4\r\n$5\r\na\r\nb\n\r\n:-12\r\n$-1\r\n$0\r\n\r\n"
+        + "*2\r\n$1\r\na\r\n-ERR b\r\n"
+        + "*1\r\n:1234567890123456789\r\n+end\r\n"
     private let replies: [Reply] = [
         .ok, .error("ERR no"), .integer(-42), .string(bytes("hello")), .string([]), .null,
-        .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null,
+        .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null, .status("QUEUED"), .status("QUEUED"),
+        .array([.string(bytes("a\r\nb\n")), .integer(-12), .null, .string([])]),
+        .array([.string(bytes("a")), .error("ERR b")]), .array([.integer(1_234_567_890_123_456_789)]), .status("end"),
     ]
 
     @Test(arguments: [
@@ -66,8 +71,26 @@ private final class Reader {
         #expect(found == replies)
     }
 
+    @Test func `what only says that it is queued is passed over, as far as may be`() throws {
+        let reader = ReplyReader()
+        let text = bytes("+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUEDX\r\n+QUE")
+        try text.withUnsafeBytes { try reader.feed($0) }
+        #expect(reader.passQueued(atMost: 0) == 0)
+        #expect(reader.passQueued(atMost: 2) == 2)
+        #expect(reader.passQueued(atMost: 5) == 1)
+        #expect(reader.passQueued(atMost: 5) == 0)
+        #expect(try reader.next() == .status("QUEUEDX"))
+        #expect(try reader.next() == nil)
+        // Half of a reply has been looked at: nothing is passed over within it.
+        #expect(reader.passQueued(atMost: 5) == 0)
+        try bytes("UED\r\n+QUEUED\r\n").withUnsafeBytes { try reader.feed($0) }
+        #expect(try reader.next() == .status("QUEUED"))
+        #expect(reader.passQueued(atMost: 5) == 1)
+    }
+
     @Test(arguments: [
-        "HTTP/1.1 200 OK\r\n\r\n", "!\r\n", ":abc\r\n", "$-2\r\n", "*-2\r\n", "$99999999999999999999\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n", "!\r\n", ":abc\r\n", "$-2\r\n", "*-2\r\n", "*1\r\n$-2\r\n", "*1\r\n:1x\r\n",
+        "$99999999999999999999\r\n",
     ])
     func `what is no reply is an error, and stays one`(_ text: String) {
         let reader = Reader()

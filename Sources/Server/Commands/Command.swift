@@ -14,8 +14,8 @@ struct CommandFlags: OptionSet {
     static let notQueued = CommandFlags(rawValue: 32)
 }
 
-/// A command: its name and shape, and how it is carried out.
-struct Command {
+/// A command: its name and shape, and how it is carried out. One object, which each request only refers to.
+final class Command {
     enum Action {
         /// A native command on plain strings: understood here, performed by the tiers.
         case native((Arguments, Moment) throws(CommandError) -> NativeRequest)

@@ -161,7 +161,7 @@ enum TransactionCommands {
         }
         let keys = Set(transaction.commands.flatMap { $0.command.keys }).map { $0.withUnsafeBytes { KeyHash($0) } }
         let slot = c.reserve(
-            keys: keys, isWrite: true, isBarrier: transaction.commands.contains { $0.command == .removeAll },
+            keys: SlotKeys(keys), isWrite: true, isBarrier: transaction.commands.contains { $0.command == .removeAll },
             operation: .transaction, requestBytes: transaction.bytes)
         slot.nameKeys(transaction.commands.flatMap(\.command.keys))
         c.worker.tiers.traced(c.worker.process.slowLog.isOn ? slot : nil) {

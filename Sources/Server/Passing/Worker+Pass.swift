@@ -107,7 +107,7 @@ struct UnderstoodRequest {
     }
 
     /// Those whose order against other requests of the client matters.
-    var hashes: [KeyHash] { (keys?.all ?? []).map { $0.withUnsafeBytes { KeyHash($0) } } }
+    var hashes: SlotKeys { SlotKeys((keys?.all ?? []).map { $0.withUnsafeBytes { KeyHash($0) } }) }
 }
 
 extension Worker {

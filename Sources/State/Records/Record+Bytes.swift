@@ -10,7 +10,7 @@ public enum RecordLayout {
     /// The version of the form.
     public static let format: UInt8 = 1
     /// Bytes before the value.
-    public static let headBytes = 56
+    @inlinable public static var headBytes: Int { 56 }
     static let hasValue: UInt8 = 1
     static let isDeleted: UInt8 = 2
     static let hasTurns: UInt8 = 4
@@ -44,7 +44,7 @@ public struct RecordHead {
     public let slidingFor: Int64
 
     /// Nil for bytes that are too short, or of another form. `bytes` are at least the first 56 of the record.
-    @inlinable
+    @inlinable @inline(__always)
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= 56, bytes[0] == 1 else { return nil }
         let flags = bytes[1]

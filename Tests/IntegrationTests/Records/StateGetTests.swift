@@ -59,6 +59,43 @@ extension RealProcesses {
             #expect(replies.map { $0.fields["value"]?.text } == ["value", nil, "value", "value"])
         }
 
+        @Test func `a pipeline is answered in its order, whoever answers what of it`() throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(redis: redis.url)
+            try hearth.waitUntilClosed()
+            let client = try hearth.client()
+            let direct = try redis.client()
+            _ = try client.call("STATE.SET", "record", "state")
+            var requests: [[String]] = []
+            var answers: [String?] = []
+            func ask(_ words: [String], _ answer: String?) {
+                requests.append(words)
+                answers.append(answer)
+            }
+            for number in 0..<40 {
+                // What memory holds, what Redis alone has, what nobody has; and what changes between two reads.
+                _ = try client.call("SET", "near:\(number)", "n\(number)")
+                _ = try direct.call("SET", "far:\(number)", "f\(number)")
+                ask(["GET", "near:\(number)"], "n\(number)")
+                if number % 3 == 0 { ask(["STATE.GET", "record"], "state") }
+                ask(["get", "far:\(number)"], "f\(number)")
+                ask(["GET", "none:\(number)"], nil)
+                if number % 4 == 0 { ask(["STATE.GET", "far:\(number)"], "WRONGTYPE") }
+                ask(["SET", "far:\(number)", "changed"], "OK")
+                ask(["GET", "far:\(number)"], "changed")
+                if number % 5 == 0 { ask(["GET", "record"], "WRONGTYPE") }
+            }
+            let replies = try client.pipeline(requests)
+            for (index, reply) in replies.enumerated() {
+                let found = requests[index][0] == "STATE.GET" ? reply.fields["value"]?.text ?? reply.text : reply.text
+                if let answer = answers[index] {
+                    #expect(found.hasPrefix(answer), "\(requests[index])")
+                } else {
+                    #expect(reply == .null, "\(requests[index])")
+                }
+            }
+        }
+
         @Test func `what is not fresh, or not for everybody, does not go the short way`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(
