@@ -55,13 +55,6 @@ struct FewKeys<Value> {
         }
     }
 
-    /// Shows every key and its value, in order.
-    func forEach(_ body: (_ key: [UInt8], _ value: Value) -> Void) {
-        guard let first else { return }
-        body(first.key, first.value)
-        for (key, value) in rest { body(key, value) }
-    }
-
     /// All of it, in order.
     var elements: [Element] {
         guard let first else { return [] }

@@ -214,7 +214,8 @@ public final class JournalKeeper {
             }
             replies.append(reply)
             if reply.isError { continue }
-            command.forEachEffect(now: now, rules: rules, change: { changes[$0] ?? .none }) { key, write in
+            let change: ([UInt8]) -> Change = { changes[$0] ?? .none }
+            command.forEachEffect(now: now, rules: rules, change: change) { key, write in
                 operations.append(JournaledWrite.Operation(key, write))
             }
         }

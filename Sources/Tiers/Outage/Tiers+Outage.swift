@@ -264,7 +264,7 @@ extension Tiers {
         }
         var found: [[UInt8]: WarmCopy] = [:]
         var left = missing.count
-        missing.forEach { key, _ in
+        for (key, _) in missing.elements {
             warm.read(key) { answer in
                 if case .copy(let copy) = answer { found[key] = copy }
                 left -= 1
