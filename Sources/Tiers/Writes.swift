@@ -10,9 +10,12 @@ final class Writes {
     /// Where changes are heard of: whether one of a key was, while its write was under way; it may be this very write.
     private var tokens: [HashedKey: TokenBox] = [:]
     private let sentAt: Timestamp
+    /// Of the deletions among them.
+    private let ticket: UInt64
 
-    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
+    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0) {
         self.sentAt = sentAt
+        self.ticket = ticket
         for command in commands where command.command.isWrite {
             if command.command == .removeAll { tiers.flights = [:] }
             for bytes in command.command.keys {
@@ -29,7 +32,10 @@ final class Writes {
     }
 
     /// Whatever came of them, these writes are no longer under way.
-    func end(_ tiers: Tiers) { tiers.share.writesUnderWay.end(keys.lazy.map(\.hash)) }
+    func end(_ tiers: Tiers) {
+        tiers.share.writesUnderWay.end(keys.lazy.map(\.hash))
+        tiers.share.deletions.end(ticket)
+    }
 
     /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been
     /// asked, and are never given to Redis.
