@@ -127,6 +127,8 @@ extension RealProcesses {
                     policies: [{prefix: "s:", ttl: 3s, sliding: true, max_staleness: 200ms}]
                     """)
             try hearth.waitUntilClosed()
+            // Nothing older goes back to Redis.
+            try eventually("the stream of deletions is read") { hearth.log.contains("deletions_joined") }
             let c = try hearth.client()
             #expect(try c.call("SET", "s:1", "turns").text == "OK")
             // It is read all the time, whatever else this test waits for: three seconds without a read would end it.
