@@ -48,6 +48,7 @@ extension Configuration {
             "redis.connect_timeout", .duration(from: millisecond, to: .seconds(60)), \.redisSettings.connectTimeout),
         Setting("redis.reconnect_min", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMin),
         Setting("redis.reconnect_max", .duration(from: millisecond, to: .seconds(3600)), \.redisSettings.reconnectMax),
+        Setting("redis.deletions", .integer(0...100_000_000), \.redisSettings.deletions),
         Setting("redis.region", .optional(.region, "none"), \.regions.redis, .atRestart),
     ]
 

@@ -42,6 +42,9 @@ public struct RedisConfiguration: Sendable, Equatable {
     /// Bytes of requests not yet taken by the kernel on one connection; a request that would pass it is refused.
     public var unsentBytesMax = 64 << 20
 
+    /// About how many deletions the stream of deletions keeps; 0 for no stream.
+    public var deletions = 100_000
+
     public init() {}
 }
 

@@ -90,6 +90,7 @@ public final class HearthServer {
         let transitions = TransitionLog(log)
         let breaker = BreakerGate(plan.breaker, seed: .random(in: .min ... .max)) { transitions.note($0) }
         let share = TierShare(local: local, breaker: breaker, workers: plan.server.workers)
+        share.deletions.maxEntries = plan.redis?.deletions ?? 0
         let box = ControlBox()
         control = Mailbox(on: loop) { messages in for message in messages { box.receive(message) } }
         let control = control
@@ -227,6 +228,7 @@ public final class HearthServer {
             settings.generation += 1
         }
         drain = plan.server.drain
+        context.share.deletions.maxEntries = plan.redis?.deletions ?? 0
         context.slowLog.reconfigure(plan.server.slowLog)
         context.share.breaker.reconfigure(
             plan.breaker, seed: .random(in: .min ... .max), now: Loop.monotonicNanoseconds)

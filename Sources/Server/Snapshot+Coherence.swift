@@ -17,7 +17,11 @@ struct CoherenceFigures {
     /// Keys that Redis tracks for all its clients; nil while it has not told.
     let trackedKeys: Int64?
 
-    init(_ coherence: Coherence) {
+    /// Of the stream of deletions; nil where there is none.
+    let deletions: DeletionFigures?
+
+    init(_ coherence: Coherence, _ deletions: Deletions) {
+        self.deletions = deletions.maxEntries > 0 ? DeletionFigures(deletions) : nil
         isLive = coherence.isLive
         received = coherence.received
         applied = coherence.applied
@@ -39,7 +43,7 @@ struct CoherenceFigures {
             ("tracked_keys", trackedKeys.map { .integer($0) } ?? .null),
             ("staleness_p50_ms", .integer(Int64(clamping: counters.staleness.p50 / 1_000_000))),
             ("staleness_p99_ms", .integer(Int64(clamping: counters.staleness.p99 / 1_000_000))),
-        ]
+        ] + (deletions?.statusFields ?? [])
     }
 
     func families(_ counters: Snapshot.Sums) -> [MetricFamily] {
@@ -72,6 +76,70 @@ struct CoherenceFigures {
                 "hearth_read_staleness_seconds",
                 "Time since a value was last known to be true, for sampled reads that local memory answered.",
                 .histogram, counters.staleness.samples(unit: .nanoseconds)),
+        ] + (deletions?.families ?? [])
+    }
+}
+
+/// The figures of the stream of deletions at about one moment.
+struct DeletionFigures {
+    let entries: UInt64
+    let keys: UInt64
+    let remembered: Int
+    /// Seconds since the stream was last read to its end; -1 where it has not been yet.
+    let age: Double
+    let refused: UInt64
+    let removed: UInt64
+    let unreached: UInt64
+    let begunAnew: UInt64
+
+    init(_ deletions: Deletions) {
+        entries = deletions.entriesRead.value
+        keys = deletions.keysRead.value
+        let (remembered, heardAt) = deletions.figures
+        self.remembered = remembered
+        age = heardAt.map { Double(max(0, Loop.wallClock.milliseconds(since: $0))) / 1000 } ?? -1
+        refused = deletions.refusedPromotions.value
+        removed = deletions.removedCopies.value
+        unreached = deletions.unreached.value
+        begunAnew = deletions.begunAnew.value
+    }
+
+    var statusFields: [(String, Field)] {
+        [
+            ("deletions_read", .integer(Int64(clamping: entries))),
+            ("deletions_keys", .integer(Int64(clamping: keys))), ("deletions_remembered", .integer(Int64(remembered))),
+            ("deletions_age_ms", .integer(age < 0 ? -1 : Int64(age * 1000))),
+            ("deletions_unreached", .integer(Int64(clamping: unreached))),
+        ]
+    }
+
+    var families: [MetricFamily] {
+        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+            MetricFamily(name, help, .counter, [Sample([], value)])
+        }
+        return [
+            counter("hearth_deletions_read_total", "Entries of the stream of deletions that were read.", entries),
+            counter("hearth_deletions_keys_total", "Keys that they name, of other sidecars.", keys),
+            MetricFamily(
+                "hearth_deletions_remembered", "Deletions that this sidecar remembers, 131,072 at most.", .gauge,
+                [Sample([], Double(remembered))]),
+            MetricFamily(
+                "hearth_deletions_age_seconds",
+                "Time since the stream of deletions was last read to its end; -1 before the first time.", .gauge,
+                [Sample([], age)]),
+            counter(
+                "hearth_deletions_refused_promotions_total",
+                "Copies on disk that were not given to Redis, since their key was deleted or may have been.", refused),
+            counter(
+                "hearth_deletions_removed_copies_total",
+                "Copies of deleted keys that reads have removed from the disk.",
+                removed),
+            counter(
+                "hearth_deletions_unreached_total",
+                "Times at which the stream did not reach back to what was read last.", unreached),
+            counter(
+                "hearth_deletions_began_anew_total", "Times at which Redis had lost the stream with its data.",
+                begunAnew),
         ]
     }
 }

@@ -131,7 +131,7 @@ struct Snapshot {
         outbox = OutboxSnapshot(context.share.outbox, context.journal?.pending)
         erasures = ErasureSnapshot(context.share.erasures)
         residency = ResidencySnapshot(context.share.residency)
-        coherence = CoherenceFigures(context.share.coherence)
+        coherence = CoherenceFigures(context.share.coherence, context.share.deletions)
         clients = context.clientsConnected.value
         clientsRejected = context.clientsRejected.value
         pinned = context.pinsInUse.load(ordering: .relaxed)

@@ -63,6 +63,8 @@ final class Worker {
     /// The first worker's: it delivers for all.
     private var outbox: Outbox?
     private var lifecycle: LifecycleWalk?
+    /// The first worker's: it reads for all what other sidecars have deleted.
+    private var deletions: DeletionReader?
     /// Nil where no Redis is configured.
     private(set) var passage: Passage?
     /// Nil where there is no audit.
@@ -144,6 +146,10 @@ final class Worker {
         if index == 0, redisConfiguration != nil {
             outbox = Outbox(tiers, seed: .random(in: .min ... .max)) { [log] in log.note($0) }
         }
+        if index == 0, let redisConfiguration, warm != nil {
+            let connection = connect(redisConfiguration, RedisConnection.Manner())
+            deletions = DeletionReader(tiers, connection: connection) { [log] in log.note($0) }
+        }
         if redisConfiguration != nil {
             passage = Passage(self) { manner in
                 connect(process.settings.withLock { $0.redis } ?? RedisConfiguration(), manner)
@@ -191,6 +197,7 @@ final class Worker {
         tracker?.start()
         if index == 0 { lifecycle = LifecycleWalk(tiers) }
         redis?.start()
+        deletions?.start()
         loop.run()
     }
 
@@ -305,6 +312,7 @@ final class Worker {
         case .reload(let policies, let redis, let server):
             tiers.reload(policies: policies, redis: redis)
             if let redis { replayConnection?.reconfigure(redis) }
+            if let redis { deletions?.reconfigure(redis) }
             if let redis { passage?.reconfigure(redis) }
             // After this worker judges by the new policies: what it held or asked for under the old ones is thought
             // about again. Each worker does so for what it might have filled until now.
@@ -366,6 +374,7 @@ final class Worker {
         replay?.step()
         outbox?.step()
         lifecycle?.step()
+        deletions?.step()
         passage?.keepHouse()
         counters.passedConnections.set(Int64(passage?.connectionCount ?? 0))
         counters.redisPipelineDepth.set(Int64(redis?.pipelineDepth ?? 0))
@@ -431,6 +440,7 @@ final class Worker {
         tracker?.close()
         redis?.close()
         replayConnection?.close()
+        deletions?.close()
         passage?.close()
         tiers.close()
         iterationEnd.close()
@@ -492,6 +502,38 @@ extension Log {
                     "what_to_do",
                     "reads are bounded by max_staleness; for tracking Hearth's user needs CLIENT, SUBSCRIBE to "
                         + "&__redis__:invalidate and ~hearth:*, and Redis 6 or later")
+            }
+        }
+    }
+
+    /// Tells of the stream of deletions.
+    fileprivate func note(_ event: DeletionEvent) {
+        switch event {
+        case .joined(let remembered): write(.info, "deletions_joined") { $0.member("remembered", remembered) }
+        case .beganAnew(let told):
+            write(.warning, "deletions_began_anew") {
+                $0.member("told", told)
+                $0.member(
+                    "reason", "Redis came back without its data: copies on disks refill it, but for known deletions")
+            }
+        case .missed(let reason):
+            write(.warning, "deletions_missed") {
+                $0.member("reason", reason)
+                $0.member(
+                    "consequence", "copies on this disk are not given to Redis before they were compared with it")
+            }
+        case .refused(let error):
+            write(.error, "deletions_refused") {
+                $0.member("error", error)
+                $0.member(
+                    "what_to_do",
+                    "no copy on disk is given to Redis; Hearth's user needs +xadd +xrange +xrevrange +eval on "
+                        + "~hearth:*, and hearth:deletions must be a stream or absent; redis.deletions: 0 does without it"
+                )
+            }
+        case .notKept:
+            write(.warning, "deletions_not_kept") {
+                $0.member("reason", "the disk did not take them; they are read again after a restart")
             }
         }
     }

@@ -125,11 +125,11 @@ extension SimulatedRedis {
     private static let writes: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "GETDEL", "GETEX", "MSET", "MSETNX", "DEL", "UNLINK", "EXPIRE",
         "PEXPIRE", "PEXPIREAT", "EXPIREAT", "PERSIST", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND", "RENAME",
-        "FLUSHDB", "FLUSHALL", "LPUSH", "EVAL", "EVALSHA",
+        "FLUSHDB", "FLUSHALL", "LPUSH", "XADD", "EVAL", "EVALSHA",
     ]
     private static let growing: Set<String> = [
         "SET", "SETNX", "SETEX", "PSETEX", "GETSET", "MSET", "MSETNX", "INCR", "DECR", "INCRBY", "DECRBY", "APPEND",
-        "LPUSH",
+        "LPUSH", "XADD",
     ]
 
     /// What a Redis in this condition answers to a command instead of carrying it out.
@@ -187,12 +187,14 @@ extension SimulatedRedis {
             return .integer(Int64(a.count - 2))
         case "EVAL":
             return record(a, byDigest: false) ?? deliver(a, byDigest: false) ?? replay(a, byDigest: false)
-                ?? eraseMessages(a) ?? evaluate(a)
+                ?? eraseMessages(a) ?? deletions(a) ?? evaluate(a)
         case "EVALSHA":
             return record(a, byDigest: true) ?? deliver(a, byDigest: true) ?? replay(a, byDigest: true)
                 ?? .error("ERR no such script")
         case "ZRANGE": return members(of: key)
         case "SCAN": return scan(from: key, matching: a[3], count: Int(number(a[5])))
+        case "XRANGE" where a.count == 6: return range(of: key, from: a[2], count: Int(number(a[5])))
+        case "XADD": return addDeletion(a)
         case "XLEN": return .integer(Int64(streamEntries(key)?.count ?? 0))
         default: return performOnKey(name, key, a)
         }

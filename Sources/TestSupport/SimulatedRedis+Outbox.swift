@@ -71,8 +71,8 @@ extension SimulatedRedis {
     func refusal(of messages: Int, for keys: [[UInt8]], _ words: [[UInt8]]) -> Reply? {
         for index in keys.indices {
             let waiting = streamEntries(keys[index])?.count ?? 0
-            if waiting + messages > count(words[4]) { return .error("TOOBIG \(waiting) messages wait for the stream") }
-            if waiting == 0, scores.count >= count(words[5]) { return .error("TOOBIG messages wait for streams") }
+            if waiting + messages > count(words[6]) { return .error("TOOBIG \(waiting) messages wait for the stream") }
+            if waiting == 0, scores.count >= count(words[7]) { return .error("TOOBIG messages wait for streams") }
         }
         return nil
     }
@@ -81,15 +81,15 @@ extension SimulatedRedis {
     func send(_ messages: Int, of keys: [[UInt8]], _ words: [[UInt8]]) -> Int {
         var waiting = 0
         for index in 0..<messages {
-            let at = 7 + 5 * index
+            let at = 9 + 5 * index
             let place = count(words[at]) - 1
             let (queue, stream) = (keys[place], words[at + 1])
             let message = [
                 Array("id".utf8), words[at + 2], Array("key".utf8), keys[0], Array("version".utf8), words[at + 3],
                 Array("payload".utf8), words[at + 4],
             ]
-            if live(queue) == nil, append(message, to: stream, maxLength: count(words[6])) == nil { continue }
-            _ = append(message + [Array("maxlen".utf8), words[6]], to: queue)
+            if live(queue) == nil, append(message, to: stream, maxLength: count(words[8])) == nil { continue }
+            _ = append(message + [Array("maxlen".utf8), words[8]], to: queue)
             var scores = scores
             if scores[stream] == nil { scores[stream] = now.milliseconds }
             store(scores)

@@ -7,14 +7,13 @@ extension SimulatedRedis {
     /// EVALSHA and EVAL of a record's scripts; nil for another script.
     func record(_ a: [[UInt8]], byDigest: Bool) -> Reply? {
         let isSwap = byDigest ? a[1] == RecordScripts.digest : a[1] == Array(RecordScripts.text.utf8)
-        let isDeletion = !byDigest && a[1] == RecordScripts.deletion
-        guard isSwap || isDeletion else { return nil }
+        guard isSwap else { return nil }
         if byDigest, !knowsRecords { return .error("NOSCRIPT No matching script. Please use EVAL.") }
-        if isSwap { knowsRecords = true }
+        knowsRecords = true
         let count = Int(String(decoding: a[2], as: UTF8.self)) ?? 0
         let keys = Array(a[3..<3 + count])
         let words = Array(a[(3 + count)...])
-        return isSwap ? swap(keys, words) : .integer(Int64(keys.count { delete($0, life: number(words[0])) }))
+        return swap(keys, words)
     }
 
     /// A hash as another client would have made it.
@@ -46,9 +45,9 @@ extension SimulatedRedis {
             ])
         }
         if condition == .outOfMemory { return .error("OOM command not allowed when used memory > 'maxmemory'.") }
-        let messages = Int(number(words[3]))
+        let messages = Int(number(words[5]))
         if let refusal = refusal(of: messages, for: Array(keys.dropFirst(2)), words) { return refusal }
-        let first = 8 + 5 * messages
+        let first = 10 + 5 * messages
         let last = first + 2 * Int(number(words[first - 1]))
         for index in stride(from: first, to: last, by: 2) { fields[words[index]] = words[index + 1] }
         for name in words[last...] { fields[name] = nil }
@@ -59,6 +58,9 @@ extension SimulatedRedis {
         default: expiresAt = now.advanced(byMilliseconds: number(words[2]))
         }
         store(key, expiresAt <= now ? nil : Entry(content: .hash(fields), expiresAt: expiresAt))
+        if stride(from: first, to: last, by: 2).contains(where: { words[$0] == Array("deleted".utf8) }) {
+            tell([key], by: words[3], length: words[4])
+        }
         let waiting = send(messages, of: keys, words)
         return .status(Array((waiting == 0 ? "OK" : "WAITING \(waiting)").utf8))
     }

@@ -47,7 +47,7 @@ extension SimulatedRedis {
         if condition == .misconfigured {
             return .error("MISCONF Errors writing to the AOF file: No space left on device")
         }
-        var rest = words.dropFirst()
+        var rest = words.dropFirst(3)
         func number(_ word: [UInt8]) -> Int64 { Int64(String(decoding: word, as: UTF8.self)) ?? -1 }
         func take() -> [UInt8] { rest.removeFirst() }
         func takeNumber() -> Int64 { number(take()) }
@@ -81,6 +81,7 @@ extension SimulatedRedis {
                 let command = (0..<takeNumber()).map { _ in take() }
                 guard isNew, !isSkipped else { continue }
                 if command[0] == Array("DEL".utf8) {
+                    tell([command[1]], by: words[1], length: words[2])
                     delete(command[1], life: 86_400_000)
                 } else if case .error(let text) = execute(command) {
                     errors += [.string(command[1]), .string(text), .string([])]

@@ -129,6 +129,15 @@ public final class SimulatedWarm: WarmAccess {
         }
     }
 
+    public func keep(_ records: [(key: [UInt8], value: [UInt8])], completion: @escaping (Bool) -> Void) {
+        scheduler.after(nanoseconds: latency.nanoseconds) { [self] in
+            for record in records where !refusesWrites {
+                copies[record.key] = WarmCopy(HeldValue(record.value), verifiedAt: scheduler.now)
+            }
+            completion(!refusesWrites)
+        }
+    }
+
     public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
         scheduler.after(nanoseconds: latency.nanoseconds / 2) { [self] in
             var removed: Int64 = 0

@@ -22,6 +22,10 @@ extension Tiers {
         warm.read(key) { [self] answer in
             noteWarm(since: askedAt, answer, trace)
             switch answer {
+            case .copy(let copy) where share.deletions.isDead(key, verifiedAt: copy.verifiedAt):
+                removeIfDead(key, policy, copy, token)
+                counters.warmAbsent.add()
+                completion(ignorance(key, policy, reason))
             case .copy(let copy): completion(staleWarm(key, hash, policy, copy, token, reason))
             case .absent:
                 counters.warmAbsent.add()

@@ -63,11 +63,14 @@ extension Tiers {
             var held: WarmCopy?
             switch answer {
             case .copy(let copy):
-                held = copy
+                let isDead = share.deletions.isDead(key, verifiedAt: copy.verifiedAt)
+                if !isDead { held = copy }
                 explanation.warm = Explanation.Copy(
                     bytes: copy.value.bytes.count, ageMilliseconds: age(copy.verifiedAt, now),
                     lifeMilliseconds: life(copy.value.expiresAt, now),
-                    note: copy.value.isAlive(at: now) ? "alive" : "past its expiry, kept for an outage")
+                    note: isDead
+                        ? "of a key that another sidecar has deleted: not served"
+                        : copy.value.isAlive(at: now) ? "alive" : "past its expiry, kept for an outage")
             case .absent: explanation.warmNote = "not held"
             case .failed(let reason):
                 explanation.warmNote = reason

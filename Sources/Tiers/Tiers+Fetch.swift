@@ -306,7 +306,8 @@ extension Tiers {
     ) -> Bool {
         guard let copy = key.withUnsafeBytes({ local.peek($0, hash: hash, now: now) { Self.copy($0) } }),
             copy.metadata.mark & EntryMark.inWarm != 0, copy.bytes == value.bytes,
-            !share.coherence.isToBeRenewed(verifiedAt: copy.metadata.verifiedAt)
+            !share.coherence.isToBeRenewed(verifiedAt: copy.metadata.verifiedAt),
+            !share.deletions.isToBeRenewed(key, verifiedAt: copy.metadata.verifiedAt)
         else { return false }
         let held = copy.metadata.expiresAt
         guard (held == .never) == (value.expiresAt == .never) else { return false }
@@ -347,13 +348,17 @@ extension Tiers {
             return rememberAbsent(flight)
         }
         let askedAt = scheduler.monotonicNanoseconds
+        // Before the copy is read: whatever was deleted until here does not show in it, and what was deleted since is
+        // seen by the script that promotes.
+        let standing = share.deletions.standing(now: askedAt)
         warm.read(flight.key) { [self] answer in
             noteWarm(since: askedAt, answer, flight)
             switch answer {
             case .copy(let copy)
             where flight.policy.retained(copy.value).isAlive(at: scheduler.now) && !copy.isSuspect && mayPromote(copy):
                 counters.warmFresh.add()
-                promote(flight, WarmCopy(flight.policy.retained(copy.value), verifiedAt: copy.verifiedAt))
+                let retained = WarmCopy(flight.policy.retained(copy.value), verifiedAt: copy.verifiedAt)
+                judge(flight, retained, standing)
             case .copy, .absent:
                 counters.warmAbsent.add()
                 rememberAbsent(flight)
@@ -362,6 +367,34 @@ extension Tiers {
                 rememberAbsent(flight)
             }
         }
+    }
+
+    /// Promotes a copy unless it may be of what was deleted through a sidecar.
+    private func judge(_ flight: Flight, _ copy: WarmCopy, _ standing: Deletions.Standing) {
+        guard share.deletions.mayPromote(flight.key, verifiedAt: copy.verifiedAt, now: scheduler.now) else {
+            share.deletions.refusedPromotions.add()
+            removeIfDead(flight.key, flight.policy, copy, flight.token)
+            return rememberAbsent(flight)
+        }
+        switch standing {
+        case .off: promote(flight, copy, after: nil)
+        case .known(let position): promote(flight, copy, after: position)
+        case .waiting(let reason):
+            share.deletions.hasten()
+            fail(flight, reason)
+        case .refused:
+            share.deletions.refusedPromotions.add()
+            rememberAbsent(flight)
+        }
+    }
+
+    /// Removes a copy of a key that another sidecar has deleted, unless something newer came.
+    func removeIfDead(_ key: [UInt8], _ policy: Policy, _ copy: WarmCopy, _ token: TokenBox?) {
+        guard share.deletions.isDead(key, verifiedAt: copy.verifiedAt), token?.isCurrent(in: local) ?? false else {
+            return
+        }
+        share.deletions.removedCopies.add()
+        changeWarm(key, policy, .remove)
     }
 
     /// Whether the key of a copy on disk can't have been deleted since it was verified, as far as anybody can know.
@@ -394,54 +427,85 @@ extension Tiers {
         fillLocal(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), token)
     }
 
-    /// Gives a copy that outlived Redis's back to Redis, where there is still none, and to local memory.
-    private func promote(_ flight: Flight, _ copy: WarmCopy) {
+    /// Gives a copy that outlived Redis's back to Redis, where there is still none and it was not deleted after an
+    /// entry of the stream of deletions, and to local memory.
+    private func promote(_ flight: Flight, _ copy: WarmCopy, after position: StreamPosition?) {
         let sentAt = scheduler.now
         let now = scheduler.monotonicNanoseconds
         // A write of this process since the question was asked knows better, a deletion above all.
         guard flight.token?.isCurrent(in: local) ?? false else { return askAgain(flight, now) }
+        guard let (given, content) = promoted(copy, flight.policy) else {
+            return fail(flight, "the warm tier's record can't be read")
+        }
         guard let redis, let permit = breaker.admit(.write, now: now) else {
             return fail(flight, breaker.reasonForWrites)
         }
         distrustTracking(of: flight.key, flight.hash)
-        if copy.value.kind == .record {
-            guard let record = copy.value.record else { return fail(flight, "the warm tier's record can't be read") }
-            return promote(record, copy, flight, permit, redis, sentAt)
-        }
+        let life = lifeInRedis(of: given.value, flight.policy, sentAt)
         var request = RequestEncoder()
-        var arguments: [[UInt8]] = [Array("SET".utf8), flight.key, copy.value.bytes, Array("NX".utf8)]
-        if copy.value.expiresAt == .never, let retention = flight.policy.retention {
-            arguments += [Array("PX".utf8), Array(String(retention.milliseconds).utf8)]
-        }
-        if copy.value.expiresAt != .never {
-            let life = max(1, copy.value.expiresAt.milliseconds(since: sentAt))
-            arguments += [Array("PX".utf8), Array(String(life).utf8)]
-        }
-        request.append(arguments)
+        request.append(
+            DeletionScript.words(
+                DeletionScript.promotion, keys: [flight.key, DeletionScript.stream],
+                [position?.text ?? [], DeletedKey(flight.key).hexadecimal, Array(String(life).utf8)] + content))
         // A time of its own: that the disk was slow must not look as if Redis were.
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
             let ended = scheduler.monotonicNanoseconds
+            let elapsed = scheduler.waitedNanoseconds(since: now)
             switch result {
-            case .success(let replies) where replies[0].isStatus("OK"):
-                breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
-                promoted(flight, copy, sentAt)
             case .success(let replies):
                 if case .error(let text) = replies[0] {
-                    _ = breaker.judge(permit, error: text, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
-                    fail(
-                        flight,
-                        "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
-                } else {
-                    // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
-                    breaker.succeeded(permit, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
-                    askAgain(flight, ended)
+                    _ = breaker.judge(permit, error: text, now: ended, elapsed: elapsed)
+                    let text = String(decoding: text, as: UTF8.self)
+                    return fail(flight, "Redis did not take the copy from the warm tier: \(text)")
                 }
+                breaker.succeeded(permit, now: ended, elapsed: elapsed)
+                didPromote(flight, given, replies[0], sentAt)
             case .failure(let failure):
-                breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
+                breaker.failed(permit, failure, now: ended, elapsed: elapsed)
                 share.doubtful.note(failure, now: ended)
                 fail(flight, failure.text)
             }
         }
+    }
+
+    /// The life of a promoted copy in Redis, in milliseconds; 0 for one without end.
+    private func lifeInRedis(of value: HeldValue, _ policy: Policy, _ now: Timestamp) -> Int64 {
+        guard value.expiresAt != .never else {
+            return value.kind == .record ? 0 : policy.retention?.milliseconds ?? 0
+        }
+        let life = max(1, value.expiresAt.milliseconds(since: now))
+        guard value.record?.slidingFor ?? 0 > 0 else { return life }
+        // A tenth longer where uses extend it, so that it does not end first (DESIGN §5).
+        let hardEnd = policy.hardEnd(of: value)
+        return min(life + life / 10, hardEnd == .never ? .max : max(1, hardEnd.milliseconds(since: now)))
+    }
+
+    /// A copy as Redis is to have it, and how the script is told; nil for a record that can't be read.
+    private func promoted(_ copy: WarmCopy, _ policy: Policy) -> (WarmCopy, [[UInt8]])? {
+        guard copy.value.kind == .record else { return (copy, [[UInt8(ascii: "s")], copy.value.bytes]) }
+        guard var record = copy.value.record else { return nil }
+        // Redis may have given versions that this host never saw: none of them must come again.
+        record.version += Self.promotionMargin
+        let fields = record.changes(from: nil, brought: []).set
+        return (
+            WarmCopy(HeldValue(record, expiresAt: copy.value.expiresAt), verifiedAt: copy.verifiedAt),
+            [[UInt8(ascii: "h")]] + fields.flatMap { [$0.name, $0.value] }
+        )
+    }
+
+    private func didPromote(_ flight: Flight, _ copy: WarmCopy, _ reply: Reply, _ sentAt: Timestamp) {
+        if reply.isStatus("OK") { return promoted(flight, copy, sentAt) }
+        if reply.isStatus("DELETED") {
+            share.deletions.refusedPromotions.add()
+            share.deletions.hasten()
+            return rememberAbsent(flight)
+        }
+        if reply.isStatus("BEHIND") {
+            share.deletions.hasten()
+            return fail(flight, "the deletions of other sidecars have not been read up to now")
+        }
+        // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
+        askAgain(flight, scheduler.monotonicNanoseconds)
     }
 
     /// Redis has taken the copy.
@@ -455,31 +519,6 @@ extension Tiers {
 
     /// By how much a record's version grows when Redis has lost it and a host's copy takes its place.
     static let promotionMargin: Int64 = 1000
-
-    /// A record goes back as the hash that it was, where there is still nothing.
-    private func promote(
-        _ record: Record, _ copy: WarmCopy, _ flight: Flight, _ permit: Permit, _ redis: RedisConnection,
-        _ sentAt: Timestamp
-    ) {
-        // Redis may have given versions that this host never saw: none of them must come again.
-        var record = record
-        record.version += Self.promotionMargin
-        let copy = WarmCopy(HeldValue(record, expiresAt: copy.value.expiresAt), verifiedAt: copy.verifiedAt)
-        let swap = RecordSwap(
-            from: nil, to: record, expiresAt: copy.value.expiresAt, hardEnd: flight.policy.hardEnd(of: copy.value))
-        send(swap, flight.key, redis, permit) { [self] answer in
-            switch answer {
-            case .done: promoted(flight, copy, sentAt)
-            // Somebody wrote the key meanwhile: what they wrote is what Redis will say now.
-            case .other, .otherType: askAgain(flight, scheduler.monotonicNanoseconds)
-            case .refused(let text), .unavailable(let text):
-                fail(
-                    flight,
-                    "Redis did not take the copy from the warm tier: \(String(decoding: text, as: UTF8.self))")
-            case .failed(let failure): fail(flight, failure.text)
-            }
-        }
-    }
 
     /// What was answered is no longer true.
     private func askAgain(_ flight: Flight, _ now: Int64) {

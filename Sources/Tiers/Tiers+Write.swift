@@ -102,11 +102,19 @@ extension Tiers {
         var request = RequestEncoder()
         // How many commands each became; nil where the one that there is goes as it is.
         var counts: [Int]?
+        // Of the deletions among them; 0 where there are none.
+        let ticket: UInt64
         if !isTransaction, commands.count == 1, goesAsItIs(commands[0]) {
+            ticket = 0
             request.append(commands[0].arguments)
         } else {
+            let deleted = commands.reduce(into: (keys: [[UInt8]](), areAll: false)) { found, native in
+                found.keys += native.command.deletedKeys(now: sentAt)
+                if case .removeAll = native.command { found.areAll = true }
+            }
+            ticket = share.deletions.begin(deleted.keys, areAll: deleted.areAll, now: now)
             // MSET under a policy with a life becomes several commands, and so a transaction of its own.
-            let sent = commands.map { withPolicyLife($0) }
+            let sent = commands.map { withPolicyLife($0, ticket: ticket) }
             let isWrapped = isTransaction || sent.contains { $0.count > 1 }
             if isWrapped {
                 counts = sent.map(\.count)
@@ -115,7 +123,7 @@ extension Tiers {
             for arguments in sent.joined() { request.append(arguments) }
             if isWrapped { request.append("EXEC") }
         }
-        let writes = isWrite ? Writes(commands, self, sentAt: sentAt) : nil
+        let writes = isWrite ? Writes(commands, self, sentAt: sentAt, ticket: ticket) : nil
         let wanted = isWrite ? replicasWanted(commands) : 0
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
         let late = isWrite && wanted == 0 && journal != nil ? LateAnswer() : nil
@@ -139,7 +147,7 @@ extension Tiers {
                 breaker.failed(permit, failure, now: ended, elapsed: scheduler.waitedNanoseconds(since: now))
                 counters.writesFailed.add()
                 if isWrite { share.doubtful.note(failure, now: ended) }
-                if failure.mayHaveBeenSent { writes?.suspect(self) }
+                if failure.mayHaveBeenSent { writes?.suspect(self) } else { share.deletions.cancel(ticket) }
                 performWithoutRedis(
                     commands, isTransaction, attempt: failure.mayHaveBeenSent ? .unknown : .notSent,
                     reason: .other(failure.text), late: late, completion)
@@ -233,9 +241,11 @@ extension Tiers {
         return policy.retention == nil && policy.lifeInRedis == nil
     }
 
-    /// The command as it goes to Redis: a SET without an expiry gets its policy's.
-    public func withPolicyLife(_ native: NativeCommand) -> [[[UInt8]]] {
-        if let retained = withRetention(native) { return retained }
+    /// The command as it goes to Redis: a SET without an expiry gets its policy's, a deletion is told of.
+    ///
+    /// `ticket` is that of the request's deletions; 0 where nobody waits for it.
+    public func withPolicyLife(_ native: NativeCommand, ticket: UInt64 = 0) -> [[[UInt8]]] {
+        if let retained = withRetention(native, ticket: ticket) { return retained }
         func px(_ life: Int64) -> [[UInt8]] { [Array("PX".utf8), Array(String(life).utf8)] }
         switch native.command {
         case .write(.set(let value, .clear, let condition, let reply), let key):
@@ -253,12 +263,21 @@ extension Tiers {
             guard lives.contains(where: { $0 > 0 }) else { break }
             let head = [Array("EVAL".utf8), Self.setManyScript, Array(String(keys.count).utf8)]
             return [head + keys + values + lives.map { Array(String($0).utf8) }]
-        case .deleteMany(let keys): return [Self.deletion(of: keys)]
-        case .write(.delete, let key): return [Self.deletion(of: [key])]
+        case .deleteMany(let keys): return [deletion(of: keys, ticket: ticket)]
+        case .write(.delete, let key): return [deletion(of: [key], ticket: ticket)]
+        case .write(.getDelete, let key):
+            return [
+                DeletionScript.words(DeletionScript.getDelete, keys: [key], share.deletions.words(ticket: ticket))
+            ]
         case .write(.expire(let time, []), let key) where time <= scheduler.now:
-            return [Self.deletion(of: [key])]
+            return [deletion(of: [key], ticket: ticket)]
         case .write(.expire(let time, let condition), let key) where time <= scheduler.now:
-            return [LifeScript.expire(key, at: time, condition, retention: nil)]
+            return [expiry(of: key, at: time, condition, retention: nil, ticket: ticket)]
+        case .write(.set(_, .at(let time), _, _), let key) where time <= scheduler.now,
+            .write(.getExpire(.at(let time)), let key) where time <= scheduler.now:
+            return [native.arguments] + note([key], ticket: ticket)
+        case .rename(let from, _, _): return [native.arguments] + note([from], ticket: ticket)
+        case .removeAll: return [native.arguments] + note([], ticket: ticket)
         case .setMany(let keys, _, _):
             let lives = keys.compactMap { key in
                 policies.policy(for: key).lifeInRedis.map { Self.giveLife(key, $0) }
@@ -269,33 +288,18 @@ extension Tiers {
         return [native.arguments]
     }
 
-    /// DEL, which leaves of a record what its version and its fence go on from.
-    static func deletion(of keys: [[UInt8]]) -> [[UInt8]] {
-        [Array("EVAL".utf8), deletionScript, Array(String(keys.count).utf8)] + keys
-            + [Array(String(RecordRules.tombstoneLife).utf8)]
+    /// DEL, which leaves of a record what its version and its fence go on from, and tells the stream of deletions.
+    func deletion(of keys: [[UInt8]], ticket: UInt64 = 0) -> [[UInt8]] {
+        DeletionScript.words(
+            DeletionScript.deletion, keys: keys,
+            [Array(String(RecordRules.tombstoneLife).utf8)] + share.deletions.words(ticket: ticket))
     }
 
-    static let deletionScript = Array(
-        """
-        local n = 0
-        for _, key in ipairs(KEYS) do
-          local kept = redis.call('TYPE', key)['ok'] == 'hash'
-            and redis.call('HMGET', key, 'version', 'created_ms', 'updated_ms', 'fence', 'operations', 'deleted')
-          if kept and kept[5] and kept[1] and string.match(kept[1], '^%d+$') then
-            if not kept[6] then
-              n = n + 1
-              redis.call('UNLINK', key)
-              redis.call('HSET', key, 'version', kept[1], 'created_ms', kept[2] or '0',
-                'updated_ms', kept[3] or '0', 'fence', kept[4] or '0', 'operations', kept[5], 'deleted', '1')
-              redis.call('HINCRBY', key, 'version', 1)
-              redis.call('PEXPIRE', key, ARGV[1])
-            end
-          else
-            n = n + redis.call('UNLINK', key)
-          end
-        end
-        return n
-        """.utf8)
+    /// Tells the stream of deletions of keys that a command deletes which is no script; without keys, of all.
+    func note(_ keys: [[UInt8]], ticket: UInt64) -> [[[UInt8]]] {
+        guard share.deletions.maxEntries > 0 else { return [] }
+        return [DeletionScript.words(DeletionScript.note, keys: keys, share.deletions.words(ticket: ticket))]
+    }
 
     /// MSETNX with lives, where 0 is none.
     private static let setManyScript = Array(
@@ -422,5 +426,20 @@ extension Policy {
         records.isSliding = sliding
         records.retention = retention?.milliseconds
         return WriteRules(maxValue: maxValue, life: (ttl ?? retention)?.milliseconds, records: records)
+    }
+}
+
+extension StringCommand {
+    /// The keys that it deletes where Redis carries it out at `now`.
+    func deletedKeys(now: Timestamp) -> [[UInt8]] {
+        switch self {
+        case .deleteMany(let keys): keys
+        case .write(.delete, let key), .write(.getDelete, let key): [key]
+        case .write(.expire(let time, _), let key), .write(.set(_, .at(let time), _, _), let key),
+            .write(.getExpire(.at(let time)), let key):
+            time <= now ? [key] : []
+        case .rename(let from, _, _): [from]
+        case .write, .read, .count, .getMany, .setMany, .countAll, .removeAll: []
+        }
     }
 }

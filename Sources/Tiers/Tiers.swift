@@ -30,6 +30,8 @@ public final class TierShare: Sendable {
     let throttleShares = ThrottleShares()
     /// Whether what others change in Redis is heard of.
     public let coherence: Coherence
+    /// What sidecars have deleted in Redis.
+    public let deletions: Deletions
     /// xxh3 of the run id of the Redis that was last talked to, as its replies tell; 0 before the first.
     let redisProcess = Atomic<UInt64>(0)
 
@@ -41,6 +43,7 @@ public final class TierShare: Sendable {
         self.breaker = breaker
         checkpoints = CheckpointMemory(localBytes: local.arenaBytes)
         coherence = Coherence(local: local, workers: workers, identity: identity)
+        deletions = Deletions(identity: identity)
     }
 }
 

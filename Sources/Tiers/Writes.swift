@@ -10,9 +10,12 @@ final class Writes {
     /// may be this very write.
     private var keys = FewKeys<(hash: KeyHash, token: TokenBox?)>()
     private let sentAt: Timestamp
+    /// Of the deletions among them.
+    private let ticket: UInt64
 
-    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp) {
+    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0) {
         self.sentAt = sentAt
+        self.ticket = ticket
         for command in commands where command.command.isWrite {
             if case .removeAll = command.command { tiers.flights = [:] }
             _ = command.command.allKeys { bytes in
@@ -39,6 +42,7 @@ final class Writes {
     func end(_ tiers: Tiers) {
         let underWay = tiers.share.writesUnderWay
         if let hash = onlyHash { underWay.end(CollectionOfOne(hash)) } else { underWay.end(hashes) }
+        tiers.share.deletions.end(ticket)
     }
 
     /// The outcome is unknown: copies in memory and on disk stay for an outage, are not fresh before Redis has been

@@ -25,6 +25,8 @@ public final class WarmWriter {
     private var staged: [UInt64: Int] = [:]
     private var stagedBefore: [Int] = []
     private var isBegun = false
+    /// Whether a batch was begun that is not over.
+    public var isBatchOpen: Bool { isBegun }
     private var isGrouping = false
     /// Whether the batch has had a part of an archive in it.
     private var hasStagedArchives = false

@@ -37,6 +37,10 @@ final class Sidecar {
     private(set) var trackers: [Tracker] = []
     /// What coherence told the log.
     let coherenceEvents = Box<CoherenceEvent>()
+    private var deletionReader: DeletionReader?
+    private var deletionConnection: RedisConnection?
+    /// What the reader of deletions told the log.
+    let deletionEvents = Box<DeletionEvent>()
     /// What the replay told the log.
     let replayEvents = Box<ReplayEvent>()
     private var prober: BreakerProber?
@@ -53,7 +57,7 @@ final class Sidecar {
         _ policies: [Policy] = [], workers count: Int = 1, hasRedis: Bool = true, hasWarm: Bool = true,
         breaker: BreakerConfiguration? = nil, redis configuration: RedisConfiguration = RedisConfiguration(),
         localBytes: Int = 1 << 20, seed: UInt64 = 1, connects: Bool = true, journalOn disk: SimulatedFileSystem? = nil,
-        journalBytes: Int = 4 << 20, tracks: Bool = false, after: Sidecar? = nil
+        journalBytes: Int = 4 << 20, tracks: Bool = false, deletions: Int = 0, after: Sidecar? = nil
     ) throws {
         // A second life has the same time, Redis and disk, and nothing else of the first.
         scheduler = after?.scheduler ?? SimulatedScheduler()
@@ -95,7 +99,11 @@ final class Sidecar {
                     } : nil)
             workers.append(tiers)
             connections.append(connection)
-            scheduler.onIterationEnd.append { [unowned tiers] in while tiers.hasOutgoing { tiers.flush() } }
+            scheduler.onIterationEnd.append { [weak self, weak tiers] in
+                // Others may share the time with a process that has ended.
+                guard let self, !isCrashed, let tiers else { return }
+                while tiers.hasOutgoing { tiers.flush() }
+            }
             if tracks {
                 let events = coherenceEvents
                 let tracker = Tracker(tiers, worker: index, data: connection) {
@@ -125,6 +133,8 @@ final class Sidecar {
         }
         prober = BreakerProber(workers[0], redis: connections[0]) { [unowned self] in self.replay?.step() }
         prober?.start()
+        share.deletions.maxEntries = deletions
+        if deletions > 0 { readDeletions(configuration, seed: seed) }
         keepHouse()
         if connects {
             scheduler.run {
@@ -134,6 +144,17 @@ final class Sidecar {
     }
 
     private var replayConnection: RedisConnection?
+
+    private func readDeletions(_ configuration: RedisConfiguration, seed: UInt64) {
+        let redis = redis
+        let connection = RedisConnection(configuration, scheduler: scheduler, seed: seed &+ 3000) {
+            redis.makeTransport($0)
+        }
+        let events = deletionEvents
+        deletionReader = DeletionReader(workers[0], connection: connection) { events.values.append($0) }
+        deletionConnection = connection
+        deletionReader?.start()
+    }
 
     /// From now on messages that wait in Redis are delivered, as the server's first worker does it.
     func deliverMessages() {
@@ -147,8 +168,8 @@ final class Sidecar {
         prober?.stop()
         journal?.stop()
         for tracker in trackers { tracker.close() }
-        scheduler.onIterationEnd = []
-        for connection in connections + [replayConnection].compactMap({ $0 }) { connection.close() }
+        let others = [replayConnection, deletionConnection].compactMap { $0 }
+        for connection in connections + others { connection.close() }
     }
 
     private var isCrashed = false
@@ -159,6 +180,7 @@ final class Sidecar {
             guard let self, !isCrashed else { return }
             replay?.step()
             outbox?.step()
+            deletionReader?.step()
             keepHouse()
         }
     }

@@ -43,7 +43,7 @@ public final class ScriptedRedis: Sendable {
     }
 
     public let port: UInt16
-    private let upstream: ServerAddress
+    private let upstream: Mutex<ServerAddress>
     private let fault = Mutex(Fault.none)
     private let isStopping = Mutex(false)
     private let thread = Mutex<TestThread?>(nil)
@@ -55,12 +55,15 @@ public final class ScriptedRedis: Sendable {
     public var connections: Int { accepted.withLock { $0 } }
 
     public init(_ upstream: ServerAddress) throws {
-        self.upstream = upstream
+        self.upstream = Mutex(upstream)
         let listener = try listen(on: 0)
         port = try localPort(of: listener)
         let running = TestThread { [self] in serve(listener) }
         thread.withLock { $0 = running }
     }
+
+    /// Leads new connections to another server, as a service's name does after a failover.
+    public func lead(to address: ServerAddress) { upstream.withLock { $0 = address } }
 
     public func set(_ fault: Fault) { self.fault.withLock { $0 = fault } }
 
@@ -126,7 +129,7 @@ public final class ScriptedRedis: Sendable {
         _ = fcntl(client, F_SETFD, FD_CLOEXEC)
         var yes: Int32 = 1
         setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
-        guard let server = try? connectedSocket(upstream) else {
+        guard let server = try? connectedSocket(upstream.withLock { $0 }) else {
             close(client)
             return
         }

@@ -274,7 +274,7 @@ final class Erasure {
         guard !keys.isEmpty else { return then(0) }
         var request = RequestEncoder()
         for start in stride(from: 0, to: keys.count, by: Self.batchMax) {
-            request.append(Tiers.deletion(of: Array(keys[start..<min(keys.count, start + Self.batchMax)])))
+            request.append(tiers.deletion(of: Array(keys[start..<min(keys.count, start + Self.batchMax)])))
         }
         ask(request, isWrite: true) { replies in
             then(replies.reduce(0) { if case .integer(let removed) = $1 { $0 + Int(removed) } else { $0 } })

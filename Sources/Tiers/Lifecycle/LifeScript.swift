@@ -8,11 +8,13 @@ internal import State
 
 enum LifeScript {
     /// KEYS: the key. ARGV: the end in milliseconds since 1970; the retention of its policy in milliseconds, or 0; the
-    /// life of a tombstone; then NX, XX, GT and LT as they were given.
+    /// life of a tombstone; who deletes, where it has come to that, and the length of the stream of deletions; then NX,
+    /// XX, GT and LT as they were given.
     ///
     /// Answers 1 where the key has the end that was asked for, or its hard one, and 0 where nothing was done.
     static let text = Array(
         """
+        \(DeletionScript.telling)
         local key, at = KEYS[1], tonumber(ARGV[1])
         local life = redis.call('PTTL', key)
         if life == -2 then return 0 end
@@ -28,7 +30,7 @@ enum LifeScript {
           if record and tonumber(kept[2] or '') then hard = kept[2] + retention end
           if at > hard then at = hard end
         end
-        for i = 4, #ARGV do
+        for i = 6, #ARGV do
           if ARGV[i] == 'NX' and life ~= -1 or ARGV[i] == 'XX' and life == -1
             or ARGV[i] == 'GT' and (life == -1 or at <= now + life) or ARGV[i] == 'LT' and life ~= -1
             and at >= now + life then return 0 end
@@ -41,12 +43,13 @@ enum LifeScript {
           redis.call('HINCRBY', key, 'version', 1)
           redis.call('PEXPIRE', key, ARGV[3])
         end
+        tell(KEYS, ARGV[4], ARGV[5])
         return 1
         """.utf8)
 
     /// The words of the command that gives `key` this end, within its policy's retention.
     static func expire(
-        _ key: [UInt8], at time: Timestamp, _ condition: ExpireCondition = [], retention: Int64?
+        _ key: [UInt8], at time: Timestamp, _ condition: ExpireCondition = [], retention: Int64?, deleter: [[UInt8]]
     ) -> [[UInt8]] {
         func decimal(_ value: Int64) -> [UInt8] { Array(String(value).utf8) }
         let conditions: [(ExpireCondition, String)] = [
@@ -55,31 +58,40 @@ enum LifeScript {
         return [
             Array("EVAL".utf8), text, [UInt8(ascii: "1")], key, decimal(min(time, .latest).milliseconds),
             decimal(retention ?? 0), decimal(RecordRules.tombstoneLife),
-        ] + conditions.filter { condition.contains($0.0) }.map { Array($0.1.utf8) }
+        ] + deleter + conditions.filter { condition.contains($0.0) }.map { Array($0.1.utf8) }
     }
 }
 
 extension Tiers {
+    /// The command that gives a key an end in Redis, and tells the stream of deletions where that is over.
+    func expiry(
+        of key: [UInt8], at time: Timestamp, _ condition: ExpireCondition = [], retention: Int64?, ticket: UInt64
+    ) -> [[UInt8]] {
+        LifeScript.expire(
+            key, at: time, condition, retention: retention, deleter: share.deletions.words(ticket: ticket))
+    }
+
     /// The commands that a native one becomes under a retention; nil where it goes as it would without.
-    func withRetention(_ native: NativeCommand) -> [[[UInt8]]]? {
+    func withRetention(_ native: NativeCommand, ticket: UInt64) -> [[[UInt8]]]? {
         switch native.command {
         case .write(let write, let key):
             guard let retention = policies.policies[policies.index(for: key)].retention?.milliseconds else {
                 return nil
             }
-            return withRetention(native, write, key, retention)
-        case .rename(_, let to, _):
+            return withRetention(native, write, key, retention, ticket)
+        case .rename(let from, let to, _):
             guard let retention = policies.policies[policies.index(for: to)].retention?.milliseconds else {
                 return nil
             }
             // A key of another policy may come with a life that is longer, or with none.
-            return [native.arguments, LifeScript.expire(to, at: .latest, retention: retention)]
+            return [native.arguments, expiry(of: to, at: .latest, retention: retention, ticket: 0)]
+                + note([from], ticket: ticket)
         case .read, .count, .getMany, .deleteMany, .setMany, .countAll, .removeAll: return nil
         }
     }
 
     private func withRetention(
-        _ native: NativeCommand, _ write: StringWrite, _ key: [UInt8], _ retention: Int64
+        _ native: NativeCommand, _ write: StringWrite, _ key: [UInt8], _ retention: Int64, _ ticket: UInt64
     ) -> [[[UInt8]]]? {
         let now = scheduler.now
         switch write {
@@ -93,11 +105,11 @@ extension Tiers {
             if reply == .old { words.append(Array("GET".utf8)) }
             return [words]
         case .expire(let time, let condition):
-            return [LifeScript.expire(key, at: time, condition, retention: retention)]
+            return [expiry(of: key, at: time, condition, retention: retention, ticket: ticket)]
         // To the hard end, where that is later: a record's may be.
-        case .persist: return [LifeScript.expire(key, at: .latest, .ifGreater, retention: retention)]
+        case .persist: return [expiry(of: key, at: .latest, .ifGreater, retention: retention, ticket: ticket)]
         case .getExpire(.at(let time)):
-            return [[Array("GET".utf8), key], LifeScript.expire(key, at: time, retention: retention)]
+            return [[Array("GET".utf8), key], expiry(of: key, at: time, retention: retention, ticket: ticket)]
         case .getExpire(.clear): return [[Array("GET".utf8), key]]
         case .set, .delete, .getDelete, .getExpire(.keep), .record, .throttle: return nil
         }

@@ -244,7 +244,7 @@ public final class Replay: RedisConnectionDelegate {
         request.append(
             head
                 + ReplayScript.arguments(
-                    unit, marker: marker, policies: tiers.policies,
+                    unit, marker: marker, policies: tiers.policies, deleter: tiers.share.deletions.words(),
                     isOtherProcess: { $0 != 0 && process != 0 && $0 != process }, now: scheduler.now))
         unitsUnderWay += 1
         connection.send(request, timeoutNanoseconds: timeout) { [self] result in

@@ -22,13 +22,15 @@ public enum ReplayScripts {
 }
 
 enum ReplayScript {
-    /// KEYS: the marker, then the unit's keys. ARGV: the marker's life in milliseconds, then per entry: its sequence;
-    /// its number of comparisons, each of them key, rule for a conflict, rule for an unknown base or `-`, age in
-    /// milliseconds, number of states and the states; its number of commands, each of them number of words and words.
+    /// KEYS: the marker, then the unit's keys. ARGV: the marker's life in milliseconds; who deletes, and the length of
+    /// the stream of deletions; then per entry: its sequence; its number of comparisons, each of them key, rule for a
+    /// conflict, rule for an unknown base or `-`, age in milliseconds, number of states and the states; its number of
+    /// commands, each of them number of words and words.
     ///
     /// Answers one array per entry: `ok`, or `overwrote`, `kept` or `failed` and then key, type and value of each key
     /// concerned. Of an entry that was done before it is the answer that was given then: the marker keeps it.
     static let text = """
+        \(DeletionScript.telling)
         local marker = KEYS[1]
         local last = tonumber(redis.call('HGET', marker, 'sequence') or '0')
         local known = {}
@@ -40,7 +42,7 @@ enum ReplayScript {
           redis.call('HSET', marker, 'sequence', ARGV[#ARGV])
           redis.call('PEXPIRE', marker, ARGV[1])
         end
-        local at, answers, hasNews = 2, {}, false
+        local at, answers, hasNews = 4, {}, false
         local function take() at = at + 1 return ARGV[at - 1] end
         local function found(key)
           local idle = redis.pcall('OBJECT', 'IDLETIME', key)
@@ -57,6 +59,7 @@ enum ReplayScript {
           return redis.sha1hex(value), kind, value, idle
         end
         local function perform(words)
+          if words[1] == 'DEL' then tell({words[2]}, ARGV[2], ARGV[3]) end
           if words[1] == 'DEL' and redis.call('TYPE', words[2])['ok'] == 'hash' then
             local kept = redis.call('HMGET', words[2], 'version', 'created_ms', 'updated_ms', 'fence', 'operations',
               'deleted')
@@ -148,12 +151,14 @@ enum ReplayScript {
 
     /// The words behind EVALSHA's digest or EVAL's text.
     static func arguments(
-        _ unit: PendingWrites.Unit, marker: [UInt8], policies: PolicyTable, isOtherProcess: (UInt64) -> Bool,
+        _ unit: PendingWrites.Unit, marker: [UInt8], policies: PolicyTable, deleter: [[UInt8]],
+        isOtherProcess: (UInt64) -> Bool,
         now: Timestamp
     ) -> [[UInt8]] {
         let keys = unit.keys
         var words = [decimal(Int64(keys.count + 1)), marker] + keys
         words.append(decimal(markerLife))
+        words += deleter
         for (index, write) in unit.writes.enumerated() {
             words.append(decimal(Int64(unit.sequences[index])))
             let effects = write.effects

@@ -15,7 +15,7 @@ public enum RecordScripts {
     public static var text: String { RecordSwap.text }
     public static var digest: [UInt8] { RecordSwap.digest }
     /// DEL, which leaves of a record its version.
-    public static var deletion: [UInt8] { Tiers.deletionScript }
+    public static var deletion: [UInt8] { DeletionScript.deletion }
 }
 
 /// A change of a record from one state to another.
@@ -25,15 +25,17 @@ struct RecordSwap {
     ///
     /// ARGV: the version that must be there and the schema of its value (`7:0`; a migration changes the second alone),
     /// 0 for none and `?` for only looking; the id of the write that must have made it, or nothing; the life in
-    /// milliseconds, `-` for one without end and `=` for the one that it has; how many
-    /// messages there are, how many may wait for a stream, how many streams may be waited for, and the length to which
-    /// a stream is trimmed, or 0; for each message the place of its queue among the keys, stream, id, version and
-    /// payload; how many fields change; their names and values; names of fields that go.
+    /// milliseconds, `-` for one without end and `=` for the one that it has; who deletes, should it be a deletion, and
+    /// the length of the stream of deletions; how many messages there are, how many may wait for a stream, how many
+    /// streams may be waited for, and the length to which a stream is trimmed, or 0; for each message the place of its
+    /// queue among the keys, stream, id, version and payload; how many fields change; their names and values; names of
+    /// fields that go.
     ///
     /// Answers OK, `WAITING n` where so many messages wait for their streams, or what is there: its fields, its life as
     /// PTTL has it, and Redis's time.
     static let text = """
         \(OutboxScript.addition)
+        \(DeletionScript.telling)
         local key = KEYS[1]
         local kind = redis.call('TYPE', key)['ok']
         local version, operations, schema = '0', '', '0'
@@ -48,31 +50,34 @@ struct RecordSwap {
         if version .. ':' .. schema ~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then
           return {redis.call('HGETALL', key), redis.call('PTTL', key), redis.call('TIME')}
         end
-        local messages = tonumber(ARGV[4])
+        local messages = tonumber(ARGV[6])
         for place = 3, #KEYS do
           local waiting = redis.call('XLEN', KEYS[place])
-          if waiting + messages > tonumber(ARGV[5]) then
+          if waiting + messages > tonumber(ARGV[7]) then
             return redis.error_reply('TOOBIG ' .. waiting .. ' messages wait for the stream of EMIT, '
-              .. ARGV[5] .. ' may: it does not take them; see what it holds and who may write it, and send this again')
+              .. ARGV[7] .. ' may: it does not take them; see what it holds and who may write it, and send this again')
           end
-          if waiting == 0 and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then
-            return redis.error_reply('TOOBIG messages wait for ' .. ARGV[6]
+          if waiting == 0 and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+            return redis.error_reply('TOOBIG messages wait for ' .. ARGV[8]
               .. ' streams that do not take them, no more may: see ZRANGE ' .. KEYS[2] .. ' 0 -1, and send this again')
           end
         end
-        local first = 9 + 5 * messages
+        local first = 11 + 5 * messages
         local last = first - 1 + 2 * tonumber(ARGV[first - 1])
-        for at = first, last, 2 do redis.call('HSET', key, ARGV[at], ARGV[at + 1]) end
+        for at = first, last, 2 do
+          redis.call('HSET', key, ARGV[at], ARGV[at + 1])
+          if ARGV[at] == 'deleted' then tell({key}, ARGV[4], ARGV[5]) end
+        end
         for at = last + 1, #ARGV do redis.call('HDEL', key, ARGV[at]) end
         if ARGV[3] == '-' then redis.call('PERSIST', key)
         elseif ARGV[3] ~= '=' then redis.call('PEXPIRE', key, ARGV[3]) end
         local waiting = 0
-        for at = 8, 7 + 5 * messages, 5 do
+        for at = 10, 9 + 5 * messages, 5 do
           local queue, stream = KEYS[tonumber(ARGV[at])], ARGV[at + 1]
           local id, version, payload = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-          if redis.call('EXISTS', queue) == 1 or not add(stream, ARGV[7], id, key, version, payload) then
+          if redis.call('EXISTS', queue) == 1 or not add(stream, ARGV[9], id, key, version, payload) then
             local place = redis.call('XADD', queue, '*', 'id', id, 'key', key, 'version', version,
-              'payload', payload, 'maxlen', ARGV[7])
+              'payload', payload, 'maxlen', ARGV[9])
             redis.call('ZADD', KEYS[2], 'NX', string.match(place, '^%d+'), stream)
             waiting = waiting + 1
           end
@@ -136,7 +141,7 @@ struct RecordSwap {
     static let look = RecordSwap()
 
     /// The words behind EVALSHA's digest or EVAL's text.
-    func words(_ key: [UInt8], now: Timestamp) -> [[UInt8]] {
+    func words(_ key: [UInt8], deleter: [[UInt8]], now: Timestamp) -> [[UInt8]] {
         let (keys, messages) = outbox.words
         let head = [decimal(Int64(1 + keys.count)), key] + keys
         guard let to else { return head + [Array("?".utf8), [], Array("-".utf8)] }
@@ -146,7 +151,7 @@ struct RecordSwap {
             decimal(from?.version ?? 0) + [UInt8(ascii: ":")] + decimal(from?.schema ?? 0),
             Array((from?.operations.first?.text ?? "").utf8), life(of: to, now),
         ]
-        words += messages
+        words += deleter + messages
         words.append(decimal(Int64(set.count)))
         for field in set { words += [field.name, field.value] }
         return words + remove
@@ -177,7 +182,7 @@ extension Tiers {
             byDigest
             ? [Array("EVALSHA".utf8), RecordSwap.digest] : [Array("EVAL".utf8), Array(RecordSwap.text.utf8)]
         var request = RequestEncoder()
-        request.append(head + swap.words(key, now: sentAt))
+        request.append(head + swap.words(key, deleter: share.deletions.words(), now: sentAt))
         let hears = late.map { late in { (replies: [Reply]) in late(Self.understand(replies[0], sentAt: sentAt)) } }
         let trace = trace
         redis.send(request, timeoutNanoseconds: timeout ?? limits.timeout, late: hears) { [self] result in

@@ -99,6 +99,9 @@ public protocol WarmAccess: AnyObject {
     /// Removes copies for certain: what is answered `.done` with how many, no crash brings back. With no keys, commits
     /// what waits behind answers.
     func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void)
+    /// Writes entries of Hearth's own as one, behind all changes that were taken before, and synchronises; whether all
+    /// of that is on disk.
+    func keep(_ records: [(key: [UInt8], value: [UInt8])], completion: @escaping (Bool) -> Void)
     /// Removes every copy.
     func removeAll(completion: @escaping (WarmOutcome) -> Void)
     /// A step of an iteration over the live keys, from cursor 0 until the cursor returned is 0 again (Redis's SCAN).

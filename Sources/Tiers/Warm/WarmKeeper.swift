@@ -20,6 +20,9 @@ public enum WarmJob: Sendable {
     case confirm([UInt8], version: Int64, deliver: @Sendable (Bool) -> Void)
     /// Hears whether turns are in their archive, durably.
     case archive(LeavingTurns, deliver: @Sendable (Bool) -> Void)
+    /// Writes entries of Hearth's own as one, after everything else of the turn, and synchronises; hears whether all of
+    /// that is on disk.
+    case keep([(key: [UInt8], value: [UInt8])], deliver: @Sendable (Bool) -> Void)
     /// There are changes in the table.
     case changes
 }
@@ -58,6 +61,8 @@ public final class WarmKeeper {
     /// Where the search for chunks without a directory goes on, and when the next one begins.
     private var archiveCursor = WarmCursor.start
     private var nextArchiveSweep = Timestamp.distantPast
+    /// Whether something of this turn is not on disk as it was taken.
+    private var hasFailed = false
     private var wasDegraded = false
     private var nextMaintenance = Timestamp.distantPast
 
@@ -88,7 +93,9 @@ public final class WarmKeeper {
     /// Carries out what has gathered, and what is due in maintenance; returns in how many milliseconds to come again
     /// where no job comes before, a second at most.
     public func turn(_ jobs: [WarmJob], now: Timestamp) -> Int64 {
+        hasFailed = false
         commit(jobs, now: now)
+        keep(jobs, now: now)
         if jobs.isEmpty || now >= nextMaintenance {
             let maintenance = writer.maintain(now: now)
             nextMaintenance = maintenance.hasMore ? now : maintenance.next
@@ -105,6 +112,31 @@ public final class WarmKeeper {
             try writer.synchronize(now: now)
         } catch {
             onEvent(.syncFailed("\(error)"))
+        }
+    }
+
+    /// Writes what must not be on disk before what was taken until now is.
+    private func keep(_ jobs: [WarmJob], now: Timestamp) {
+        for case .keep(let records, let deliver) in jobs {
+            guard !hasFailed else {
+                deliver(false)
+                continue
+            }
+            writer.begin(now: now)
+            do {
+                try writer.atomically { (writer: WarmWriter) throws(WarmError) in
+                    for record in records {
+                        try writer.put(record.key, record.value, WarmMetadata(verifiedAt: now))
+                    }
+                }
+                try writer.commit(now: now)
+                try writer.synchronize(now: now)
+                deliver(true)
+            } catch {
+                onEvent(.changeRefused("\(error)"))
+                if writer.isBatchOpen { writer.rollback() }
+                deliver(false)
+            }
         }
     }
 
@@ -153,7 +185,7 @@ public final class WarmKeeper {
             case .erase(let keys, let deliver): erase(keys, deliver, now)
             case .confirm(let key, let version, let deliver): confirmations.append((deliver, key, version))
             case .archive(let leaving, let deliver): archive(leaving, deliver, now)
-            case .removeAll, .changes: break
+            case .removeAll, .changes, .keep: break
             }
         }
         do {
@@ -195,6 +227,7 @@ public final class WarmKeeper {
             return true
         } catch {
             onEvent(.changeRefused("\(error)"))
+            hasFailed = true
             return false
         }
     }
@@ -333,6 +366,7 @@ public final class WarmKeeper {
 
     /// The commit failed: nothing of the batch was done.
     private func refuse(_ error: WarmError) {
+        hasFailed = true
         onEvent(.commitFailed("\(error)", refused: answers.count + erasures.count))
         for answer in answers { answer.deliver(error.outcome) }
         for erasure in erasures { erasure.deliver(error.outcome) }
@@ -368,7 +402,8 @@ public final class WarmKeeper {
         case .removeAll(let answer): deliver = answer
         case .perform([.removeAll], _, let answer): deliver = answer
         // Within a transaction each key is removed, so that all of it is one entry.
-        case .perform, .erase, .confirm, .archive, .changes: return commit([job], takingChanges: false, now: now)
+        case .perform, .erase, .confirm, .archive, .changes, .keep:
+            return commit([job], takingChanges: false, now: now)
         }
         do {
             try writer.deleteAll(now: now)
@@ -483,7 +518,7 @@ extension WarmJob {
         switch self {
         case .removeAll: true
         case .perform(let commands, _, _): commands.contains(.removeAll)
-        case .erase, .confirm, .archive, .changes: false
+        case .erase, .confirm, .archive, .changes, .keep: false
         }
     }
 }

@@ -136,6 +136,13 @@ public final class WarmPort: WarmAccess {
         if !isQueued { completion(.failed("as many reads wait for the warm tier as may")) }
     }
 
+    public func keep(_ records: [(key: [UInt8], value: [UInt8])], completion: @escaping (Bool) -> Void) {
+        let box = Delivery(completion)
+        let isQueued = queues.writes.send(
+            .keep(records) { [courier] isKept in courier.run { box.completion(isKept) } })
+        if !isQueued { completion(false) }
+    }
+
     public func erase(_ keys: [ErasedKey], completion: @escaping (WarmOutcome) -> Void) {
         let box = Delivery(completion)
         let isQueued = queues.writes.send(

@@ -35,7 +35,7 @@ final class SideBySide {
         behind = mode == .embedded ? nil : try RedisServer()
         let tiers = mode == .redisAlone ? ", tiers: [redis]" : ""
         hearth = try HearthProcess(
-            redis: behind?.url ?? "off", redisOptions: "timeout: 5s, soft_timeout: 5s",
+            redis: behind?.url ?? "off", redisOptions: "timeout: 5s, soft_timeout: 5s, deletions: 0",
             extra: """
                 policies: [{prefix: ""\(tiers)}]
                 breaker: {slow_call: 60s}

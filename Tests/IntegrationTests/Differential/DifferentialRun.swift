@@ -26,7 +26,7 @@ final class DifferentialRun {
         behind = try RedisServer()
         oracle = try RedisServer()
         hearth = try HearthProcess(
-            redis: behind.url, redisOptions: "timeout: 10s, soft_timeout: 10s",
+            redis: behind.url, redisOptions: "timeout: 10s, soft_timeout: 10s, deletions: 0",
             extra: """
                 policies: [{prefix: "", \(consistency), negative_ttl: 1h}]
                 breaker: {slow_call: 60s}

@@ -91,7 +91,10 @@ extension RealProcesses {
 
         @Test func `commands without keys are Redis's where there is one, whatever the empty prefix may hold`() throws {
             let redis = try RedisServer()
-            let hearth = try HearthProcess(redis: redis.url, extra: "policies: [{prefix: '', tiers: [local]}]")
+            // The stream of deletions would be a key, too.
+            let hearth = try HearthProcess(
+                redis: redis.url, redisOptions: "\(HearthProcess.patient), deletions: 0",
+                extra: "policies: [{prefix: '', tiers: [local]}]")
             try hearth.waitUntilClosed()
             let direct = try RESPClient(redis.address)
             #expect(try direct.call("SET", "k", "v").text == "OK")
@@ -124,6 +127,8 @@ extension RealProcesses {
                     policies: [{prefix: "s:", ttl: 3s, sliding: true, max_staleness: 200ms}]
                     """)
             try hearth.waitUntilClosed()
+            // Nothing older goes back to Redis.
+            try eventually("the stream of deletions is read") { hearth.log.contains("deletions_joined") }
             let c = try hearth.client()
             #expect(try c.call("SET", "s:1", "turns").text == "OK")
             // It is read all the time, whatever else this test waits for: three seconds without a read would end it.

@@ -41,6 +41,8 @@ final class OwnedKeys {
         var maybe: Set<String> = []
         /// All that it was ever given.
         var ever: Set<String> = [""]
+        /// All that it was given since it was deleted last, for certain.
+        var sinceDeleted: Set<String> = [""]
     }
     private var registers: [String: Register] = [:]
 
@@ -166,6 +168,7 @@ final class OwnedKeys {
     ) {
         // Others may read it before its writer hears that it was done.
         registers[key, default: Register()].ever.insert(value)
+        registers[key]?.sinceDeleted.insert(value)
         perform(commands, key: key, step) { [self] replies in
             settle(key, value, Outcome(replies))
             more(replies)
@@ -183,6 +186,7 @@ final class OwnedKeys {
             registers[key]?.acknowledgedAt = world.now
             registers[key]?.mayBeOlderOnDisk = false
             registers[key]?.maybe = Set(doubts[key, default: []].map(\.value))
+            if value.isEmpty { registers[key]?.sinceDeleted = [""] }
             if wasLost, let ever = registers[key]?.ever {
                 registers[key]?.maybe.formUnion(ever.union([""]))
             }
@@ -258,10 +262,16 @@ final class OwnedKeys {
         for (key, register) in registers
         where max(register.acknowledgedAt, sidecar.diskTroubleAt) + Self.settlingTime > world.now {
             registers[key]?.mayBeOlderOnDisk = true
-            // A deletion that the disk did not hear of, of a key that may be given back to Redis, is undone by that:
-            // nobody else remembers it.
-            if key.hasPrefix("p"), register.sure.isEmpty { registers[key]?.maybe.formUnion(register.ever) }
+            // Redis has just lost its data, and nobody may have told the new stream of it.
+            if world.lostAt + Self.settlingTime > world.now { forgetDeletion(key) }
         }
+    }
+
+    /// Whoever knew of the last deletion of a key may be gone, and Redis with it: copies from before may come back.
+    private func forgetDeletion(_ key: String) {
+        guard key.hasPrefix("p"), let register = registers[key] else { return }
+        registers[key]?.sinceDeleted = register.ever
+        registers[key]?.maybe.formUnion(register.ever)
     }
 
     /// The next process runs: its disk holds nothing older than what was acknowledged.
@@ -296,10 +306,16 @@ final class OwnedKeys {
                 let tokens = Set(Self.tokens(string(before) ?? "")).subtracting(Self.tokens(after ?? ""))
                 texts[key, default: Text()].lost.formUnion(tokens)
             }
-            // Whatever a tier still holds of it may come back: an older value too, where there is none in Redis now.
-            if let register = registers[key] { registers[key]?.maybe.formUnion(register.ever) }
+            // Whatever a tier still holds of it may come back: an older value too, where there is none in Redis now;
+            // but none from before it was deleted, unless the deletion itself was lost.
+            if let register = registers[key] {
+                let wasDeletionLost = string(before) == nil && after != nil
+                registers[key]?.maybe.formUnion(wasDeletionLost ? register.ever : register.sinceDeleted)
+            }
             if busy.contains(key) { lostUnderWay.insert(key) }
         }
+        // A deletion of an earlier life, of which this one has not read yet, is in no memory but the one that is lost.
+        if !(process?.knowsDeletions ?? false) { for key in registers.keys { forgetDeletion(key) } }
     }
 
     // MARK: What must hold in the end

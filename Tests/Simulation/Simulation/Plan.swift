@@ -45,6 +45,8 @@ struct Shape: Sendable {
     var queueMax = 65_536
     var valueBytes = 60
     var registers = 6
+    /// Entries that the stream of deletions keeps: few, so that a sidecar that was away finds it trimmed, or many.
+    var deletionsMax = 40
 }
 
 /// A run: how its world is made, and what happens in it.
@@ -119,6 +121,7 @@ public struct Plan: Sendable {
         if random.oneIn(4) { shape.pipelineMax = 6 }
         if random.oneIn(6) { shape.queueMax = 3 }
         if random.oneIn(4) { shape.journalBytes = 64 << 10 }
+        if random.oneIn(2) { shape.deletionsMax = 10_000 }
         return shape
     }
 

@@ -33,6 +33,8 @@ final class Process {
     private var replay: Replay?
     private var replayConnection: RedisConnection?
     private var prober: BreakerProber?
+    private var deletions: DeletionReader?
+    private var deletionConnection: RedisConnection?
     let tally: Tally
 
     /// What a process tells its log, as the coverage counts it.
@@ -48,6 +50,7 @@ final class Process {
         disk: SimulatedFileSystem, life: UInt64, seed: UInt64
     ) throws {
         self.time = time
+        startedAt = time.now
         let tally = Tally()
         self.tally = tally
         let local = try LocalTier(LocalTierConfiguration(maxBytes: shape.localBytes, shards: 1))
@@ -92,7 +95,7 @@ final class Process {
             let warm = WarmPort(queues, courier: SimulatedCourier(time), scheduler: time)
             work(policies, configuration, redis, warm, seed: seed &+ UInt64(index))
         }
-        if let redis { attend(to: redis, configuration, seed: seed) }
+        if let redis { attend(to: redis, configuration, deletionsMax: shape.deletionsMax, seed: seed) }
         keepHouse()
     }
 
@@ -120,10 +123,17 @@ final class Process {
         connection.start()
     }
 
-    /// What the first worker does for all: the breaker's probes, and the replay.
-    private func attend(to redis: SimulatedRedis, _ configuration: RedisConfiguration, seed: UInt64) {
+    /// What the first worker does for all: the breaker's probes, the deletions of others, and the replay.
+    private func attend(
+        to redis: SimulatedRedis, _ configuration: RedisConfiguration, deletionsMax: Int, seed: UInt64
+    ) {
         prober = BreakerProber(workers[0], redis: connections[0]) { [unowned self] in self.replay?.step() }
         prober?.start()
+        share.deletions.maxEntries = deletionsMax
+        let reading = RedisConnection(configuration, scheduler: time, seed: seed &+ 200) { redis.makeTransport($0) }
+        deletionConnection = reading
+        deletions = DeletionReader(workers[0], connection: reading) { [tally] in tally.note($0) }
+        deletions?.start()
         guard let journal else { return }
         let connection = RedisConnection(configuration, scheduler: time, seed: seed &+ 100) { redis.makeTransport($0) }
         replayConnection = connection
@@ -133,6 +143,10 @@ final class Process {
         for tiers in workers { tiers.onJournaled = { [unowned self] in self.replay?.step() } }
     }
 
+    /// Whether this process has read, since it started, what was deleted before.
+    var knowsDeletions: Bool { share.deletions.figures.heardAt.map { $0 > startedAt } ?? false }
+    private let startedAt: Timestamp
+
     /// Ten times a second, as a worker does it.
     private func keepHouse() {
         time.after(nanoseconds: 100_000_000) { [weak self] in
@@ -140,6 +154,7 @@ final class Process {
             var rounds = 0
             while !local.sweep(now: time.now, budget: 512).isDone, rounds < 8 { rounds += 1 }
             replay?.step()
+            deletions?.step()
             keepHouse()
         }
     }
@@ -157,7 +172,7 @@ final class Process {
         journal?.stop()
         writing.stop()
         reading.stop()
-        for connection in connections + [replayConnection].compactMap({ $0 }) { connection.close() }
+        for connection in connections + [replayConnection, deletionConnection].compactMap({ $0 }) { connection.close() }
         noteFigures()
     }
 
@@ -219,6 +234,9 @@ final class Process {
             note("records: reapplied", counters.recordsReapplied.value)
             note("write: failed in Redis", counters.writesFailed.value)
         }
+        note("deletions: read", share.deletions.entriesRead.value)
+        note("deletions: copies not promoted", share.deletions.refusedPromotions.value)
+        note("deletions: dead copies removed", share.deletions.removedCopies.value)
         let journaled = share.journalCounters
         note("journal: accepted", journaled.accepted.value)
         note("journal: refused", journaled.refused.value)
@@ -246,6 +264,16 @@ final class Process {
 }
 
 extension Process.Tally {
+    fileprivate func note(_ event: DeletionEvent) {
+        switch event {
+        case .joined: coverage.note("deletions: joined")
+        case .beganAnew: coverage.note("deletions: the stream began anew")
+        case .missed: coverage.note("deletions: may have been missed")
+        case .refused: coverage.note("deletions: refused")
+        case .notKept: coverage.note("deletions: not kept")
+        }
+    }
+
     fileprivate func note(_ event: WarmEvent) {
         switch event {
         case .changeRefused: coverage.note("warm: a change was refused")

@@ -21,7 +21,8 @@ extension World {
     ///
     /// What Redis refused is left out, as it changed nothing.
     public static func record(_ plan: Plan) -> Recording {
-        let world = World(plan, traced: nil)
+        // The real one trims whole nodes.
+        let world = World(plan, traced: nil, deletionsMax: 100_000)
         guard let redis = world.redis else { return Recording() }
         var recording = Recording()
         let texts = [

@@ -36,16 +36,20 @@ public final class World {
     private var traces: [String] = []
 
     var now: Int64 { time.monotonicNanoseconds }
+    /// When Redis lost something last.
+    private(set) var lostAt = Int64.min / 2
 
     /// Runs a plan; only the steps `kept` where they are given. What happens to the key `traced` is told.
     public static func run(_ plan: Plan, keeping kept: Set<Int>? = nil, traced: String? = nil) -> RunResult {
         World(plan, traced: traced).run(keeping: kept)
     }
 
-    init(_ plan: Plan, traced: String?) {
+    init(_ plan: Plan, traced: String?, deletionsMax: Int? = nil) {
         self.plan = plan
         self.traced = traced
-        shape = plan.shape
+        var shape = plan.shape
+        if let deletionsMax { shape.deletionsMax = deletionsMax }
+        self.shape = shape
         redis = plan.shape.isEmbedded ? nil : SimulatedRedis(time, seed: plan.seed)
         redis?.jitter = Self.jitter
         redis?.mayFailOver = true
@@ -57,7 +61,8 @@ public final class World {
             let seed = plan.seed &+ UInt64(index + 1) &* 7919
             let sidecar = Sidecar(index: index, seed: seed) { [unowned self] life, disk in
                 try Process(
-                    shape, policies: policies, time: time, redis: redis, disk: disk, life: life, seed: seed &+ life)
+                    self.shape, policies: policies, time: time, redis: redis, disk: disk, life: life, seed: seed &+ life
+                )
             }
             sidecars.append(sidecar)
             owned.append(OwnedKeys(sidecar, self))
@@ -154,8 +159,7 @@ public final class World {
     /// A key that every sidecar writes, or that another one does.
     private func readAny(_ step: Step, _ sidecar: Sidecar) {
         let other = self.owned[(step.sidecar + 1) % self.owned.count]
-        // What the warm tier may give back to Redis, one that reads it may give back after another has deleted it.
-        let keys = other.registerKeys.filter { $0.hasPrefix("r") }
+        let keys = other.registerKeys
         guard step.amount % 2 == 0, !keys.isEmpty, sidecars.count > 1 else {
             shared?.read("m:\(step.key % 4)", step, sidecar) { _ in false }
             return
@@ -217,6 +221,7 @@ public final class World {
 
     private func lose(_ lost: [[UInt8]: SimulatedRedis.Entry?]) {
         trace("lost: \(lost.keys.map { text($0) }.sorted())")
+        lostAt = now
         for owned in owned { owned.didLose(lost) }
         records?.didLose(lost)
     }
