@@ -509,6 +509,7 @@ extension WarmJob {
         switch self {
         case .perform(let commands, _, _): commands.reduce(0) { $0 + $1.valueBytes }
         case .archive(let leaving, _): leaving.contentBytes
+        case .keep(let records, _): records.reduce(0) { $0 + $1.value.count }
         case .removeAll, .erase, .confirm, .changes: 0
         }
     }
