@@ -226,7 +226,7 @@ import Testing
         ),
         (
             "warm: {compress_min: 63}",
-            "1:22: warm.compress_min: found the number 63, expected a size from 64B to 512MiB, or off"
+            "1:22: warm.compress_min: found 63, expected a size from 64 to 512MiB"
         ),
         (
             "policies:\n- prefix: a\n  checkpoints:\n    kep: 3",

@@ -118,6 +118,7 @@ import Testing
         #expect(reply.value == nil && car.recordInRedis("k")?.turns?.items.count == 6)
         let archives = car.warm.archives
         car.crash()
+        disk.endProcess()
         let next = try sidecar(after: car)
         next.warm.plant(archives)
         #expect(next.everyTurn("k") == [Int64](1...6))

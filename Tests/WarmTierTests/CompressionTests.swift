@@ -75,7 +75,8 @@ import WarmTier
         let value = Self.text(20_000)
         try writer.batch { writer throws(WarmError) in try writer.put("kept", value) }
         for number in 0..<400 {
-            try writer.batch { writer throws(WarmError) in try writer.put("other", Self.noise(2000)) }
+            // More than there is room for, so that the oldest segment goes again and again.
+            try writer.batch { writer throws(WarmError) in try writer.put("k\(number % 120)", Self.noise(2000)) }
             _ = writer.tier.lookup("kept")
             writer.maintain(now: .at(Int64(number) + 2))
         }

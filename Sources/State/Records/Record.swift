@@ -145,9 +145,9 @@ public struct Turns: Sendable, Equatable {
 extension Record {
     /// The turns that are in `base` and have gone into an archive since: to be kept there before this record is.
     public func turnsArchived(since base: Record?) -> [Turns.Turn] {
-        guard let archive = turns?.archive, let before = base?.turns, archive.upTo > before.archive?.upTo ?? 0 else {
-            return []
-        }
+        guard let archive = turns?.archive, let before = base?.turns, let old = before.archive, old.id == archive.id,
+            archive.upTo > old.upTo
+        else { return [] }
         return Array(before.items.prefix { $0.sequence <= archive.upTo })
     }
 }

@@ -31,7 +31,9 @@ struct RecordReplay {
         self.found = found
         record = found?.record
         // None of the unit's own: they are certain when all of it is done.
-        if mayArchive, let turns = record?.turns, turns.archive != nil { archivesBefore = turns.next }
+        if mayArchive, let turns = record?.turns, let archive = turns.archive {
+            (archivesBefore, archiveID) = (turns.next, archive.id)
+        }
         expiresAt = found?.expiresAt ?? .never
         if found == nil, let held = unit.writes[0].bases[0].base.held, held.kind == .record, held.isAlive(at: now),
             isOtherProcess(unit.writes[0].redisProcess)
@@ -62,6 +64,8 @@ struct RecordReplay {
     }
 
     private var archivesBefore: Int64 = 0
+    /// The conversation that these are of: a deletion among the entries begins another.
+    private var archiveID: OperationID?
     /// The turns that are to be in their archive before the record lets them go.
     var leaving: [Turns.Turn] { record?.turnsArchived(since: found?.record) ?? [] }
     var result: HeldValue? { record.map { HeldValue($0, expiresAt: expiresAt) } }
@@ -107,7 +111,7 @@ struct RecordReplay {
         write.rules?.schema = policy.records.schema
         var rules = RecordRules()
         rules.retention = policy.retention?.milliseconds
-        rules.archivesBefore = archivesBefore
+        rules.archivesBefore = record?.turns?.archive?.id == archiveID ? archivesBefore : 0
         let outcome = write.perform(
             on: record, expiresAt: expiresAt, now: acceptedAt, maxValue: policy.maxValue, rules: rules)
         switch outcome {
