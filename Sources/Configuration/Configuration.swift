@@ -9,7 +9,7 @@ public import Tiers
 public struct Configuration: Sendable, Equatable {
     /// `socket`, `workers`, `limits` and `drain`.
     public var server = ServerConfiguration()
-    /// `socket.password_file`: whoever starts the server reads it into `server.password` with ``readPassword(file:of:)``.
+    /// `socket.password_file`: who starts the server reads it into `server.password` with ``readPassword(file:of:)``.
     public var socketPasswordFile: String?
     public var local = LocalSection()
     /// `redis.url: off`: the warm tier is the authority.

@@ -47,7 +47,7 @@ extension Tiers {
 extension Flight: AnswerTrace {
     /// Tells everybody who waits.
     func note(_ step: AnswerStep) {
-        waiters.forEach { $0.trace?.note(step) }
+        waiters.each { $0.trace?.note(step) }
         for waiter in impatientWaiters { waiter.trace?.note(step) }
     }
 }

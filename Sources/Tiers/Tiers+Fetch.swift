@@ -81,7 +81,7 @@ extension Tiers {
         if share.erasures.covers(flight.key) { flight.token = nil }
         guard let value = journal?.pending.value(of: flight.key) else { return false }
         take(flight)
-        flight.takeWaiters().forEach { waiter in
+        flight.takeWaiters().each { waiter in
             readPending(
                 flight.key, flight.hash, flight.policy, value, flight.form, isStrong: waiter.isStrong, waiter.completion
             )

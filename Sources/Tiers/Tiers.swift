@@ -212,7 +212,7 @@ final class Flight {
             if first == nil { first = waiter } else { others.append(waiter) }
         }
 
-        func forEach(_ body: (Waiter) -> Void) {
+        func each(_ body: (Waiter) -> Void) {
             guard let first else { return }
             body(first)
             for waiter in others { body(waiter) }
@@ -221,7 +221,7 @@ final class Flight {
         /// Takes out those who take no answer but the authority's.
         mutating func takeStrong() -> [Waiter] {
             var (strong, rest) = ([Waiter](), Waiters())
-            forEach { if $0.isStrong { strong.append($0) } else { rest.append($0) } }
+            each { if $0.isStrong { strong.append($0) } else { rest.append($0) } }
             self = rest
             return strong
         }
@@ -258,7 +258,7 @@ final class Flight {
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
 
     /// Answers everybody who still waits.
-    func answer(_ reading: Reading) { takeWaiters().forEach { $0.completion(reading) } }
+    func answer(_ reading: Reading) { takeWaiters().each { $0.completion(reading) } }
 
     /// Everybody who still waits; nobody does from now on.
     func takeWaiters() -> Waiters {

@@ -14,8 +14,8 @@ private func runDriver(
 
 /// Runs `target` under the options of the command line, and returns the exit code.
 ///
-/// The package manager lets an executable NAME begin in `NAME_main`, in the place of libFuzzer's own `main`: each fuzzer
-/// has a function of that name, which calls this.
+/// The package manager lets an executable NAME begin in `NAME_main`, in the place of libFuzzer's own `main`: each
+/// fuzzer has a function of that name, which calls this.
 ///
 /// Source: https://llvm.org/docs/LibFuzzer.html#using-libfuzzer-as-a-library
 public func fuzz(_ count: CInt, _ arguments: Arguments?, _ target: FuzzTarget) -> CInt {
