@@ -309,7 +309,8 @@ final class OwnedKeys {
             // Whatever a tier still holds of it may come back: an older value too, where there is none in Redis now;
             // but none from before it was deleted, unless the deletion itself was lost.
             if let register = registers[key] {
-                let wasDeletionLost = string(before) == nil && after != nil
+                // That went with the deletion where what is there now is from before it.
+                let wasDeletionLost = after.map { !register.sinceDeleted.contains($0) } ?? false
                 registers[key]?.maybe.formUnion(wasDeletionLost ? register.ever : register.sinceDeleted)
             }
             if busy.contains(key) { lostUnderWay.insert(key) }
