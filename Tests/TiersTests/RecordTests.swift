@@ -213,6 +213,24 @@ import Testing
         #expect(conflicts(car).isEmpty)
     }
 
+    @Test func `a provisional version that Redis came to from another state is not written upon`() throws {
+        let car = try sidecar()
+        let other = try Sidecar(after: car)
+        car.state("k", "a")
+        car.turns("k", "one")
+        outage(car)
+        car.redis.execute("FLUSHDB")
+        other.turns("k", "theirs")
+        other.turns("k", "theirs too")
+        #expect(car.turns("k", "mine") == "turn 2 journal")
+        recover(car)
+        // Here and in Redis it is version 3 by now, and the same write made it.
+        #expect(car.recordInRedis("k")?.version == 3)
+        #expect(car.turns("k", "last") == "turn 4 redis")
+        let turns = car.recordInRedis("k")?.turns?.items ?? []
+        #expect(turns.map { String(decoding: $0.bytes, as: UTF8.self) } == ["theirs", "theirs too", "mine", "last"])
+    }
+
     @Test func `who knows nothing of a record can't expect a version, and does not erase it`() throws {
         let car = try sidecar()
         let other = try Sidecar(after: car)
