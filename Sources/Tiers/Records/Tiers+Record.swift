@@ -63,8 +63,8 @@ extension Tiers {
         // Who may write is judged by Redis's clock, which comes with what it holds.
         if write.action.isLease { return exchange(attempt, .look, nil) }
         let copy = localCopy(key, attempt.hash, scheduler.now)
-        // What the journal made of a record is provisional. Its replay may have given Redis the same version by the same
-        // write from another state: the comparison would not tell the two apart, and what differs would be lost.
+        // What the journal made of a record is provisional. Its replay may have given Redis the same version, by the
+        // same write, from another state: the comparison would not tell the two apart, and what differs be lost.
         guard let copy, !copy.isExpired, copy.metadata.mark & EntryMark.journaled == 0,
             copy.isAbsent || copy.metadata.kind == .record
         else { return look(attempt) }
