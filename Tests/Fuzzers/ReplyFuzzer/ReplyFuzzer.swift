@@ -3,7 +3,7 @@
 // The framer finds the same ends whole and in pieces, and those that hiredis finds. What is read past hiredis, where a
 // reply is whole in the buffer, is what hiredis makes of it when it gets one byte at a time.
 
-import FuzzerDriver
+public import FuzzerDriver
 import Primitives
 import RESP
 import RedisTier

@@ -1,7 +1,7 @@
 // Arbitrary bytes as requests: whole or in pieces, they give the same requests and the same refusal; and requests in
 // RESP are to the parser what they are to hiredis.
 
-import FuzzerDriver
+public import FuzzerDriver
 import Primitives
 import RESP
 import RedisTier
