@@ -20,6 +20,7 @@ public func fuzzRequests(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let whole = parse(input.whole)
     let pieces = parse(input.pieces)
     precondition(whole == pieces, "BUG: whole \(whole), in pieces \(pieces)")
+    if input.announcesMuch { return 0 }
     // Each refuses some bytes that the other takes; as far as both take them they are the same.
     for (parsed, expected) in zip(whole.requests, requestsByHiredis(input.bytes)) {
         precondition(parsed == expected, "BUG: \(parsed) is \(expected) to hiredis")
