@@ -201,6 +201,8 @@ private enum FlatArray {
             cursor += 1
         }
         guard cursor > first, cursor + 1 < bytes.count, bytes[cursor] == 13, bytes[cursor + 1] == 10 else { return nil }
+        // Redis writes no zeros in front, and hiredis refuses them.
+        guard bytes[first] != 48 || cursor == first + 1 && !isNegative else { return nil }
         return (isNegative ? -number : number, cursor + 2)
     }
 }

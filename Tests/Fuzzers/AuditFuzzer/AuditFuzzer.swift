@@ -4,7 +4,7 @@
 // bytes for the place and one for what is there.
 
 import Audit
-import FuzzerDriver
+public import FuzzerDriver
 import Primitives
 import SegmentLog
 import TestSupport

@@ -3,7 +3,7 @@
 // -sanitize=fuzzer on the command line instruments every module; without it the fuzzer runs, and sees no coverage.
 
 import Configuration
-import FuzzerDriver
+public import FuzzerDriver
 
 /// One input; 0 is what libFuzzer expects. A trap is a finding.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -46,6 +46,21 @@ public struct InPieces {
     /// Of one byte each.
     public var singles: [ArraySlice<UInt8>] { cut(1) }
 
+    /// Whether an array of 100,000 elements or more may be announced: hiredis makes room for all of them, and where they
+    /// then don't come it goes through them one by one.
+    public var announcesMuch: Bool {
+        var digits: Int?
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "*"): digits = 0
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digits = digits.map { $0 + 1 }
+            default: digits = nil
+            }
+            if digits == 6 { return true }
+        }
+        return false
+    }
+
     private func cut(_ length: Int) -> [ArraySlice<UInt8>] {
         stride(from: 0, to: bytes.count, by: length).map { bytes[$0..<min($0 + length, bytes.count)] }
     }

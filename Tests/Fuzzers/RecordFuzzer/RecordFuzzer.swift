@@ -3,7 +3,7 @@
 //
 // The first byte says which. Fields are of one byte for the length of the name, one for that of the value, and both.
 
-import FuzzerDriver
+public import FuzzerDriver
 import Primitives
 import State
 

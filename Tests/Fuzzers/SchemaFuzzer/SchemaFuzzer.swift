@@ -2,7 +2,7 @@
 //
 // An input that begins with an odd byte is a path; what follows an even one is a value.
 
-import FuzzerDriver
+public import FuzzerDriver
 import State
 
 private nonisolated(unsafe) let schema: Schema = {

@@ -3,7 +3,7 @@
 // The input is laid over a real segment, so that the fuzzer starts with checksums that pass: byte 0 chooses how, bytes
 // 1 and 2 where. `.ci/scripts/fuzz` builds and runs it; it needs no corpus.
 
-import FuzzerDriver
+public import FuzzerDriver
 import Primitives
 import SegmentLog
 import TestSupport
