@@ -46,8 +46,8 @@ public struct InPieces {
     /// Of one byte each.
     public var singles: [ArraySlice<UInt8>] { cut(1) }
 
-    /// Whether an array of 100,000 elements or more may be announced: hiredis makes room for all of them, and where they
-    /// then don't come it goes through them one by one.
+    /// Whether an array of 100,000 elements or more may be announced: hiredis makes room for all of them, and where
+    /// they then don't come it goes through them one by one.
     public var announcesMuch: Bool {
         var digits: Int?
         for byte in bytes {

@@ -191,7 +191,10 @@ final class Process {
         func check(_ name: String, _ value: Int, _ limit: Int) {
             if value > limit { found.append("\(name): \(value), at most \(limit) are allowed") }
         }
-        for connection in connections { check("a connection's pipeline", connection.pipelineDepth, shape.pipelineMax) }
+        // What waits for a connection that is made is behind its handshake, which is one more.
+        for connection in connections {
+            check("a connection's pipeline", connection.pipelineDepth, shape.pipelineMax + 1)
+        }
         check("jobs of the warm tier", writing.waitedMax, shape.queueMax)
         check("reads of the warm tier", reading.waitedMax, shape.queueMax)
         check("bytes that wait for the warm tier", changes.sizes.bytes, changes.bytesMax)
