@@ -141,6 +141,8 @@ extension RealProcesses {
                       - {prefix: "p:", tracking: {mode: prefix}}
                       - {prefix: "p:q:", tracking: {mode: keys}}
                     """)
+            // An optimised test lets go of them, and so ends them, where they are named last.
+            defer { withExtendedLifetime(sidecars) {} }
             let clients = try sidecars.map { try $0.client() }
             let direct = try redis.client()
             for round in 0..<20 {
