@@ -92,7 +92,12 @@ public struct JSONPath: Sendable, Hashable {
             return scanner.byte == UInt8(ascii: "]") ? scanner.position : nil
         }
         guard let end else { throw JSONPathError("[\" without its \"]") }
-        return (.member(JSONString.unquoted(bytes[(start + 1)..<end])), end + 1)
+        let name = JSONString.unquoted(bytes[(start + 1)..<end])
+        guard String(validating: name, as: UTF8.self) != nil else {
+            throw JSONPathError(
+                "the name \(String(decoding: bytes[(start + 1)..<end], as: UTF8.self)) has half a surrogate pair")
+        }
+        return (.member(name), end + 1)
     }
 
     /// The path as it is written.

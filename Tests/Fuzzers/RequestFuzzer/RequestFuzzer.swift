@@ -81,11 +81,12 @@ extension RequestParser {
             return nil
         }
         precondition((1...count).contains(length), "BUG: a request of \(length) bytes in \(count)")
-        outcome.requests.append(
-            arguments.map { range in
-                precondition(range.offset >= 0 && range.count >= 0 && range.offset + range.count <= length)
-                return Array(held[range.offset..<range.offset + range.count])
-            })
+        let words = arguments.map { range in
+            precondition(range.offset >= 0 && range.count >= 0 && range.offset + range.count <= length)
+            return Array(held[range.offset..<range.offset + range.count])
+        }
+        // One without a word is answered by nothing, as Redis passes over it.
+        if !words.isEmpty { outcome.requests.append(words) }
         return length
     }
 }

@@ -5,7 +5,7 @@
 public import FuzzerDriver
 import State
 
-private nonisolated(unsafe) let schema: Schema = {
+private let schema: Schema = {
     func path(_ text: String) -> JSONPath {
         do { return try JSONPath(text) } catch { preconditionFailure("BUG: \(text): \(error.text)") }
     }

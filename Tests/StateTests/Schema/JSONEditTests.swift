@@ -188,6 +188,7 @@ private func edit(
         ("a.", "a name is missing at byte 3"), (".a", "a name is missing at byte 1"),
         ("a[0]", "[ is followed by *] or by a name in double quotes: single elements can't be named"),
         ("a[*]b", "a . is missing at byte 5"), ("a[\"b", "[\" without its \"]"),
+        ("a[\"\\ude00\"]", "the name \"\\ude00\" has half a surrogate pair"),
         ("a*", "the name a* has a character that needs [\"…\"] round it"),
         (String(repeating: "a.", count: 16) + "a", "it has 17 parts; at most 16 are possible"),
     ])
