@@ -122,6 +122,11 @@ extension WarmWriter {
         defer { publishStatistics() }
         try refuseWhileDegraded(now: now)
         relocation = nil
+        while chargedBytes + log.newSegmentBytes > configuration.maxBytes {
+            guard try removeUseless(now: now) else {
+                throw .full(needed: log.newSegmentBytes, limit: configuration.maxBytes)
+            }
+        }
         do throws(SegmentLogError) {
             try log.empty(now: now)
         } catch {

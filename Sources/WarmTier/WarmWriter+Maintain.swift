@@ -76,14 +76,20 @@ extension WarmWriter {
         }
     }
 
-    /// Tries the disk again after a failure, with a new segment.
+    /// Tries the disk again after a failure: by what was to go and is still there, then with a new segment.
+    ///
+    /// While files can't be removed no attempt leaves one more.
     private func recover(now: Timestamp) -> Bool {
-        log.sealActive()
-        do throws(SegmentLogError) {
-            _ = try log.prepare(moving, now: now)
+        do throws(WarmError) {
+            _ = try removeUseless(now: now)
+            // With no room even for a beginning, what makes some tries the disk as well.
+            guard chargedBytes + log.newSegmentBytes <= configuration.maxBytes else { return true }
+            log.sealActive()
+            _ = try reportingLog { () throws(SegmentLogError) in try log.prepare(moving, now: now) }
             adoptSegments()
             return true
         } catch {
+            adoptSegments()
             retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds)
             return false
         }

@@ -262,6 +262,39 @@ struct ScriptedLife {
         #expect(writer.tier.statistics.state == .healthy)
     }
 
+    @Test func `while files can't be removed, no attempt leaves one more, and the store keeps within its bytes`() throws {
+        var life = ScriptedLife(seed: 6, whenFull: .evict)
+        life.open()
+        life.run(rounds: 0..<6)
+        life.files.faults.failingOperation = .remove
+        life.files.faults.failingCall = 1
+        life.files.faults.isPersistent = true
+        life.run(rounds: 6..<9)
+        let writer = try #require(life.writer)
+        guard case .degraded = writer.tier.statistics.state else {
+            Issue.record("not degraded: no file was to be removed")
+            return
+        }
+        let segments = writer.tier.statistics.segments
+        for round in 0..<2000 {
+            life.now += 300
+            writer.maintain(now: .at(life.now))
+            if round % 10 == 0 { try? writer.deleteAll(now: .at(life.now)) }
+        }
+        #expect(life.files.bytesUsedMax <= 64 << 10)
+        // Emptying writes a segment each time that there is room; the attempts in between leave none.
+        #expect(writer.tier.statistics.segments <= segments + 201)
+        life.files.faults = SimulatedFaults()
+        for _ in 0..<2000 {
+            life.now += 300
+            writer.maintain(now: .at(life.now))
+        }
+        #expect(writer.tier.statistics.state == .healthy)
+        #expect(writer.tier.statistics.segments <= 2)
+        try writer.deleteAll(now: .at(life.now))
+        #expect(writer.tier.keyCount == 0)
+    }
+
     @Test func `a store on a read-only medium is read`() throws {
         var life = ScriptedLife(seed: 5, whenFull: .refuse)
         life.open()
