@@ -43,8 +43,10 @@ extension Tiers {
         if authority != .redis { return true }
         if policy.consistency == .strong || metadata.verifiedAt > now { return false }
         if copy.isLive { return true }
-        // What is remembered as absent ends by itself, unless somebody has changed the key since.
-        if copy.isAbsent { return metadata.verifiedAt != .distantPast }
+        // Somebody has changed the key since, and Redis told of it: whatever the contract, it is asked.
+        if metadata.verifiedAt == .distantPast { return false }
+        // What is remembered as absent ends by itself.
+        if copy.isAbsent { return true }
         return now
             < policy.contractEnd(
                 verifiedAt: verifiedAt(metadata), expiresAt: metadata.expiresAt, authority: authority)

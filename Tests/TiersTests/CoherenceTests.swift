@@ -36,6 +36,20 @@ import Testing
         #expect(car.share.coherence.applied == 1)
     }
 
+    @Test func `an eventual copy is asked for again once Redis has told of a change, and only then`() throws {
+        let car = try car([policy { ($0.consistency, $0.refreshAhead) = (.eventual, nil) }])
+        car.redis.execute("SET", "k", "1")
+        _ = car.read("k")
+        car.run(.seconds(86_400))
+        #expect(car.read("k").summary == "1 local fresh")
+        car.redis.execute("SET", "k", "2")
+        car.run(.milliseconds(5))
+        #expect(car.read("k").summary == "2 redis fresh")
+        car.redis.execute("DEL", "k")
+        car.run(.milliseconds(5))
+        #expect(car.read("k").summary == "(absent) redis absent")
+    }
+
     @Test(arguments: [false, true])
     func `own writes are told of too, before they are answered or behind that`(_ isBehind: Bool) throws {
         let car = try car()

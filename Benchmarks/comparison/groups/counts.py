@@ -25,7 +25,9 @@ def run(bench):
     for pipeline, name in [(16, "pipeline 16"), (1, "no pipeline")]:
         words = ["--pipeline", pipeline, *bench.keys]
         # Hot keys last, so that they are held: what was read before may have taken their place.
+        # And asked for once each: a client's own write is told of by Redis, and its copy verified by the next read.
         load(front, *bench.keys, "--load-only")
+        load(front, *words, "--no-load", "--requests", few, "--warmup", "0s")
         hits[name] = per_request(front, few, many, *words, "--no-load", "--distribution", "uniform")
         rows = [("GET hit", hits[name]), ("GET miss, answered by Redis", per_request(front, few, many, *words, *cold)),
                 ("SET through Redis", per_request(front, few, many, *words, "--no-load", "--workload", "write"))]
