@@ -124,7 +124,7 @@ histories:
 soak:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
-	@Tests/Proof/soak $(if $(QUICK),--minutes 0.4 --every 5)
+	@Tests/Proof/soak $(if $(QUICK),--minutes 0.4 --every 5,--out docs/soak.md)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)
