@@ -5,6 +5,8 @@ was under way at the same time: a value counts as replaced only by a write that 
 """
 
 import bisect
+import itertools
+import math
 from dataclasses import dataclass, field
 
 #: Where a write came from that no sidecar knows of.
@@ -59,8 +61,14 @@ class History:
         self.by_value = {w.value: w for w in writes if w.value is not None}
         self.replacing = Earliest([w for w in writes if w.end is not None])
         self.deleting = Earliest([w for w in writes if w.end is not None and w.value is None])
-        self.deletions = [w for w in writes if w.value is None]
+        self.deletions = Latest([w for w in writes if w.value is None])
         self.settings = sorted((w for w in writes if w.value is not None and w.end is not None), key=lambda w: w.end)
+        self.set_by = [w.end for w in self.settings]
+
+    def last_set_before(self, moment):
+        """Of the values that were acknowledged before a moment the last one."""
+        index = bisect.bisect_left(self.set_by, moment)
+        return self.settings[index - 1] if index else None
 
 
 class Earliest:
@@ -79,6 +87,20 @@ class Earliest:
     def since(self, moment):
         index = bisect.bisect_left(self.begins, moment)
         return self.first[index] if index < len(self.first) else None
+
+
+class Latest:
+    """Of the writes that began until a moment, how late the last of them may have been carried out."""
+
+    def __init__(self, writes):
+        writes = sorted(writes, key=lambda w: w.begin)
+        self.begins = [w.begin for w in writes]
+        ends = (math.inf if w.end is None else w.end for w in writes)
+        self.last = list(itertools.accumulate(ends, max))
+
+    def until(self, moment):
+        index = bisect.bisect_right(self.begins, moment)
+        return self.last[index - 1] if index else -math.inf
 
 
 def check(key, writes, reads, rules):
@@ -123,12 +145,8 @@ def presence(key, read, history, rules):
 
 def absence(key, read, history, rules):
     """Nothing was found: some deletion must be able to explain it, or the key's beginning."""
-    for write in reversed(history.settings):
-        if read.begin - write.end <= rules.bound:
-            continue
-        explained = any(d.begin <= read.end and (d.end is None or d.end >= write.begin) for d in history.deletions)
-        if explained:
-            return None
-        late = read.begin - write.end
-        return Found(key, f"nothing was read {late:.3f} s after {write.value!r} was written, and nobody deleted it", late)
-    return None
+    write = history.last_set_before(read.begin - rules.bound)
+    if write is None or history.deletions.until(read.end) >= write.begin:
+        return None
+    late = read.begin - write.end
+    return Found(key, f"nothing was read {late:.3f} s after {write.value!r} was written, and nobody deleted it", late)
