@@ -58,6 +58,14 @@ extension StringWrite {
         }
     }
 
+    /// Whether nothing is there after it, whatever the key held. The deletion of a record may leave its version.
+    public var takesKeyAway: Bool {
+        switch self {
+        case .delete, .getDelete: true
+        default: false
+        }
+    }
+
     /// Whether it is about the end of the key's life alone.
     public var movesEnd: Bool {
         switch self {

@@ -72,6 +72,20 @@ import Testing
         #expect(car.read("k").summary == "v journal stale")
     }
 
+    @Test func `a deletion stays one though the disk could not be asked what the key held`() throws {
+        let car = try sidecar()
+        car.set("k", "v")
+        outage(car)
+        car.evict("k")
+        car.warm.failsReads = true
+        _ = car.perform(.del("k"))
+        car.warm.failsReads = false
+        #expect(car.read("k").summary == "(absent) journal absent")
+        #expect(car.warm.copies[bytes("k")] == nil)
+        recover(car)
+        #expect(car.inRedis("k") == nil)
+    }
+
     @Test func `INCR and APPEND that were never sent are done once, on what Redis has by then`() throws {
         let car = try sidecar()
         car.redis.execute("SET", "n", "10")

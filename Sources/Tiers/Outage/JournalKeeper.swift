@@ -244,8 +244,12 @@ public final class JournalKeeper {
     /// What each key of a write holds after it, as far as is known.
     private static func results(of write: JournaledWrite, _ space: OutageSpace) -> FewKeys<PendingWrites.Value> {
         var results = FewKeys<PendingWrites.Value>()
-        // An EXPIRE of a key that nobody here knows leaves it as unknown as it was.
-        for (key, _) in write.bases { results.set(key, space.results[key] ?? space.known(key)) }
+        for (key, _) in write.bases {
+            // What changed nothing that is held here: an EXPIRE leaves a key that nobody knows as unknown as it was, a
+            // deletion leaves none, also on a disk that could not be asked.
+            let isGone = write.operations.contains { $0.write.takesKeyAway && $0.key == key }
+            results.set(key, space.results[key] ?? (isGone ? .absent : space.known(key)))
+        }
         return results
     }
 
