@@ -20,6 +20,8 @@ final class SimulatedRedisConnection: RedisTransport {
     private var input: [UInt8] = []
     private var parser = RequestParser(requestMax: 64 << 20)
     private var arrivesAt: Int64 = 0
+    /// What has left the client and has not come: the server learns of the end behind it.
+    private var piecesUnderWay = 0
     private var repliesAt: Int64 = 0
     /// The transaction under way: queued commands, and whether one was refused.
     var queue: [[[UInt8]]]?
@@ -69,7 +71,9 @@ final class SimulatedRedisConnection: RedisTransport {
         kept = []
         takenBytes += bytes.count
         arrivesAt = max(arrivesAt, redis.scheduler.monotonicNanoseconds + redis.oneWay())
+        piecesUnderWay += 1
         redis.scheduler.after(nanoseconds: arrivesAt - redis.scheduler.monotonicNanoseconds) { [self] in
+            piecesUnderWay -= 1
             guard !isCut else { return }
             input += bytes
             wake()
@@ -108,7 +112,7 @@ final class SimulatedRedisConnection: RedisTransport {
         while !input.isEmpty, let request = nextRequest() {
             redis.carryOut(request, on: self).write(to: output)
         }
-        if isClosedByClient, input.isEmpty { return leave() }
+        if isClosedByClient, input.isEmpty, piecesUnderWay == 0 { return leave() }
         if output.isEmpty { return }
         reply(Array(output.bytes), mishap)
     }
