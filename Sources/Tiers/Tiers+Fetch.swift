@@ -314,7 +314,7 @@ extension Tiers {
         // The disk's copy is rewritten in each tenth of stale_if_error, and of a sliding life. Comparing with the last
         // verification alone would not do: each would be near the one before, and all of them far from the disk's.
         let slidingTenth = value.expiresAt == .never ? .max : (policy.life(of: value) ?? .max) / 10
-        let tenth = max(1, min(policy.staleIfError.milliseconds / 10, slidingTenth))
+        let tenth = max(1, min(policy.times.staleIfError / 10, slidingTenth))
         guard verifiedAt.milliseconds / tenth == copy.metadata.verifiedAt.milliseconds / tenth else { return false }
         guard value.expiresAt != .never, policy.life(of: value) == nil else { return true }
         // Milliseconds of difference come from PTTL's rounding and the network.
