@@ -22,7 +22,8 @@ extension WarmWriter {
         let others: [Located]
     }
 
-    /// The beginnings of records that lie near each other in one file, as they were read; of none, where that failed.
+    /// The beginnings of records that lie near each other in one file, as they were read; of none where that failed, or
+    /// where there is but one.
     private struct Run {
         var count = 1
         var start = 0
@@ -37,7 +38,6 @@ extension WarmWriter {
     func findPredecessors() throws(WarmError) -> [Predecessor] {
         var found = [Predecessor](repeating: Predecessor(shadow: ledger.letGo), count: batch.records.count)
         var candidates: [Candidate] = []
-        var order: [(place: UInt64, candidate: Int)] = []
         for index in batch.records.indices {
             if let previous = previousChange(of: index) {
                 found[index].staged = previous
@@ -45,9 +45,21 @@ extension WarmWriter {
             }
             let (first, others) = tier.index.find(batch.records[index].keyHash, markRead: false)
             guard let first else { continue }
-            order.append((first.entry.order, candidates.count))
             candidates.append(Candidate(index: index, first: first, others: others))
         }
+        if candidates.count == 1 {
+            found[candidates[0].index] = try predecessor(candidates[0], in: Run())
+        } else if !candidates.isEmpty {
+            try find(candidates, &found)
+        }
+        for index in found.indices {
+            if let previous = found[index].staged { found[index].held = found[previous].held }
+        }
+        return found
+    }
+
+    private func find(_ candidates: [Candidate], _ found: inout [Predecessor]) throws(WarmError) {
+        var order = candidates.indices.map { (place: candidates[$0].first.entry.order, candidate: $0) }
         order.sort { $0.place < $1.place }
         var next = 0
         while next < order.count {
@@ -57,10 +69,6 @@ extension WarmWriter {
             }
             next += run.count
         }
-        for index in found.indices {
-            if let previous = found[index].staged { found[index].held = found[previous].held }
-        }
-        return found
     }
 
     /// Reads the first of the records, and those of its file that follow it closely.
