@@ -61,7 +61,7 @@ extension Worker {
             entry.copyValue(
                 RecordLayout.headBytes..<(RecordLayout.headBytes &+ head.valueLength), to: pen.place)
             pen.place += head.valueLength
-            pen.write("\r\n$7\r\nversion\r\n:")
+            pen.write("\r\n+version\r\n:")
             pen.write(head.version)
             pen.write(schema: head.schema, fence: head.fence)
             pen.write(max(0, now.milliseconds(since: verifiedAt)))
@@ -126,7 +126,7 @@ private struct Pen {
     /// Up to the length of the value.
     @inline(__always)
     mutating func beginMap(isResp3: Bool) {
-        if isResp3 { write("%9\r\n$5\r\nvalue\r\n$") } else { write("*18\r\n$5\r\nvalue\r\n$") }
+        if isResp3 { write("%9\r\n+value\r\n$") } else { write("*18\r\n+value\r\n$") }
     }
 
     /// From behind the version up to the age.
@@ -137,31 +137,31 @@ private struct Pen {
             let start = place
             write(
                 """
-                \r\n$6\r\nschema\r\n:0\r\n$5\r\nfence\r\n:0\
-                \r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:
+                \r\n+schema\r\n:0\r\n+fence\r\n:0\
+                \r\n+source\r\n+local\r\n+freshness\r\n+fresh\r\n+age_ms\r\n:
                 """)
-            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ schema), toByteOffset: 15, as: UInt8.self)
-            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ fence), toByteOffset: 30, as: UInt8.self)
+            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ schema), toByteOffset: 12, as: UInt8.self)
+            start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ fence), toByteOffset: 24, as: UInt8.self)
             return
         }
-        write("\r\n$6\r\nschema\r\n:")
+        write("\r\n+schema\r\n:")
         write(schema)
-        write("\r\n$5\r\nfence\r\n:")
+        write("\r\n+fence\r\n:")
         write(fence)
-        write("\r\n$6\r\nsource\r\n$5\r\nlocal\r\n$9\r\nfreshness\r\n$5\r\nfresh\r\n$6\r\nage_ms\r\n:")
+        write("\r\n+source\r\n+local\r\n+freshness\r\n+fresh\r\n+age_ms\r\n:")
     }
 
     /// From behind the age to the end; nil for no end of life.
     @inline(__always)
     mutating func end(milliseconds: Int64?, isResp3: Bool) {
         if let milliseconds {
-            write("\r\n$6\r\nttl_ms\r\n:")
+            write("\r\n+ttl_ms\r\n:")
             write(milliseconds)
-            write("\r\n$6\r\nreason\r\n$0\r\n\r\n")
+            write("\r\n+reason\r\n$0\r\n\r\n")
         } else if isResp3 {
-            write("\r\n$6\r\nttl_ms\r\n_\r\n$6\r\nreason\r\n$0\r\n\r\n")
+            write("\r\n+ttl_ms\r\n_\r\n+reason\r\n$0\r\n\r\n")
         } else {
-            write("\r\n$6\r\nttl_ms\r\n$-1\r\n$6\r\nreason\r\n$0\r\n\r\n")
+            write("\r\n+ttl_ms\r\n$-1\r\n+reason\r\n$0\r\n\r\n")
         }
     }
 
