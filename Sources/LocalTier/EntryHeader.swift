@@ -45,7 +45,7 @@ struct EntryFlags: OptionSet {
     @inlinable static var readSinceWritten: EntryFlags { EntryFlags(rawValue: 1 << 4) }
     @inlinable static var hasHardEnd: EntryFlags { EntryFlags(rawValue: 1 << 5) }
 
-    @inlinable
+    @inlinable @inline(__always)
     var kind: EntryKind {
         get { EntryKind(rawValue: UInt8(rawValue & 3)) ?? .string }
         set { rawValue = rawValue & ~3 | UInt16(newValue.rawValue) }

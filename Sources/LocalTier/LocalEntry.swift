@@ -28,7 +28,8 @@ public struct LocalEntry: ~Copyable {
     @inlinable public var valueLength: Int { Int(header.pointee.valueLength) }
     /// Bytes of the key.
     @inlinable public var keyLength: Int { Int(header.pointee.keyLength) }
-    @inlinable public var kind: EntryKind { header.pointee.flags.kind }
+    @inlinable @inline(__always)
+    public var kind: EntryKind { header.pointee.flags.kind }
     @inlinable public var isAbsent: Bool { kind == .absent }
     @inlinable public var expiresAt: Timestamp { header.pointee.expiresAt }
     @inlinable public var verifiedAt: Timestamp { header.pointee.verifiedAt }

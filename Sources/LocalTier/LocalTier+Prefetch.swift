@@ -18,20 +18,22 @@ extension LocalTier {
         hearth_prefetch(shard.buckets + Int(shard.tag(hash) & shard.bucketMask))
     }
 
-    /// Asks for the first entry of a hash's bucket; worth it when ``prefetchBucket(_:)`` was called a while before.
-    ///
-    /// What is asked for is its header, and 128 bytes of key and value; 192 where it is likely to be long, as a record.
-    public func prefetchEntry(_ hash: KeyHash, isLong: Bool) {
+    /// Asks for the first entry of a hash's bucket: its header, and the first 64 bytes of key and value; worth it when
+    /// ``prefetchBucket(_:)`` was called a while before.
+    public func prefetchEntry(_ hash: KeyHash) {
         let shard = shard(of: hash)
-        let bucket = shard.buckets + Int(shard.tag(hash) & shard.bucketMask)
-        hearth_prefetch_entry(
-            UnsafeRawPointer(bucket).assumingMemoryBound(to: UInt32.self), shard.blocks, isLong ? 1 : 0)
+        hearth_prefetch_entry(firstEntry(of: shard, hash), shard.blocks)
     }
 
-    /// Asks for what a hit on that entry will write: its neighbours in the eviction rule's list.
-    public func prefetchNeighbours(_ hash: KeyHash) {
+    /// Asks for what else a hit on that entry will touch: 192 bytes more of its value, where it is as long, and its
+    /// neighbours in the eviction rule's list. Waits for the header, which ``prefetchEntry(_:)`` has asked for.
+    public func prefetchRest(_ hash: KeyHash) {
         let shard = shard(of: hash)
-        let bucket = shard.buckets + Int(shard.tag(hash) & shard.bucketMask)
-        hearth_prefetch_neighbours(UnsafeRawPointer(bucket).assumingMemoryBound(to: UInt32.self), shard.blocks)
+        hearth_prefetch_rest(firstEntry(of: shard, hash), shard.blocks)
+    }
+
+    @inline(__always)
+    private func firstEntry(of shard: Shard, _ hash: KeyHash) -> UnsafePointer<UInt32> {
+        UnsafeRawPointer(shard.buckets + Int(shard.tag(hash) & shard.bucketMask)).assumingMemoryBound(to: UInt32.self)
     }
 }

@@ -46,6 +46,20 @@ extension LocalTier {
         }
     }
 
+    /// The same, and when what is held of the token's key was verified: nil where nothing is held.
+    public func outlook(
+        of key: UnsafeRawBufferPointer, hash: KeyHash, now: Timestamp, token: borrowing FillToken
+    ) -> (isCurrent: Bool, heldSince: Timestamp?) {
+        let (slot, generation, shardGeneration) = (Int(token.slot), token.generation, token.shardGeneration)
+        precondition(Int(token.shard) == shardIndex(of: hash), "BUG: a look at another key than the token's")
+        return locked(shard(of: hash)) { shard in
+            let isCurrent = shard.fills[slot] == generation && shard.state.pointee.fillGeneration == shardGeneration
+            let block = shard.find(key, tag: shard.tag(hash))
+            guard block != .none, now < shard.header(block).pointee.goneAt else { return (isCurrent, nil) }
+            return (isCurrent, shard.header(block).pointee.verifiedAt)
+        }
+    }
+
     /// Stores what the authority answered, unless the key was written, updated, removed or invalidated since `token`.
     ///
     /// Also cancelled when what is held was verified after this answer: of two fills the later question wins.

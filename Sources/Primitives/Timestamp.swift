@@ -11,11 +11,14 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     /// The moment that never comes: an entry without expiry.
-    public static let never = Timestamp(milliseconds: .max)
+    @inlinable @inline(__always)
+    public static var never: Timestamp { Timestamp(milliseconds: .max) }
     /// The last moment at which an entry can end: to Redis a key may end a millisecond later, and that is not `never`.
-    public static let latest = Timestamp(milliseconds: .max - 1)
+    @inlinable @inline(__always)
+    public static var latest: Timestamp { Timestamp(milliseconds: .max - 1) }
     /// Before everything: an entry that was never verified.
-    public static let distantPast = Timestamp(milliseconds: 0)
+    @inlinable @inline(__always)
+    public static var distantPast: Timestamp { Timestamp(milliseconds: 0) }
 
     @inlinable @inline(__always)
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }

@@ -13,7 +13,9 @@ public struct RequestEncoder: Sendable {
 
     public mutating func append(_ arguments: [[UInt8]]) {
         // Its head of 24 bytes at most, and 25 beside each argument.
-        reserve(arguments.reduce(24) { $0 + $1.count + 25 })
+        let most = arguments.reduce(24) { $0 + $1.count + 25 }
+        if most <= Self.piecesMax { return appendInOnePiece(arguments, most) }
+        reserve(most)
         head(arguments.count)
         for argument in arguments { self.argument(argument) }
     }
@@ -25,6 +27,25 @@ public struct RequestEncoder: Sendable {
         for argument in arguments { self.argument(argument) }
     }
 
+    /// Up to so many bytes a command is put together beside the others, and appended in one piece: each append looks
+    /// whether there is room. A longer one would be copied once more.
+    private static let piecesMax = 1024
+
+    private mutating func appendInOnePiece(_ arguments: [[UInt8]], _ most: Int) {
+        commands += 1
+        withUnsafeTemporaryAllocation(byteCount: most, alignment: 1) { room in
+            var pen = Pen(room.baseAddress!)
+            pen.write("*")
+            pen.write(decimal: arguments.count)
+            pen.write("\r\n")
+            for argument in arguments {
+                pen.write("$")
+                pen.write(argument)
+            }
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<(pen.place - room.baseAddress!)]))
+        }
+    }
+
     /// Makes room for so many bytes at once.
     public mutating func reserve(_ count: Int) {
         let needed = bytes.count + count
@@ -32,13 +53,12 @@ public struct RequestEncoder: Sendable {
         if needed > bytes.capacity { bytes.reserveCapacity(bytes.isEmpty ? needed : max(needed, 2 * bytes.capacity)) }
     }
 
-    /// Bytes of GET and PTTL beside the key, twice: 33 of fixed words, and the key's length in twenty digits each.
+    /// Bytes of GET and PTTL beside the key, twice: 37 of fixed words, and the key's length in twenty digits each.
     public static let readBytesMax = 80
 
     /// GET and PTTL of one key.
     public mutating func appendRead(_ key: [UInt8]) {
         commands += 2
-        // Put together beside them, and appended in one piece: each append looks whether there is room.
         withUnsafeTemporaryAllocation(byteCount: 2 * key.count + Self.readBytesMax, alignment: 1) { room in
             var pen = Pen(room.baseAddress!)
             pen.write("*2\r\n$3\r\nGET\r\n$")
@@ -61,20 +81,25 @@ public struct RequestEncoder: Sendable {
             place += text.utf8CodeUnitCount
         }
 
-        /// The length of an argument, and the argument.
-        mutating func write(_ argument: [UInt8]) {
+        /// The digits of a number that is not negative.
+        mutating func write(decimal number: Int) {
             var digits = 1
-            var rest = argument.count
+            var rest = number
             while rest >= 10 {
                 rest /= 10
                 digits += 1
             }
-            rest = argument.count
+            rest = number
             for position in (0..<digits).reversed() {
                 place.storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: position, as: UInt8.self)
                 rest /= 10
             }
             place += digits
+        }
+
+        /// The length of an argument, and the argument.
+        mutating func write(_ argument: [UInt8]) {
+            write(decimal: argument.count)
             write("\r\n")
             argument.withUnsafeBytes { bytes in
                 if let base = bytes.baseAddress { place.copyMemory(from: base, byteCount: bytes.count) }

@@ -81,8 +81,13 @@ public final class SegmentFile: Sendable {
         return (header, bytes[RecordHeader.size..<end])
     }
 
+    /// The header of the record that begins `bytes`, which were read at `offset`; nil when it does not pass its check.
+    public func header(in bytes: UnsafeRawBufferPointer, at offset: Int) -> RecordHeader? {
+        RecordHeader.decode(bytes, identity: identity, offset: offset)
+    }
+
     /// Up to `count` bytes at `offset`; fewer at the end of the file.
-    func raw(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+    public func raw(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
         var failure: FileError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             do throws(FileError) {

@@ -19,7 +19,7 @@ struct GetRun: ~Copyable {
     ///
     /// | requests | what is asked for |
     /// |---:|---|
-    /// | 16 | up to 16 buckets, then up to 64 lines of entries: the first level of a cache holds them with ease |
+    /// | 16 | up to 16 buckets, then up to 112 lines of entries: the first level of a cache holds them with ease |
     static let countMax = 16
 
     private let lookups = UnsafeMutablePointer<Lookup>.allocate(capacity: countMax)
@@ -59,9 +59,7 @@ struct GetRun: ~Copyable {
         }
         // One alone would only be asked for twice.
         guard count > 1 else { return }
-        for index in 0..<count {
-            local.prefetchEntry(lookups[index].hash, isLong: lookups[index].get.isOfState)
-        }
-        for index in 0..<count { local.prefetchNeighbours(lookups[index].hash) }
+        for index in 0..<count { local.prefetchEntry(lookups[index].hash) }
+        for index in 0..<count { local.prefetchRest(lookups[index].hash) }
     }
 }

@@ -8,7 +8,7 @@ extension Policy {
     /// The end of the contract for a copy: until then it is fresh, and from then on stale.
     func contractEnd(verifiedAt: Timestamp, expiresAt: Timestamp, authority: Authority) -> Timestamp {
         switch (authority, consistency) {
-        case (.redis, .bounded): min(expiresAt, verifiedAt.advanced(byMilliseconds: maxStaleness.milliseconds))
+        case (.redis, .bounded): min(expiresAt, verifiedAt.advanced(byMilliseconds: times.maxStaleness))
         case (.redis, .strong): min(expiresAt, verifiedAt)
         case (.redis, .eventual), (.warm, _), (.local, _): expiresAt
         }
@@ -20,7 +20,7 @@ extension Policy {
         // A copy verified in the future tells that the clock was set back: its age is unknown, its expiry is not.
         let verified = verifiedAt > now ? .distantPast : verifiedAt
         let end = contractEnd(verifiedAt: verified, expiresAt: expiresAt, authority: authority)
-        return now < end.advanced(byMilliseconds: staleIfError.milliseconds)
+        return now < end.advanced(byMilliseconds: times.staleIfError)
     }
 
     /// How long after verification reads are answered without any thought, in milliseconds.
@@ -45,22 +45,25 @@ extension Policy {
     /// The life that each read of a plain value gives again, in milliseconds; nil where reads don't extend.
     ///
     /// Under a retention they don't: nobody knows when a plain value was created.
-    var slidingLife: Int64? { sliding && retention == nil ? ttl?.milliseconds : nil }
+    var slidingLife: Int64? { sliding && retention == nil ? times.ttl : nil }
 
     /// The end that nothing moves to later; `.never` without a retention.
-    func hardEnd(of held: HeldValue) -> Timestamp { held.hardEnd(retention: retention?.milliseconds) }
+    func hardEnd(of held: HeldValue) -> Timestamp { held.hardEnd(retention: times.retention) }
+
+    /// The life of a plain value whose writer gives none, in milliseconds; nil for one without end.
+    var lifeOfValues: Int64? { times.ttl ?? times.retention }
 
     /// What is held, with its end at the hard one at the latest.
-    func retained(_ held: HeldValue) -> HeldValue { held.retained(retention?.milliseconds) }
+    func retained(_ held: HeldValue) -> HeldValue { held.retained(times.retention) }
 
     /// Until when it may be served past its expiry in an outage: never beyond its hard end.
     func staleEnd(of held: HeldValue) -> Timestamp {
-        min(held.expiresAt.advanced(byMilliseconds: staleIfError.milliseconds), hardEnd(of: held))
+        min(held.expiresAt.advanced(byMilliseconds: times.staleIfError), hardEnd(of: held))
     }
 
     /// For how many seconds past its expiry a copy is kept for an outage: never beyond its hard end.
     func staleSeconds(of held: HeldValue) -> UInt32 {
-        Self.staleSeconds(of: held, whole: staleIfError.milliseconds, hardEnd: hardEnd(of: held))
+        Self.staleSeconds(of: held, whole: times.staleIfError, hardEnd: hardEnd(of: held))
     }
 
     fileprivate static func staleSeconds(of held: HeldValue, whole: Int64, hardEnd: Timestamp) -> UInt32 {
@@ -71,8 +74,8 @@ extension Policy {
     /// The life that a SET gets in Redis where the writer gives none: a tenth longer than the local one where reads
     /// extend it, so that Redis does not expire first.
     var lifeInRedis: Int64? {
-        guard let life = ttl?.milliseconds else { return retention?.milliseconds }
-        return min(slidingLife == nil ? life : life + life / 10, retention?.milliseconds ?? .max)
+        guard let life = times.ttl else { return times.retention }
+        return min(slidingLife == nil ? life : life + life / 10, times.retention ?? .max)
     }
 
     /// The times with which local memory holds a value or a record.

@@ -167,7 +167,7 @@ public struct Policy: Sendable, Equatable {
     /// What it says, where the copies of it share it.
     private var storage = Storage()
 
-    private struct Values: Equatable, Sendable {
+    fileprivate struct Values: Equatable, Sendable {
         var prefix: [UInt8] = []
         var consistency = Consistency.bounded
         var maxStaleness = Duration.seconds(5)
@@ -197,11 +197,33 @@ public struct Policy: Sendable, Equatable {
         var tracking = TrackingPolicy()
     }
 
+    /// The durations that requests reckon with, in milliseconds: a Duration has 128 bits, and dividing it takes as long
+    /// as finding an entry.
+    struct Times {
+        let maxStaleness: Int64
+        let staleIfError: Int64
+        let ttl: Int64?
+        let retention: Int64?
+
+        fileprivate init(_ values: Values) {
+            maxStaleness = values.maxStaleness.milliseconds
+            staleIfError = values.staleIfError.milliseconds
+            ttl = values.ttl?.milliseconds
+            retention = values.retention?.milliseconds
+        }
+    }
+
+    var times: Times { storage.times }
+
     // It is changed only while one policy alone refers to it.
     private final class Storage: @unchecked Sendable {
-        var values: Values
+        var values: Values { didSet { times = Times(values) } }
+        private(set) var times: Times
 
-        init(_ values: Values = Values()) { self.values = values }
+        init(_ values: Values = Values()) {
+            self.values = values
+            times = Times(values)
+        }
     }
 
     private var values: Values {

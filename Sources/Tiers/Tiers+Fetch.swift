@@ -18,11 +18,19 @@ extension Tiers {
             // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
             let deadline = outgoing[0].deadline
             let isTracked = outgoing[0].isTracked
-            let near = outgoing.prefix(Self.batchMax).prefix {
-                abs($0.deadline - deadline) <= limits.timeout / 10 && $0.isTracked == isTracked
+            let count =
+                outgoing.prefix(Self.batchMax).firstIndex {
+                    abs($0.deadline - deadline) > limits.timeout / 10 || $0.isTracked != isTracked
+                } ?? min(outgoing.count, Self.batchMax)
+            var batch: [Flight] = []
+            if count == outgoing.count {
+                // As a rule all of them: nothing is copied, and there is room for as many in the next iteration.
+                batch.reserveCapacity(count)
+                swap(&batch, &outgoing)
+            } else {
+                batch = Array(outgoing[..<count])
+                outgoing.removeFirst(count)
             }
-            let batch = Array(near)
-            outgoing.removeFirst(batch.count)
             send(batch)
         }
     }
@@ -31,7 +39,10 @@ extension Tiers {
     private func send(_ flights: [Flight]) {
         guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
         let now = scheduler.monotonicNanoseconds
-        let batch = flights.filter { !isOvertaken($0) }
+        var batch = flights
+        if let first = flights.firstIndex(where: { isOvertaken($0) }) {
+            batch = flights[..<first] + flights[(first + 1)...].filter { !isOvertaken($0) }
+        }
         guard !batch.isEmpty else { return }
         guard let permit = breaker.admit(.read, now: now) else {
             for flight in batch { fail(flight, breaker.reasonForReads) }
@@ -66,7 +77,7 @@ extension Tiers {
             request.append("EXEC")
         }
         let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
-        redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self] result in
+        redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self, batch] result in
             didFetch(batch, permit, sentAt: now, asScript: asScript, result)
         }
     }
@@ -253,9 +264,9 @@ extension Tiers {
     ) {
         guard let token else { return }
         let now = scheduler.now
-        // Whether a later question was answered before this one.
-        let heldAt = key.withUnsafeBytes { local.peek($0, hash: hash, now: now) { $0.verifiedAt } }
-        guard token.isCurrent(in: local), !(heldAt.map { $0 > sentAt && $0 <= now } ?? false) else {
+        let (isCurrent, heldAt) = token.outlook(of: key, hash, in: local, now: now)
+        // A later question may have been answered before this one.
+        guard isCurrent, !(heldAt.map { $0 > sentAt && $0 <= now } ?? false) else {
             return counters.lateFills.add()
         }
         var mark: UInt8 = 0
@@ -271,13 +282,13 @@ extension Tiers {
         }
         let metadata = policy.metadata(
             of: value, verifiedAt: sentAt, authority: .redis, epoch: isTracked ? epoch(token, policy) : 0, mark: mark)
-        fillLocal(key, hash, policy, value.bytes, metadata, token)
+        fillLocal(key, hash, policy, value.bytes, metadata, token, now: now)
     }
 
     /// Stores the answer to a question in local memory, unless its token says that it came too late.
     func fillLocal(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata,
-        _ token: TokenBox
+        _ token: TokenBox, now: Timestamp? = nil
     ) {
         guard mayHold(.local, policy) else { return }
         guard bytes.count <= policy.maxLocalValue else {
@@ -285,7 +296,7 @@ extension Tiers {
             if token.isCurrent(in: local) { key.withUnsafeBytes { _ = local.remove($0, hash: hash) } }
             return
         }
-        let now = scheduler.now
+        let now = now ?? scheduler.now
         key.withUnsafeBytes { key in
             bytes.withUnsafeBytes { bytes in
                 if Faults.ignoresTokens {
@@ -314,7 +325,7 @@ extension Tiers {
         // The disk's copy is rewritten in each tenth of stale_if_error, and of a sliding life. Comparing with the last
         // verification alone would not do: each would be near the one before, and all of them far from the disk's.
         let slidingTenth = value.expiresAt == .never ? .max : (policy.life(of: value) ?? .max) / 10
-        let tenth = max(1, min(policy.staleIfError.milliseconds / 10, slidingTenth))
+        let tenth = max(1, min(policy.times.staleIfError / 10, slidingTenth))
         guard verifiedAt.milliseconds / tenth == copy.metadata.verifiedAt.milliseconds / tenth else { return false }
         guard value.expiresAt != .never, policy.life(of: value) == nil else { return true }
         // Milliseconds of difference come from PTTL's rounding and the network.

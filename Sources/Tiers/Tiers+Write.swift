@@ -6,8 +6,8 @@ internal import RedisTier
 internal import Resilience
 public import State
 
-/// A native command as it was understood, and as it came.
-public struct NativeCommand: Sendable {
+/// A native command as it was understood, and as it came; one object, since it is handed from step to step.
+public final class NativeCommand: Sendable {
     public let command: StringCommand
     /// Nil for a SET without options, which has no words but those that `command` holds.
     private let words: [[UInt8]]?
@@ -422,10 +422,10 @@ extension Policy {
     /// What this policy adds to writes that Hearth performs itself.
     public var writeRules: WriteRules {
         var records = records
-        records.life = ttl?.milliseconds
+        records.life = times.ttl
         records.isSliding = sliding
-        records.retention = retention?.milliseconds
-        return WriteRules(maxValue: maxValue, life: (ttl ?? retention)?.milliseconds, records: records)
+        records.retention = times.retention
+        return WriteRules(maxValue: maxValue, life: lifeOfValues, records: records)
     }
 }
 

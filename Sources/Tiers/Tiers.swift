@@ -295,4 +295,18 @@ final class TokenBox {
         token = consume held
         return isCurrent
     }
+
+    /// The same, and when what local memory holds of the key was verified: nil where it holds nothing.
+    func outlook(
+        of key: [UInt8], _ hash: KeyHash, in local: LocalTier, now: Timestamp
+    ) -> (isCurrent: Bool, heldSince: Timestamp?) {
+        key.withUnsafeBytes { key in
+            guard !Faults.ignoresTokens, let held = token.take() else {
+                return (Faults.ignoresTokens, local.peek(key, hash: hash, now: now) { $0.verifiedAt })
+            }
+            let outlook = local.outlook(of: key, hash: hash, now: now, token: held)
+            token = consume held
+            return outlook
+        }
+    }
 }

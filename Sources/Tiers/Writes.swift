@@ -128,14 +128,14 @@ final class Writes {
 
     /// A value without an expiry of its own, with the life that its policy gives.
     private func lived(_ bytes: [UInt8], _ key: [UInt8], _ tiers: Tiers) -> HeldValue {
-        let life = tiers.policies.policy(for: key).writeRules.life
+        let life = tiers.policies.policy(for: key).lifeOfValues
         return HeldValue(bytes, expiresAt: life.map { min(sentAt.advanced(byMilliseconds: $0), .latest) } ?? .never)
     }
 
     /// A moment that a writer gives, or the end that the retention puts to it.
     private func retained(_ time: Timestamp, _ key: [UInt8], _ tiers: Tiers) -> Timestamp {
-        guard let retention = tiers.policies.policy(for: key).retention else { return time }
-        return min(time, sentAt.advanced(byMilliseconds: retention.milliseconds))
+        guard let retention = tiers.policies.policy(for: key).times.retention else { return time }
+        return min(time, sentAt.advanced(byMilliseconds: retention))
     }
 
     /// Changes what is held, where it was fresh, so that what Redis has now is known; else forgets it.

@@ -60,6 +60,8 @@ struct IndexEntry {
     var isArchive: Bool { slotAndSpace & Self.archiveBit != 0 }
     @inline(__always) var isEmpty: Bool { lengthAndFlags == 0 }
     var offset: Int { Int(place) * RecordHeader.alignment }
+    /// Orders entries by file and place.
+    var order: UInt64 { UInt64(slot) << 32 | UInt64(place) }
     var length: Int { Int(lengthAndFlags & 0x07FF_FFFF) * RecordHeader.alignment }
     var expiresAt: Timestamp { Timestamp(milliseconds: expiry) }
     /// When it may go; at most 0.05 % of the stale span later than the record says.

@@ -22,7 +22,7 @@ public final class WarmWriter {
     var counters = WarmTierStatistics()
 
     /// The last staged change of each key hash, and for each change the one before it with the same hash.
-    private var staged: [UInt64: Int] = [:]
+    private var staged: [KeyHash: Int] = [:]
     private var stagedBefore: [Int] = []
     private var isBegun = false
     /// Whether a batch was begun that is not over.
@@ -245,59 +245,6 @@ public final class WarmWriter {
         }
     }
 
-    /// What a staged change follows: an earlier change of the batch, a record in the index, or neither.
-    private struct Predecessor {
-        var staged: Int?
-        var held: IndexEntry?
-        var shadow = ShadowRange.none
-    }
-
-    /// Finds the older record of each key in the batch. One small read for each that the index has.
-    private func findPredecessors() throws(WarmError) -> [Predecessor] {
-        var found: [Predecessor] = []
-        found.reserveCapacity(batch.records.count)
-        for index in batch.records.indices {
-            var predecessor = Predecessor()
-            if let previous = previousChange(of: index) {
-                predecessor.staged = previous
-                predecessor.held = found[previous].held
-            } else {
-                predecessor = try heldPredecessor(of: index)
-            }
-            found.append(predecessor)
-        }
-        return found
-    }
-
-    private func heldPredecessor(of index: Int) throws(WarmError) -> Predecessor {
-        let hash = batch.records[index].keyHash
-        let found = tier.index.find(hash, markRead: false)
-        var predecessor = Predecessor(shadow: ledger.letGo)
-        guard let first = found.first else { return predecessor }
-        for located in [first] + found.others {
-            let sequence = located.file.identity.sequence
-            let record = try reportingFile { () throws(FileError) in
-                try located.file.headerAndKey(at: located.entry.offset)
-            }
-            guard let record else {
-                // Not what was written, so nobody can tell whose it was: let it go, and assume that it was this key's.
-                counters.damaged += 1
-                forget(located.entry, hash)
-                let oldest = log.segments.first?.sequence ?? sequence
-                predecessor.shadow = predecessor.shadow.including(oldest).including(sequence)
-                continue
-            }
-            let isSame = batch.withKey(of: index) { key in record.key.withUnsafeBytes { equal($0, key) } }
-            if isSame {
-                predecessor.held = located.entry
-                let low = record.header.shadow.isNone ? sequence : min(record.header.shadow.low, sequence)
-                predecessor.shadow = predecessor.shadow.including(low).including(sequence)
-                return predecessor
-            }
-        }
-        return predecessor
-    }
-
     /// Makes a committed change readable.
     private func publish(_ index: Int, at place: BatchPlace, slot: UInt16, replacing held: IndexEntry?) {
         let record = batch.records[index]
@@ -322,14 +269,13 @@ public final class WarmWriter {
 
     private func stage(_ header: RecordHeader, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         let index = batch.append(header, key: key, value: value)
-        let hash = batch.records[index].keyHash
-        stagedBefore.append(staged[hash] ?? -1)
-        staged[hash] = index
+        let hash = KeyHash(rawValue: batch.records[index].keyHash)
+        stagedBefore.append(staged.updateValue(index, forKey: hash) ?? -1)
     }
 
     private func unstage(to count: Int) {
         for index in stride(from: batch.records.count - 1, through: count, by: -1) {
-            let hash = batch.records[index].keyHash
+            let hash = KeyHash(rawValue: batch.records[index].keyHash)
             staged[hash] = stagedBefore[index] < 0 ? nil : stagedBefore[index]
         }
         stagedBefore.removeSubrange(count...)
@@ -338,13 +284,13 @@ public final class WarmWriter {
 
     /// The last staged change of a key.
     private func stagedIndex(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> Int? {
-        var index = staged[hash] ?? -1
+        var index = staged[KeyHash(rawValue: hash)] ?? -1
         while index >= 0, !batch.withKey(of: index, { equal($0, key) }) { index = stagedBefore[index] }
         return index < 0 ? nil : index
     }
 
     /// The change of the same key before this one in the batch.
-    private func previousChange(of index: Int) -> Int? {
+    func previousChange(of index: Int) -> Int? {
         var previous = stagedBefore[index]
         while previous >= 0 {
             let isSame = batch.withKey(of: index) { key in batch.withKey(of: previous) { equal($0, key) } }

@@ -50,8 +50,8 @@ private func version(_ value: [UInt8], ofKey key: Int) -> UInt64? {
             key.withUnsafeBytes { key in
                 let hash = KeyHash(key)
                 tier.prefetchBucket(hash)
-                tier.prefetchEntry(hash, isLong: true)
-                tier.prefetchNeighbours(hash)
+                tier.prefetchEntry(hash)
+                tier.prefetchRest(hash)
                 switch Int.random(in: 0..<10, using: &random) {
                 case 0..<3:
                     sample(number, round).withUnsafeBytes {

@@ -11,8 +11,8 @@ import Testing
     private func ask(_ key: String) {
         let hash = withKey(key) { $1 }
         tier.prefetchBucket(hash)
-        tier.prefetchEntry(hash, isLong: true)
-        tier.prefetchNeighbours(hash)
+        tier.prefetchEntry(hash)
+        tier.prefetchRest(hash)
     }
 
     @Test func `asking for an entry's memory neither uses nor changes it`() {
@@ -26,9 +26,11 @@ import Testing
     @Test func `an empty tier can be asked`() { ask("nothing") }
 
     @Test func `the shim's layout is the header's`() {
-        // hearth_prefetch_entry and hearth_prefetch_neighbours count on these.
+        // hearth_prefetch_rest counts on these.
         #expect(Block.shift == 6)
         #expect(MemoryLayout<EntryHeader>.offset(of: \.previous) == 8)
         #expect(MemoryLayout<EntryHeader>.offset(of: \.next) == 12)
+        #expect(MemoryLayout<EntryHeader>.offset(of: \.keyLength) == 52)
+        #expect(MemoryLayout<EntryHeader>.offset(of: \.valueLength) == 56)
     }
 }

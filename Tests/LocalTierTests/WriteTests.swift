@@ -58,6 +58,22 @@ import Testing
         #expect(tier.read("k", now: 31)?.value == "2")
     }
 
+    @Test func `the outlook of a fill tells what is held, and whether anybody has written`() {
+        func outlook(now: Int64 = 1, _ token: borrowing FillToken) -> (isCurrent: Bool, heldSince: Timestamp?) {
+            withKey("k") { key, hash in tier.outlook(of: key, hash: hash, now: at(now), token: token) }
+        }
+        let early = tier.beginFill("k")
+        #expect(outlook(early) == (true, nil))
+        #expect(
+            tier.fill("k", "v", EntryMetadata(expiresAt: at(50), verifiedAt: at(7)), token: tier.beginFill("k"))
+                == .stored)
+        #expect(outlook(early) == (true, at(7)))
+        // What is over is not held.
+        #expect(outlook(now: 50, early) == (true, nil))
+        _ = tier.put("k", "w", EntryMetadata(verifiedAt: at(9)))
+        #expect(outlook(early) == (false, at(9)))
+    }
+
     @Test func `an entry verified in the future, by a clock since put right, does not block fills`() {
         _ = tier.put("k", "future", EntryMetadata(verifiedAt: at(1_000_000)))
         #expect(

@@ -69,16 +69,21 @@ struct RecordFound {
     /// Names and values of a map.
     typealias Fields = [(String, Reply)]
 
+    /// Names are simple strings, as those in replies of Redis's modules: shorter by the length that the others have, of
+    /// which there are nine in each STATE.GET.
     fileprivate static func map(_ fields: Fields) -> Reply {
-        .map(fields.flatMap { [.string(Array($0.0.utf8)), $0.1] })
+        .map(fields.flatMap { [word($0.0), $0.1] })
     }
+
+    /// One of the words of this module, which have no line ends in them.
+    private static func word(_ text: String) -> Reply { .status(Array(text.utf8)) }
 
     private static func text(_ text: String) -> Reply { .string(Array(text.utf8)) }
 
     /// Which tier answered, how fresh that is, when it was last compared with the authority, and why not later.
     fileprivate var provenance: Fields {
         [
-            ("source", Self.text(reading.source.rawValue)), ("freshness", Self.text(reading.freshness.rawValue)),
+            ("source", Self.word(reading.source.rawValue)), ("freshness", Self.word(reading.freshness.rawValue)),
             ("age_ms", reading.verifiedAt.map { .integer(max(0, now.milliseconds(since: $0))) } ?? .null),
             ("ttl_ms", expiresAt == .never ? .null : .integer(max(0, expiresAt.milliseconds(since: now)))),
             ("reason", Self.text([reading.reason, note].filter { !$0.isEmpty }.joined(separator: "; "))),
@@ -94,7 +99,7 @@ struct RecordFound {
         var provenance = provenance
         if step.number == stepInMemory {
             // Newer than what any tier has.
-            provenance[0].1 = Self.text(Reading.Source.local.rawValue)
+            provenance[0].1 = Self.word(Reading.Source.local.rawValue)
             provenance[4].1 = Self.text("acknowledged from memory, and nowhere else (checkpoints.every)")
         }
         return Self.map(

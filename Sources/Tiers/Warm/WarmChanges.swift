@@ -51,6 +51,8 @@ public final class WarmChanges: Sendable {
     public let bytesMax: Int
     /// Keys that may wait, and that may be distrusted.
     public static let keysMax = 65_536
+    /// For how many keys there is room from the beginning, at most.
+    private static let capacityKept = 4096
 
     /// `localBytes` is the size of local memory, of which a 16th may wait here; at least 1 MiB, at most 64.
     public init(localBytes: Int) {
@@ -80,10 +82,10 @@ public final class WarmChanges: Sendable {
             // an older copy is what is left on disk.
             if case .suspect = change, let newest = waiting ?? table.committing[key] { change = newest.suspected }
             // What is known to be over does not become less so by a copy that goes.
-            if change == .remove, waiting == .end { change = .end }
+            if case .remove = change, case .end? = waiting { change = .end }
             let bytes = change.byteCount
             // A mark alone is no newer copy: what is distrusted stays so.
-            if change != .suspect, !table.distrusted.isEmpty { table.distrusted.remove(key) }
+            if !table.distrusted.isEmpty, change != .suspect { table.distrusted.remove(key) }
             table.bytes -= waiting?.byteCount ?? 0
             if table.bytes + bytes > bytesMax || table.waiting.count >= Self.keysMax, change != .end {
                 change = .remove
@@ -152,7 +154,8 @@ public final class WarmChanges: Sendable {
     func begin() -> (changes: [HashedKey: WarmChange], distrusted: Set<HashedKey>) {
         table.withLock { table in
             table.committing = table.waiting
-            table.waiting = [:]
+            // As many are likely to gather again: a table that grows moves each of them twice.
+            table.waiting = Dictionary(minimumCapacity: min(table.committing.count, Self.capacityKept))
             table.bytes = 0
             table.announced = .none
             return (table.committing, table.distrusted)
