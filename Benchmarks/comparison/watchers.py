@@ -1,5 +1,7 @@
 """Who looks at a Hearth: a scrape of its metrics every 100 ms, and open pages that are told what happens.
 
+Scrapes keep their connection, as Prometheus does.
+
 usage: watchers.py PORT PAGES: says "watching" after the first scrape, and goes on until SIGTERM; then prints how many
 scrapes were answered since, how long the slowest took in milliseconds, and how many events the pages heard.
 """
@@ -13,10 +15,19 @@ import time
 EVERY = 0.1
 
 
-def connect(port, path):
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-    return connection
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def ask(connection, path):
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+
+
+def receive(connection):
+    data = connection.recv(1 << 20)
+    if not data:
+        sys.exit("a scrape's connection ended")
+    return data
 
 
 def main():
@@ -29,9 +40,11 @@ def main():
     events = scrapes = 0
     slowest = 0.0
     for _ in range(count):
-        page = connect(port, "/events")
+        page = connect(port)
+        ask(page, "/events")
         page.setblocking(False)
         selector.register(page, selectors.EVENT_READ)
+    scrape = connect(port)
     due = time.monotonic()
     while not is_over:
         for key, _ in selector.select(max(0, due - time.monotonic())):
@@ -42,14 +55,14 @@ def main():
         if time.monotonic() < due:
             continue
         began = time.monotonic()
-        with connect(port, "/metrics") as scrape:
-            answer = b""
-            while b"\r\n\r\n" not in answer:
-                answer += scrape.recv(1 << 20)
-            head, _, body = answer.partition(b"\r\n\r\n")
-            left = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(body)
-            while left > 0:
-                left -= len(scrape.recv(1 << 20))
+        ask(scrape, "/metrics")
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += receive(scrape)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        left = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(body)
+        while left > 0:
+            left -= len(receive(scrape))
         if scrapes == 0:
             print("watching", flush=True)
         scrapes += 1

@@ -52,6 +52,23 @@ final class AdminLoop {
     /// Ends every connection and the listening socket.
     deinit { MHD_stop_daemon(daemon) }
 
+    /// Lets the scheduler prefer the other threads where they share a core with the calling one: a scrape that a worker
+    /// has to wait for is in its p99, and a scrape that waits for a worker is in nobody's.
+    ///
+    /// Niceness alone gives it a smaller share, but once it runs it goes on to the end of its slice, which is longer
+    /// than a scrape. Since Linux 6.12 a thread may name its slice (`sched_runtime` of a fair thread,
+    /// kernel/sched/syscalls.c), and a waking thread of a shorter one takes the core at once (`PREEMPT_SHORT`,
+    /// kernel/sched/features.h). So the longest that there is asks to be interrupted. An older kernel ignores it.
+    static func giveWay() {
+        #if os(Linux)
+            let process = Int32(PRIO_PROCESS.rawValue)
+            // Less than it has may be forbidden, and would forbid the slice with it.
+            let niceness = max(10, getpriority(process, 0))
+            // Where that is forbidden as well, by seccomp perhaps, it stays as it is.
+            if hearth_give_way(niceness) != 0 { _ = setpriority(process, 0, niceness) }
+        #endif
+    }
+
     /// Serves until the flag is raised.
     func run() {
         var hasFailed = false

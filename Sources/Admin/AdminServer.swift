@@ -96,22 +96,13 @@ final class StopFlag: Sendable {
     let raised = Atomic<Bool>(false)
 }
 
-/// Lets the scheduler prefer the other threads where they share a core: a scrape that a worker has to wait for is in
-/// its p99, and a scrape that waits for a worker is in nobody's. On Linux a thread has a priority of its own.
-private func giveWay() {
-    #if os(Linux)
-        // Where it is forbidden, it stays as it is.
-        _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10)
-    #endif
-}
-
 /// The thread's body: takes the loop over, and frees it when it is done.
 private func run(_ context: UnsafeMutableRawPointer) {
     // Signals are for the threads that wait for them.
     var all = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, nil)
-    giveWay()
+    AdminLoop.giveWay()
     Unmanaged<AdminLoop>.fromOpaque(context).takeRetainedValue().run()
 }
 

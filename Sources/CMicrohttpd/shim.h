@@ -53,3 +53,23 @@ static inline struct MHD_Response *hearth_mhd_stream(
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 << 10, reader, context, free);
 }
 static const ssize_t hearth_mhd_stream_end = MHD_CONTENT_READER_END_OF_STREAM;
+
+#if defined(__linux__)
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// Gives the calling thread a niceness and the longest time slice that there is, 100 ms; 0, or -1 with errno.
+///
+/// The C library has a function for it since 2.41 only. The structure is the kernel's struct sched_attr.
+static inline int hearth_give_way(int niceness) {
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } wish = {.size = sizeof(wish), .nice = niceness, .runtime = 100000000};
+    return (int)syscall(SYS_sched_setattr, 0, &wish, 0);
+}
+#endif

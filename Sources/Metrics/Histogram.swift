@@ -34,10 +34,29 @@ public final class Histogram: Sendable {
     /// What was recorded until about now; a value recorded meanwhile may be in the counts and not yet in the sum.
     public func snapshot() -> HistogramSnapshot {
         var snapshot = HistogramSnapshot()
-        for index in 0..<Buckets.count { snapshot.counts[index] = counts[index].load(ordering: .relaxed) }
-        snapshot.count = snapshot.counts.reduce(0, &+)
-        snapshot.sum = sum.load(ordering: .relaxed)
-        snapshot.max = largest.load(ordering: .relaxed)
+        add(to: &snapshot)
         return snapshot
+    }
+
+    /// Adds what was recorded until about now to a snapshot of others.
+    ///
+    /// As merging ``snapshot()``, at a fraction of the cost: buckets above the largest value are not looked at, and of
+    /// the kinds of operations that a process counts most never come.
+    public func add(to others: inout HistogramSnapshot) {
+        let largest = largest.load(ordering: .relaxed)
+        let end = Buckets.index(of: largest) + 1
+        var total: UInt64 = 0
+        others.counts.withUnsafeMutableBufferPointer { sums in
+            for index in 0..<end {
+                let count = counts[index].load(ordering: .relaxed)
+                sums[index] &+= count
+                total &+= count
+            }
+        }
+        // A value that is being recorded may have its bucket and no sum yet, or be too large for `end` by now.
+        guard total > 0 else { return }
+        others.count &+= total
+        others.sum &+= sum.load(ordering: .relaxed)
+        others.max = max(others.max, largest)
     }
 }

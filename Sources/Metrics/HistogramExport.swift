@@ -52,7 +52,8 @@ extension HistogramSnapshot {
         var next = 0
         var below: UInt64 = 0
         for (bound, name) in zip(bounds, names) {
-            let end = Buckets.index(of: bound) + 1
+            // There is nothing to look for in an empty one, as most of a scrape's are.
+            let end = count > 0 ? Buckets.index(of: bound) + 1 : 0
             while next < end {
                 below &+= counts[next]
                 next += 1

@@ -4,9 +4,9 @@
 // row a second, in rings that never grow. A fine ring shows the last minutes, a coarse one the last hours. A coarse row
 // is measured over its own interval, not averaged from fine ones: the p99 of half a minute is no mean of thirty p99s.
 //
-//     ring        rows    a row of 40 numbers    memory
-//     1 s         600     176 B                  103 KiB: 10 minutes
-//     30 s        720     176 B                  124 KiB: 6 hours
+//     ring        rows    a row of 66 numbers    memory
+//     1 s         600     280 B                  164 KiB: 10 minutes
+//     30 s        720     280 B                  197 KiB: 6 hours
 //
 // Deliberately missing: a disk. A restart forgets; who wants weeks has Prometheus.
 

@@ -45,6 +45,13 @@ extension ProcessContext {
         if let journal = snapshot.journal {
             let waits = journal.entries > 0 ? "\(journal.entries) entries wait for Redis" : ""
             switch journal.statistics.state {
+            case .healthy where journal.isHeld:
+                components.append(
+                    Readiness.Component(
+                        "journal", .degraded,
+                        "\(waits), and are held: they were accepted for another redis.url; start with that one, or "
+                            + "hearth journal replay gives them to the present one, hearth journal discard forgets them"
+                    ))
             case .healthy: components.append(Readiness.Component("journal", .ok, waits))
             case .full:
                 components.append(

@@ -13,6 +13,8 @@ struct JournalFigures {
     let keys: Int
     /// Milliseconds since the oldest entry that waits was accepted; 0 where none waits.
     let ageMilliseconds: Int64
+    /// Whether they wait for a person's word, since they are for another Redis.
+    let isHeld: Bool
     let accepted: UInt64
     let refused: UInt64
     let replayed: UInt64
@@ -25,6 +27,7 @@ struct JournalFigures {
         keys = service.pending.keyCount
         let oldest = entries > 0 ? statistics.oldest : nil
         ageMilliseconds = oldest.map { max(0, Loop.wallClock.milliseconds(since: $0)) } ?? 0
+        isHeld = entries > 0 && counters.isHeld
         accepted = counters.accepted.value
         refused = counters.refused.value
         replayed = counters.replayed.value

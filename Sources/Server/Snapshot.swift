@@ -181,8 +181,8 @@ extension Snapshot.Sums {
         passedDenied += counters.passedDenied.value
         passedConnections += counters.passedConnections.value
         pinsRefused += counters.pinsRefused.value
-        passedLatency.merge(counters.passedLatency.snapshot())
-        for (index, histogram) in counters.latencies.enumerated() { operations[index].merge(histogram.snapshot()) }
+        counters.passedLatency.add(to: &passedLatency)
+        for (index, histogram) in counters.latencies.enumerated() { histogram.add(to: &operations[index]) }
     }
 
     private mutating func add(_ counters: TierCounters) {
@@ -193,7 +193,7 @@ extension Snapshot.Sums {
         extensions += counters.extensions.value
         promoted += counters.promoted.value
         lateFills += counters.lateFills.value
-        staleness.merge(counters.staleness.snapshot())
+        counters.staleness.add(to: &staleness)
         journalReads += counters.journalReads.value
         recordsReapplied += counters.recordsReapplied.value
         checkpointsFromMemory += counters.checkpointsFromMemory.value
@@ -202,7 +202,7 @@ extension Snapshot.Sums {
         replicated += counters.replicated.value
         underreplicated += counters.underreplicated.value
         replicationUnknown += counters.replicationUnknown.value
-        replicaLatency.merge(counters.replicaLatency.snapshot())
+        counters.replicaLatency.add(to: &replicaLatency)
         for index in throttled.indices {
             let source = throttled[index].source
             throttled[index].allowed += counters.throttled(source, isLimited: false)
@@ -212,11 +212,11 @@ extension Snapshot.Sums {
         writesFailed += counters.writesFailed.value
         unknowns += counters.unknowns.value
         unavailable += counters.unavailable.value
-        localLatency.merge(counters.localLatency.snapshot())
-        redisLatency.merge(counters.redisLatency.snapshot())
-        warmLatency.merge(counters.warmLatency.snapshot())
-        journalLatency.merge(counters.journalLatency.snapshot())
-        valueBytes.merge(counters.valueBytes.snapshot())
+        counters.localLatency.add(to: &localLatency)
+        counters.redisLatency.add(to: &redisLatency)
+        counters.warmLatency.add(to: &warmLatency)
+        counters.journalLatency.add(to: &journalLatency)
+        counters.valueBytes.add(to: &valueBytes)
     }
 
     private static let kinds: [(String, TierCounters.LookupResult)] = [

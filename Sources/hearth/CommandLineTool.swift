@@ -14,6 +14,8 @@ enum ExitCode: Int32 {
     case clean = 0
     /// The command line is wrong (EX_USAGE).
     case usage = 64
+    /// What is to be read is not there (EX_NOINPUT).
+    case noInput = 66
     /// Something that is needed is not to be had (EX_UNAVAILABLE).
     case unavailable = 69
     /// A fault of ours (EX_SOFTWARE).

@@ -62,7 +62,7 @@ extension CommandLineTool {
                 details: """
                     inspect reads footers, verify every record. Both write nothing and work whether or not
                     Hearth runs. DIR is warm.path where it is not given.
-                    Exit codes: 0 it is sound, 69 it has damage or can't be read.
+                    Exit codes: 0 it is sound, 66 it has no segments, 69 it has damage or can't be read.
                     """, run: { $0.warm() }),
             Entry(
                 name: "journal", usage: "journal list|conflicts|replay|discard|forget|inspect|export",
@@ -71,7 +71,8 @@ extension CommandLineTool {
                     list and conflicts show the oldest hundred, or --count N. replay tries at once what is due. discard
                     ALL|SEQUENCE… forgets entries without doing them: they are lost. forget ALL|ID… forgets conflicts
                     that have been looked at. export prints everything as JSON lines, bytes in base 64. inspect and
-                    export DIR read the files of a Hearth that is gone; they write nothing.
+                    export DIR read the files of a Hearth that is gone; they write nothing. Exit code 66: DIR has no
+                    segments.
                     """, run: { $0.journal() }),
             Entry(
                 name: "migrate", usage: "migrate --prefix PREFIX [--dry-run] [--state FILE]",
@@ -125,8 +126,8 @@ extension CommandLineTool {
             \(entries.map { "  \(Figures.left($0.usage, width))  \($0.summary)" }.joined(separator: "\n"))
 
             \(configurationHelp)
-            Exit codes: 0 done, 64 wrong usage, 69 something needed is not to be had, 70 a fault of Hearth's,
-            78 wrong configuration.
+            Exit codes: 0 done, 64 wrong usage, 66 nothing to read in a directory, 69 something needed is not to be
+            had, 70 a fault of Hearth's, 78 wrong configuration.
             """
     }
 

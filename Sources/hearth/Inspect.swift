@@ -26,8 +26,14 @@ extension CommandLineTool {
             "authority   \(map.text("authority"))",
             "local       \(copy(map, "local"))",
             "warm        \(copy(map, "warm"))",
-            "breaker     reads \(map.text("breaker_reads")), writes \(map.text("breaker_writes"))",
+            "breaker     \(breaker(map))",
         ]
+    }
+
+    /// Both sides; without a Redis there is no breaker, which is said once.
+    private static func breaker(_ map: ReplyMap) -> String {
+        let (reads, writes) = (map.text("breaker_reads"), map.text("breaker_writes"))
+        return reads == writes && reads.hasPrefix("none") ? reads : "reads \(reads), writes \(writes)"
     }
 
     private static func copy(_ map: ReplyMap, _ tier: String) -> String {

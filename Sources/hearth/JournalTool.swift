@@ -132,6 +132,7 @@ extension CommandLineTool {
     private func inspectJournal(_ words: Words, _ directory: String?) -> Never {
         let directory = directory ?? load(words.file, words.flags).configuration.journal.path
         let (view, report, unreadable) = viewOfFiles(directory)
+        if report.segments == 0, report.damagedFiles.isEmpty { noSegments(in: directory, isInUse: report.isInUse) }
         let damage = report.skipped.map { "damage: \($0)" } + unreadable.map { "damage: \($0)" }
         for line in Self.lines(view.entries) + Self.lines(view.conflicts) + damage { print(line) }
         for path in report.damagedFiles { print("kept after damage: \(path)") }
@@ -162,7 +163,8 @@ extension CommandLineTool {
     }
 
     private func exportOfFiles(_ directory: String) -> Never {
-        let (view, _, unreadable) = viewOfFiles(directory)
+        let (view, report, unreadable) = viewOfFiles(directory)
+        if report.segments == 0, report.damagedFiles.isEmpty { noSegments(in: directory, isInUse: report.isInUse) }
         Self.export(view)
         for text in unreadable { printError("hearth: \(text)") }
         finish(unreadable.isEmpty ? .clean : .unavailable)

@@ -24,6 +24,7 @@ extension CommandLineTool {
             let report =
                 action == "verify"
                 ? try WarmTier.verify(directory, now: now) : try WarmTier.inspect(directory, now: now)
+            if report.segments.isEmpty { noSegments(in: directory, isInUse: report.isInUse) }
             for line in Self.lines(report, directory) { print(line) }
             guard !report.isSound else { finish(.clean) }
             fail(
@@ -32,6 +33,18 @@ extension CommandLineTool {
         } catch {
             fail(.unavailable, "hearth: \(directory) can't be read: \(error); give the directory, or --warm-path")
         }
+    }
+
+    /// Ends the process: a Hearth that has it open may have written nothing yet; else it is likely not what was meant.
+    func noSegments(in directory: String, isInUse: Bool) -> Never {
+        guard !isInUse else {
+            print("\(directory): no segments yet; a process has it open")
+            finish(.clean)
+        }
+        fail(
+            .noInput,
+            "hearth: \(directory) has no segments: nothing was ever kept there, or it is not the directory that was meant"
+        )
     }
 
     private static func lines(_ report: WarmReport, _ directory: String) -> [String] {

@@ -1,9 +1,14 @@
 // The server over real sockets, with clients that do what they should not.
 
+import Primitives
 import Synchronization
 import Testing
 
 @testable import Admin
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 @Suite(.serialized) struct ServerTests {
     @Test func `every page answers, HEAD without a body`() throws {
@@ -215,6 +220,33 @@ import Testing
         }
         #expect(log.all.count >= 3)
     }
+
+    #if os(Linux)
+        @Test func `its thread gives way to the others, and may be interrupted`() throws {
+            let seen = Locked<(niceness: Int32, account: String)>((0, ""))
+            var source = source()
+            source.liveness = {
+                let niceness = getpriority(Int32(PRIO_PROCESS.rawValue), 0)
+                seen.withLock { $0 = (niceness, text(of: "/proc/thread-self/sched")) }
+                return true
+            }
+            let server = try start(source)
+            defer { server.stop() }
+            #expect(try request(server.address.port, "GET", "/livez").status == 200)
+            let (niceness, account) = seen.withLock { $0 }
+            #expect(niceness >= 10)
+            // A kernel from 6.12 on keeps the slice that a thread asks for; not every one tells.
+            let slice = account.split(separator: "\n").first { $0.hasPrefix("se.slice ") }
+            if let slice, try !kernel().lexicographicallyPrecedes([6, 12]) {
+                #expect(slice.hasSuffix(" 100000000"), "\(slice)")
+            }
+        }
+
+        private func kernel() throws -> [Int] {
+            let release = text(of: "/proc/sys/kernel/osrelease").split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+            return try #require(release.count == 2 ? release : nil)
+        }
+    #endif
 
     @Test func `a stop closes what is open, and the port is free at once`() throws {
         let server = try start()

@@ -6,6 +6,12 @@ import Testing
 
 @testable import Admin
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 final class Log: Sendable {
     // ThreadSanitizer sees this lock, and not that of Synchronization.
     let lines = Locked<[String]>([])
@@ -37,4 +43,13 @@ func start(_ source: AdminSource = source(), listen: String = "127.0.0.1:0", lim
     var configuration = AdminConfiguration()
     configuration.listen = listen
     return try #require(try AdminServer.start(configuration, source: source, limits: limits))
+}
+
+/// A file's first 64 KiB as text; empty where it can't be read.
+func text(of path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 64 << 10)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
 }

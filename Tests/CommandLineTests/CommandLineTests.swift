@@ -90,6 +90,7 @@ import Testing
         #expect(held.code == 0)
         #expect(held.output.contains("key         \\x1b[2J"))
         #expect(held.output.contains("a read now  fresh, from"))
+        #expect(held.output.contains("breaker     none: no Redis is configured\n"), "\(held.output)")
         let unheld = try hearth("explain", "--", "--nothing", server: server)
         // What follows -- is the key and no flag, so --config is one word too many.
         #expect(unheld.code == 64)
@@ -180,6 +181,11 @@ import Testing
             #expect(closed.code == 0 && closed.output.contains("20 keys"))
         }
         #expect(try hearth("warm", "verify", "/nonexistent").code == 69)
+        let empty = try TemporaryDirectory()
+        for words in [["warm", "inspect"], ["warm", "verify"], ["journal", "inspect"], ["journal", "export"]] {
+            let nothing = try ChildProcess.run(try built("hearth"), words + [empty.path], in: empty)
+            #expect(nothing.code == 66 && nothing.output.contains("\(empty.path) has no segments"), "\(words)")
+        }
         let files = try ChildProcess.run("ls", [warm], in: server.directory).output.split(separator: "\n")
         let segment = try #require(files.first { $0.hasSuffix(".segment") })
         try overwrite("\(warm)/\(segment)", at: 200)

@@ -85,6 +85,23 @@ private struct Seeded: RandomNumberGenerator {
         #expect(merged == both.snapshot())
     }
 
+    @Test func `adding histograms to a snapshot is merging their snapshots`() {
+        let recorded: [[UInt64]] = [[], [0, 0], [1], [5_000, 70, 5_000], [UInt64.max >> 1, 0], [1 << 37, 1 << 36]]
+        let histograms = recorded.map { values in
+            let histogram = Histogram()
+            for value in values { histogram.record(value) }
+            return histogram
+        }
+        var (added, merged) = (HistogramSnapshot(), HistogramSnapshot())
+        for (histogram, values) in zip(histograms, recorded) {
+            histogram.add(to: &added)
+            merged.merge(histogram.snapshot())
+            #expect(added == merged)
+            #expect(histogram.snapshot().count == UInt64(values.count))
+        }
+        #expect(added.count == 10 && added.count(upTo: 0) == 3)
+    }
+
     @Test func `the difference of two snapshots holds what came between`() {
         let histogram = Histogram()
         histogram.record(10_000, count: 5)

@@ -34,6 +34,8 @@ policies:
     default: '{{"turns": []}}'
   - prefix: "quota:"
     consistency: strong
+  - prefix: "chat:"
+    turns: {{keep: 3, unfolded: 8, overflow: archive}}
 """
 
 
@@ -138,6 +140,8 @@ class Load(threading.Thread):
                     requests += [("SET", f"page:{turn % 60}", "x" * size, "EX", 600)]
                     # A key that is not written again, so that its entry in the journal is not made needless.
                     requests += [("SET", f"visit:{turn // 50}", turn, "EX", 600)]
+                    if turn % 5 == 0:
+                        requests += [("TURNS.ADD", f"chat:{turn % 3}", f"turn {turn}")]
                     client.sendall(b"".join(map(encode, requests)))
                     # Whatever the replies are, and as many as come by then.
                     client.recv(1 << 20)
@@ -167,6 +171,17 @@ def run(servers, browser, pictures):
     page.until("/[1-9].*\\/s/.test(element('tiles').innerText)", "requests that are counted")
     page.until("element('policies').innerText.includes('session:')", "the policies in effect")
     page.until("view.present.value_bytes.some(([, count]) => count > 0)", "sizes of values")
+    page.until(f"{column('coherence')}.at(-1) === 0", "changes in Redis that are heard of")
+    page.until(f"{column('turns_archived')}.some(count => count > 0)", "turns that are archived")
+    page.until(f"{column('archive_bytes')}.at(-1) > 0", "what archives take")
+    # Another writer, of keys that are read through Hearth all the time.
+    for number in range(60):
+        ask(f"{servers.here}/redis.sock", "SET", f"page:{number}", "theirs")
+    page.until(f"{column('invalidations_applied')}.some(count => count > 0)", "changes that others made")
+    for name in ("coherence_gap_ms", "deletions_age_ms", "invalidations_received", "invalidations_flushes",
+                 "late_fills", "retention_overdue", "retention_shortened", "orphaned", "archive_refused",
+                 "archive_evicted", "archive_reads", "turns_dropped"):
+        expect(page.evaluate(f"'{name}' in view.columns"), f"the page asks for {name}, and is not told of it")
     expect(page.evaluate("element('components').children.length") == 0, "a part is not well before the outage")
     picture(page, "before")
 
@@ -178,6 +193,12 @@ def run(servers, browser, pictures):
     page.until(f"{column('journal_entries')}.at(-1) > 0", "writes that wait")
     page.until(f"{column('journal_age_ms')}.at(-1) > 3000", "how long they have waited")
     page.until(f"{column('unavailable')}.some(count => count > 0)", "strong reads that nobody can answer")
+    page.until(f"{column('coherence')}.at(-1) === 1", "that changes in Redis are not heard of")
+    page.until(f"{column('coherence_gap_ms')}.at(-1) > 3000", "for how long")
+    expect(page.evaluate("[...document.querySelectorAll('.charts svg')].some(svg => "
+                         "svg.getAttribute('aria-label').startsWith('Changes in Redis')"
+                         " && svg.getAttribute('aria-label').endsWith('not heard of'))"),
+           "the chart does not say that changes are not heard of")
     picture(page, "during")
 
     # A page that is opened now shows what happened before it was opened.
@@ -197,6 +218,7 @@ def run(servers, browser, pictures):
     page.until(f"{column('journal_replayed')}.some(count => count > 0)", "the replay")
     page.until("element('transitions').innerText.includes('closed')", "the breaker's return")
     page.until(f"{column('breaker_reads')}.at(-1) === 0", "a row after the outage")
+    page.until(f"{column('coherence')}.at(-1) === 0", "changes that are heard of again")
     page.look(1280, 900, dark=True)
     page.evaluate("draw()")
     picture(page, "after-dark")

@@ -649,4 +649,24 @@ import Testing
         #expect(next.inRedis("k") == "v")
         #expect(next.inRedis("n") == "7")
     }
+
+    @Test func `once what was for another Redis is discarded, later writes are replayed by themselves`() throws {
+        let car = try sidecar()
+        outage(car)
+        car.set("old", "v")
+        car.crash()
+        disk.endProcess()
+        var other = RedisConfiguration()
+        other.database = 1
+        let next = try Sidecar(redis: other, journalOn: disk, after: car)
+        #expect(next.share.journalCounters.isHeld)
+        next.run(.milliseconds(500))
+        #expect(next.journal?.pending.entryCount == 1 && next.inRedis("old") == nil)
+        next.journal?.discard(nil) { #expect($0 == 1) }
+        #expect(next.scheduler.run(atMost: .seconds(5)) { !next.share.journalCounters.isHeld })
+        outage(next)
+        next.set("new", "v")
+        recover(next)
+        #expect(next.inRedis("new") == "v" && next.inRedis("old") == nil)
+    }
 }

@@ -262,7 +262,7 @@ struct ScriptedLife {
         #expect(writer.tier.statistics.state == .healthy)
     }
 
-    @Test func `while files can't be removed, no attempt leaves one more, and the store keeps within its bytes`() throws {
+    @Test func `while files can't be removed, no attempt leaves one more, and the store keeps its bounds`() throws {
         var life = ScriptedLife(seed: 6, whenFull: .evict)
         life.open()
         life.run(rounds: 0..<6)

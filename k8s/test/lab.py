@@ -81,7 +81,8 @@ class Lab:
     def hearth(self, name, configuration, **options):
         """A Hearth of that name; its paths are the directory's, its admin port is the kernel's choice."""
         own = {"socket": {"path": str(self.directory / f"{name}.sock")},
-               "warm": {"path": str(self.directory / f"{name}-warm"), "max_bytes": "64MiB"},
+               "warm": {"max_bytes": "64MiB"} | configuration.get("warm", {}) | {
+                   "path": str(self.directory / f"{name}-warm")},
                "admin": {"listen": "127.0.0.1:0"}}
         if "journal" in configuration:
             own["journal"] = configuration["journal"] | {"path": str(self.directory / f"{name}-journal")}

@@ -6,7 +6,9 @@ must fire in the phases that are named beside it, and in no other. Meanwhile a r
 and must find something for every query of the dashboard.
 """
 
+import base64
 import json
+import os
 import pathlib
 import re
 import resource
@@ -26,6 +28,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "k8s/monitoring"
 # What Prometheus adds to each series of a pod.
 TARGET = {"namespace": "chat", "pod": "example-0", "endpoint": "hearth-admin"}
+# Seconds since the stream of deletions was read, from which on it is not read any more.
+LAG = 5
 
 
 class Exposition:
@@ -51,6 +55,8 @@ class Film:
     def __init__(self, address):
         self.address = address
         self.phases = []
+        # A new process counts once that it knows of no deletion from before.
+        within(20, "the stream of deletions is not read", lambda: self.now("hearth_deletions_age_seconds") >= 0)
         self.scene = Exposition(fetch(f"http://{address}/metrics"))
         self.families = set(self.scene.families)
 
@@ -84,16 +90,23 @@ class Film:
         found = []
         for name, labels in sorted(keys):
             values = []
+            past = 0
             for _, minutes, before, after in self.phases:
+                past += minutes
                 if after is None:
                     values += ["_"] * minutes
                     continue
                 value, counts = after.samples.get((name, labels), (0.0, True))
                 earlier = before.samples.get((name, labels), (0.0, True))[0]
                 # Time itself is stretched, so what is measured in it from the phase's begin on is as well.
-                if name in ("hearth_journal_age_seconds", "hearth_coherence_gap_age_seconds"):
+                lasts = name in ("hearth_journal_age_seconds", "hearth_coherence_gap_age_seconds")
+                # Half a second is the pace at which the stream is read, and no lag.
+                if lasts or name == "hearth_deletions_age_seconds" and value > LAG:
                     value *= minutes * 60 / (after.at - before.at)
                 steps = range(1, minutes + 1)
+                if name == "hearth_uptime_seconds":
+                    values += [str(60 * (past - minutes + n)) for n in steps]
+                    continue
                 values += [str(earlier + (value - earlier) * n / minutes if counts else value) for n in steps]
             text = ",".join(f'{k}="{v}"' for k, v in (*labels, *TARGET.items()))
             found.append({"series": f"{name}{{{text}}}", "values": " ".join(values)})
@@ -229,6 +242,8 @@ def outage(lab, rules):
     # Before Hearth has looked, or after: a few of them meet a value of somebody else's.
     theirs.ask(*(f"SET {key} theirs" for key in hot))
     lab.said("pod", "replay_ended")
+    # It has no persistence.
+    lab.said("pod", "deletions_began_anew")
     # The sides close one by one.
     within(20, "the breaker did not close", lambda: film.is_closed)
     client.ask(*read)
@@ -272,6 +287,7 @@ def outage(lab, rules):
         "HearthJournalFillingUp": {"full": [{}]},
         "HearthJournalFull": {"full": [{}]},
         "HearthConflicts": {"back": [{}]},
+        "HearthRedisLostData": {"back": [{}]},
         "HearthHitRateFallen": {"scan": [{}]},
         "HearthRecordConflicts": {"contended": [{}]},
         "HearthTurnsDropped": {"contended": [{}]},
@@ -352,6 +368,49 @@ def overdue(lab):
     return film, {"HearthRetentionOverdue": {"overdue": [{}]}}
 
 
+def deletions_and_archives(lab):
+    """A pod whose disk has no room for archives, and that can't read the stream of deletions, misses some, loses all."""
+    lab.redis()
+    address = lab.hearth("history", {
+        "redis": {"url": f"unix://{lab.directory}/redis.sock", "timeout": "5s"}, "warm": {"max_bytes": "16MiB"},
+        "policies": [{"prefix": ""}, {"prefix": "chat:", "turns": {"keep": 3, "unfolded": 8, "overflow": "archive"}}]})
+    client = lab.client("history")
+    theirs = Client(lab.directory / "redis.sock")
+    film = Film(address)
+    client.ask(*(f"TURNS.ADD chat:1 turn{n}" for n in range(40)))
+    within(20, "nothing is archived", lambda: film.now("hearth_archive_records") > 0)
+    film.hears()
+    film.phase("calm", 30)
+
+    # Compressed it is three quarters of its size.
+    big = base64.b64encode(os.urandom(100_000)).decode()
+    within(60, "no archive was let go", lambda: (
+        client.ask(*(f"SET big:{time.monotonic_ns()}:{n} {big}" for n in range(20))),
+        film.now("hearth_archive_evicted_total") > 0)[1])
+    film.phase("no room", 30)
+    film.phase("calm again", 120)
+
+    theirs.ask("ACL SETUSER default -xrange")
+    within(30, "the stream is read", lambda: film.now("hearth_deletions_age_seconds") > max(LAG, 0.6 * film.elapsed))
+    film.phase("unheard", 30)
+    theirs.ask("ACL SETUSER default +xrange")
+    within(20, "the stream is not read", lambda: film.now("hearth_deletions_age_seconds") < 2)
+    film.phase("heard again", 30)
+
+    known = film.now("hearth_deletions_unreached_total")
+    theirs.ask("DEL hearth:deletions")
+    within(20, "nothing was missed", lambda: film.now("hearth_deletions_unreached_total") > known)
+    film.phase("missed", 12)
+    film.phase("calm at last", 60)
+    lab.end("history")
+    lab.end("redis")
+    return film, {
+        "HearthArchivesEvicted": {"no room": [{}]},
+        "HearthDeletionsUnheard": {"unheard": [{}]},
+        "HearthDeletionsMissed": {"missed": [{}]},
+    }
+
+
 def runbooks(rules_file):
     """Each alert says what to do, and leads to a section that says more."""
     page = (ROOT / "docs/alerts.md").read_text()
@@ -379,7 +438,8 @@ with tempfile.TemporaryDirectory(prefix="hearth-monitoring.") as name:
         film, expected, panels = outage(lab, rules)
         other = full_disk(lab)
         late = overdue(lab)
-        cases, alerts = judge([(film, expected), other, late], rules, lab.directory)
+        history = deletions_and_archives(lab)
+        cases, alerts = judge([(film, expected), other, late, history], rules, lab.directory)
     finally:
         lab.end_all()
     print(f"{alerts} alerts in {cases} cases, {panels} queries of the dashboard, promtool check metrics: as exported")

@@ -54,8 +54,9 @@ make.svg = { svg: 1, path: 1, line: 1, rect: 1, text: 1, g: 1, title: 1 };
 
 class Chart {
   // series: [{name, color, value: row => number|null}]. kind: lines, stack or lanes.
-  constructor({ title, series, kind = 'lines', format = Format.number, max = null, log = false, note = '' }) {
-    Object.assign(this, { title, series, kind, format, max, log });
+  // states: of lanes, what each number means, as {name, color}.
+  constructor({ title, series, kind = 'lines', format = Format.number, max = null, log = false, note = '', states }) {
+    Object.assign(this, { title, series, kind, format, max, log, states });
     this.svg = make('svg', { role: 'img', tabindex: '0', class: kind === 'lanes' ? 'short' : '' });
     this.cursorLine = make('line', { class: 'cursor', visibility: 'hidden' });
     this.outputs = series.map(() => make('output'));

@@ -45,6 +45,10 @@ const charts = [
     note: 'Warm copies that were promoted, and what is known to be absent, count as answers.' }),
   new Chart({ title: 'Breaker', kind: 'lanes', series: [
     { name: 'reads', value: level('breaker_reads') }, { name: 'writes', value: level('breaker_writes') }],
+    states: [
+      { name: 'closed', color: colors('closed') }, { name: 'forced closed', color: colors('forced') },
+      { name: 'half-open', color: colors('half') }, { name: 'open', color: colors('open') },
+      { name: 'forced open', color: colors('forced') }],
     note: 'Green closed, amber half-open, red open, violet forced. Of several states in one interval, the worst.' }),
   new Chart({ title: 'Requests', format: Format.rate, series: [
     { name: 'all', color: colors('local'), value: rate('commands') },
@@ -61,6 +65,28 @@ const charts = [
   ...Object.entries({ local: 'Local memory', redis: 'Redis', warm: 'Warm tier', journal: 'Journal' })
     .map(([tier, name]) => new Chart({
       title: `${name}: time to answer`, log: true, format: Format.time, series: percentiles(tier) })),
+  new Chart({ title: 'Changes in Redis', kind: 'lanes', series: [{ name: 'heard', value: level('coherence') }],
+    states: [{ name: 'heard of', color: colors('closed') }, { name: 'not heard of', color: colors('half') }],
+    note: 'While they are not heard of, reads are as old as max_staleness allows, and Redis is asked more often.' }),
+  new Chart({ title: 'Changes in Redis: not heard of for', format: Format.span, series: [
+    { name: 'any', color: colors('none'), value: level('coherence_gap_ms') },
+    { name: 'deletions (their stream)', color: colors('redis'), value: level('deletions_age_ms') }] }),
+  new Chart({ title: 'Changes in Redis: invalidations', format: Format.rate, series: [
+    { name: 'told of', color: colors('redis'), value: rate('invalidations_received') },
+    { name: 'held here', color: colors('local'), value: rate('invalidations_applied') },
+    { name: 'of every key', color: colors('none'), value: rate('invalidations_flushes') },
+    { name: 'answers that came too late', color: colors('default'), value: rate('late_fills') }] }),
+  new Chart({ title: 'Kept too long', format: Format.number, series: [
+    { name: 'past their retention', color: colors('none'), value: count('retention_overdue') },
+    { name: 'lives shortened', color: colors('warm'), value: count('retention_shortened') },
+    { name: 'of no policy here', color: colors('default'), value: count('orphaned') }],
+    note: 'Found by walks and reads; what is past its retention is removed.' }),
+  new Chart({ title: 'Turns of conversations', format: Format.number, series: [
+    { name: 'archived', color: colors('warm'), value: count('turns_archived') },
+    { name: 'archive refused', color: colors('half'), value: count('archive_refused') },
+    { name: 'dropped', color: colors('none'), value: count('turns_dropped') },
+    { name: 'archives let go', color: colors('redis'), value: count('archive_evicted') },
+    { name: 'archives read', color: colors('local'), value: count('archive_reads') }] }),
   new Chart({ title: 'What became of entries', format: Format.rate, series: [
     { name: 'local evicted', color: colors('local'), value: rate('local_evicted') },
     { name: 'local expired', color: colors('redis'), value: rate('local_expired') },
@@ -73,12 +99,8 @@ const charts = [
     { name: 'warm index', color: colors('warm'), value: level('warm_index_bytes') }] }),
   new Chart({ title: 'Disk', format: Format.bytes, series: [
     { name: 'warm', color: colors('warm'), value: level('warm_disk_bytes') },
+    { name: 'of it archives', color: colors('redis'), value: level('archive_bytes') },
     { name: 'journal', color: colors('journal'), value: level('journal_disk_bytes') }] }),
-];
-charts.find(chart => chart.kind === 'lanes').states = [
-  { name: 'closed', color: colors('closed') }, { name: 'forced closed', color: colors('forced') },
-  { name: 'half-open', color: colors('half') }, { name: 'open', color: colors('open') },
-  { name: 'forced open', color: colors('forced') },
 ];
 const sizes = new Bars({
   title: 'Sizes of values', note: 'Read from below local memory, or written, since the start.' });

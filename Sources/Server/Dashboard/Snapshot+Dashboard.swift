@@ -25,6 +25,15 @@ extension Snapshot {
             ("local_evicted", local.removedByCapacity + local.removedAsStale),
             ("local_expired", local.removedAsExpired), ("warm_evicted", UInt64(warm.evicted)),
             ("warm_expired", UInt64(warm.expired)), ("warm_promoted", counters.promoted),
+            ("coherence_gaps", coherence.gaps), ("invalidations_received", coherence.received),
+            ("invalidations_applied", coherence.applied), ("invalidations_flushes", coherence.flushes),
+            ("late_fills", counters.lateFills),
+            ("retention_overdue", lifecycle.overdueFound.value), ("retention_shortened", lifecycle.shortened.value),
+            ("orphaned", lifecycle.orphanedInLocal.value + lifecycle.orphanedInWarm.value),
+            ("turns_archived", archives.turns), ("archive_refused", archives.refused),
+            ("archive_evicted", UInt64(warm.archivesEvicted)),
+            ("archive_reads", archives.readsFound + archives.readsAbsent + archives.readsFailed),
+            ("turns_dropped", counters.turnsDropped),
         ] + counters.lookups.map { ("\($0.tier)_\($0.result.label)", $0.count) }
     }
 
@@ -32,11 +41,15 @@ extension Snapshot {
         [
             ("breaker_reads", hasRedis ? readState.severity : nil),
             ("breaker_writes", hasRedis ? writeState.severity : nil),
+            ("coherence", hasRedis ? (coherence.isLive ? 0 : 1) : nil),
+            ("coherence_gap_ms", hasRedis ? Double(coherence.gapAge / 1_000_000) : nil),
+            ("deletions_age_ms", coherence.deletions.flatMap { hasRedis && $0.age >= 0 ? $0.age * 1000 : nil }),
             ("journal_entries", journal.map { Double($0.entries) }),
             ("journal_age_ms", journal.map { Double($0.ageMilliseconds) }),
             ("journal_disk_bytes", journal.map { Double($0.statistics.diskBytes) }),
             ("resident_bytes", Double(residentBytes)), ("local_bytes", Double(local.bytesUsed)),
             ("warm_index_bytes", Double(warm.indexBytes)), ("warm_disk_bytes", Double(warm.diskBytes)),
+            ("archive_bytes", Double(warm.archiveBytes)),
             ("clients", Double(clients)),
         ]
     }

@@ -1,6 +1,7 @@
 // What journal and replay count, whichever thread does the work.
 
 public import Metrics
+internal import Synchronization
 
 /// Counters of the journal; safe from any thread.
 public final class JournalCounters: Sendable {
@@ -16,7 +17,15 @@ public final class JournalCounters: Sendable {
     public let kept = SharedCounter()
     public let failed = SharedCounter()
 
+    /// Whether what waits is replayed only when a person says so: it is for another Redis. Written by the replay alone.
+    private let held = Atomic<Bool>(false)
+
     public init() {}
+
+    public internal(set) var isHeld: Bool {
+        get { held.load(ordering: .relaxed) }
+        set { held.store(newValue, ordering: .relaxed) }
+    }
 
     func note(_ verdict: Conflict.Verdict) {
         switch verdict {

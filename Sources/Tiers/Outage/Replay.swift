@@ -78,14 +78,20 @@ public final class Replay: RedisConnectionDelegate {
         timer = tiers.scheduler.makeTimer { [unowned self] in self.step() }
         connection.delegate = self
         connection.onEnded = { [share = tiers.share] client in share.doubtful.noteEnded(client) }
-        isHeld = pending.hasAny(notFor: connection.configuration.address)
+        hold(pending.hasAny(notFor: connection.configuration.address))
         if isHeld { onEvent(.held(entries: pending.entryCount)) }
     }
 
     /// Replays to the Redis that there is, whichever the entries were for.
     public func adopt() {
-        isHeld = false
+        hold(false)
         step()
+    }
+
+    /// For a person as well, who looks at how this process is.
+    private func hold(_ holds: Bool) {
+        isHeld = holds
+        tiers.share.journalCounters.isHeld = holds
     }
 
     public func redisDidConnect(_ connection: RedisConnection) { step() }
@@ -93,7 +99,11 @@ public final class Replay: RedisConnectionDelegate {
 
     /// Goes on with what can go on; to be called often: after each event that may matter, and every 100 ms.
     public func step() {
-        guard !pending.isEmpty else { return rest() }
+        guard !pending.isEmpty else {
+            // What was for another Redis is gone (discarded); what comes from now on is for this one.
+            if isHeld { hold(false) }
+            return rest()
+        }
         guard !isHeld else { return }
         let now = scheduler.monotonicNanoseconds
         guard now >= pauseUntil, !tiers.breaker.refusesWrites else { return }
