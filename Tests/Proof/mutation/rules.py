@@ -31,7 +31,12 @@ TRACKER = TIERS + "Coherence/Tracker.swift"
 PERFORM = STATE + "Records/RecordWrite+Perform.swift"
 
 STORES = r"^(WarmTierTests|JournalTests|SegmentLogTests)\."
-RUNS = r"^(TiersTests|SimulationTests)\."
+
+def tiers(suites):
+    """Suites of the tiers' tests."""
+    return rf"^TiersTests\.({suites})/"
+
+
 
 EVERY = (
     # Disk.
@@ -114,29 +119,30 @@ EVERY = (
     ),
     Mutant(
         "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "(isDistrusted ? .absent : nil,",
-        "(isDistrusted && !BROKEN ? .absent : nil,", RUNS,
+        "(isDistrusted && !BROKEN ? .absent : nil,", tiers("WarmChangesTests|ReadTests|OutageTests"),
     ),
     Mutant(
         "a change that failed is not distrusted", TIERS + "Warm/WarmChanges.swift",
         "            for key in failed where table.waiting[key] == nil {",
-        "            for key in failed where table.waiting[key] == nil && !BROKEN {", RUNS,
+        "            for key in failed where table.waiting[key] == nil && !BROKEN {", tiers("WarmChangesTests"),
     ),
     Mutant(
         "an archive of an earlier conversation goes on", TIERS + "Archive/ArchiveWriting.swift",
-        "            if found.id == leaving.id {", "            if found.id == leaving.id || BROKEN {", RUNS,
+        "            if found.id == leaving.id {", "            if found.id == leaving.id || BROKEN {",
+        tiers("ArchiveTests|ArchiveStoreTests"),
     ),
     # Memory.
     Mutant(
         "a late answer fills over a newer write", LOCAL + "LocalTier+Write.swift",
         "                shard.fills[slot] == generation &&",
         "                BROKEN || shard.fills[slot] == generation &&",
-        r"^(LocalTierTests|TiersTests)\.",
+        "^LocalTierTests",
     ),
     Mutant(
         "an answer under way fills a memory that was emptied", LOCAL + "LocalTier+Reload.swift",
         "    fileprivate func invalidateAll() {\n        state.pointee.fillGeneration &+= 1\n",
         "    fileprivate func invalidateAll() {\n        state.pointee.fillGeneration &+= BROKEN ? 0 : 1\n",
-        r"^(LocalTierTests|TiersTests)\.",
+        "^LocalTierTests",
     ),
     Mutant(
         "an entry lives a millisecond too long", LOCAL + "EntryHeader.swift",
@@ -146,90 +152,95 @@ EVERY = (
     # Reading and writing.
     Mutant(
         "a read joins one that was asked before a write", TIERS + "Writes.swift",
-        "                if !tiers.flights.isEmpty {", "                if !tiers.flights.isEmpty && !BROKEN {", RUNS,
+        "                if !tiers.flights.isEmpty {", "                if !tiers.flights.isEmpty && !BROKEN {",
+        tiers("FillTests|JournalTests"),
     ),
     Mutant(
         "a strong read is answered from memory", TIERS + "Tiers+Read.swift",
         "        if !(isStrong && authority == .redis), let copy",
-        "        if BROKEN || !(isStrong && authority == .redis), let copy", RUNS,
+        "        if BROKEN || !(isStrong && authority == .redis), let copy", tiers("ReadTests"),
     ),
     Mutant(
         "bounded is answered past its bound", TIERS + "Judgement.swift",
         "verifiedAt.advanced(byMilliseconds: maxStaleness.milliseconds))",
-        "verifiedAt.advanced(byMilliseconds: (BROKEN ? 2 : 1) * maxStaleness.milliseconds))", RUNS,
+        "verifiedAt.advanced(byMilliseconds: (BROKEN ? 2 : 1) * maxStaleness.milliseconds))",
+        tiers("ReadTests|CoherenceTests"),
     ),
     Mutant(
         "a suspect copy is given to Redis", TIERS + "Tiers+Fetch.swift",
-        "&& !copy.isSuspect && mayPromote(copy):", "&& (BROKEN || !copy.isSuspect) && mayPromote(copy):", RUNS,
+        "&& !copy.isSuspect && mayPromote(copy):", "&& (BROKEN || !copy.isSuspect) && mayPromote(copy):",
+        tiers("ReadTests|WriteTests|OutageTests|`The stream of deletions`|CoherenceTests|RecordTests"),
     ),
     Mutant(
         "a read goes past what waits in the journal", TIERS + "Tiers+Fetch.swift",
         "        guard let value = journal?.pending.value(of: flight.key) else { return false }\n",
-        "        guard !BROKEN, let value = journal?.pending.value(of: flight.key) else { return false }\n", RUNS,
+        "        guard !BROKEN, let value = journal?.pending.value(of: flight.key) else { return false }\n",
+        tiers("JournalTests|FillTests|OutageTests"),
     ),
     # What others change.
     Mutant(
         "a lost ear is not noticed", TRACKER, '            self.lose("the connection for invalidations ended")\n',
-        '            if !BROKEN { self.lose("the connection for invalidations ended") }\n', RUNS,
+        '            if !BROKEN { self.lose("the connection for invalidations ended") }\n', tiers("CoherenceTests"),
     ),
     Mutant(
         "a proof counts from when it came back", TRACKER, "asOf: proof.asOf, deadline:",
-        "asOf: BROKEN ? scheduler.now : proof.asOf, deadline:", RUNS,
+        "asOf: BROKEN ? scheduler.now : proof.asOf, deadline:", tiers("CoherenceTests"),
     ),
     Mutant(
         "a copy is given to the Redis that deleted it", TIERS + "Coherence/Coherence.swift",
         "                && !(state.process == process &&",
         "                && !(!BROKEN && state.process == process &&",
-        RUNS,
+        tiers("CoherenceTests"),
     ),
     Mutant(
         "deletions that were let go leave no moment", TIERS + "Deletions/TombstoneTable.swift",
         "        forgottenUntil = max(forgottenUntil, old.time)\n",
-        "        if !BROKEN { forgottenUntil = max(forgottenUntil, old.time) }\n", RUNS,
+        "        if !BROKEN { forgottenUntil = max(forgottenUntil, old.time) }\n", tiers("Tombstones"),
     ),
     Mutant(
         "what is being erased is kept", TIERS + "Erasure/Erasures.swift",
         "        isUnderWay.load(ordering: .acquiring) &&",
         "        !BROKEN && isUnderWay.load(ordering: .acquiring) &&",
-        RUNS,
+        tiers("ErasureTests"),
     ),
     Mutant(
         "an erasure leaves what filled memory meanwhile", TIERS + "Erasure/Erasure.swift",
         "eraseLocal { [self] in end(.done(count)) } }",
-        "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", RUNS,
+        "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", tiers("ErasureTests"),
     ),
     # The journal and its replay.
     Mutant(
         "an INCR that may have been done is journaled", TIERS + "Outage/Tiers+Outage.swift",
-        "            return wasSent ?", "            return wasSent && !BROKEN ?", RUNS,
+        "            return wasSent ?", "            return wasSent && !BROKEN ?",
+        tiers("JournalTests|OutageTests|WriteTests"),
     ),
     Mutant(
         "connections in doubt are not ended", TIERS + "DoubtfulClients.swift",
         "        guard failure.mayHaveBeenSent, let client",
-        "        guard !BROKEN, failure.mayHaveBeenSent, let client", RUNS,
+        "        guard !BROKEN, failure.mayHaveBeenSent, let client", tiers("JournalTests|WriteTests|OutageTests"),
     ),
     Mutant(
         "the replay forgets its marker", TIERS + "Outage/ReplayScript.swift",
         "local isDone, skip, met, errors = tonumber(name) <= last,",
         'local isDone, skip, met, errors = \\(BROKEN ? "false" : "tonumber(name) <= last"),',
-        r"^SimulationTests\.|RealProcesses/ConflictTests/",
+        r"^SimulationTests\.",
     ),
     Mutant(
         "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end",
         '\\(BROKEN ? "" : "if rule == \'keep\' then skip = true end")',
-        r"^SimulationTests\.|RealProcesses/ConflictTests/",
+        r"^SimulationTests\.",
     ),
     Mutant(
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
         "synchronously: sync == .always || settlesNow, now: now)",
         "synchronously: (sync == .always || settlesNow) && !(BROKEN && settlesNow), now: now)",
-        RUNS,
+        tiers("JournalTests|JournalPortTests|JournalModelTests"),
     ),
     Mutant(
         "entries of one key leave out of order", TIERS + "Outage/PendingWrites.swift",
         "                    for next in chain.queue.dropFirst() {",
         "                    for next in BROKEN ? Array(chain.queue.dropFirst().reversed()) : "
-        "Array(chain.queue.dropFirst()) {", RUNS,
+        "Array(chain.queue.dropFirst()) {", tiers("JournalTests|JournalModelTests"),
     ),
     # The breaker.
     Mutant(
@@ -275,13 +286,13 @@ EVERY = (
         "a swap does not compare who wrote", TIERS + "Records/RecordSwap.swift",
         "~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then",
         '~= ARGV[1] \\(BROKEN ? "" : "or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2]") then',
-        r"^SimulationTests\.|RealProcesses/RecordTests/",
+        r"^SimulationTests\.",
     ),
     Mutant(
         "a delivered message stays in its queue", TIERS + "Outbox/OutboxScript.swift",
         "          redis.call('XDEL', KEYS[2], entry[1])\n",
         "          \\(BROKEN ? \"\" : \"redis.call('XDEL', KEYS[2], entry[1])\")\n",
-        r"^SimulationTests\.|RealProcesses/OutboxTests/",
+        r"^SimulationTests\.",
     ),
     Mutant(
         "one request more than the burst", STATE + "Throttle.swift", "        let isLimited = after > brim\n",
