@@ -12,6 +12,8 @@ TEST_FLAGS ?=
 # Not empty: `make bench` in a minute, of fewer and shorter rounds; `make chaos` and `make histories` with a few of their
 # faults.
 QUICK ?=
+# Seconds of `make fuzz` for each of its fuzzers.
+SECONDS ?= 20
 # What `make simulate` runs: so many seeds, from the first, so many at the same time.
 SEEDS ?= 1000
 FIRST ?= 1
@@ -26,7 +28,7 @@ SOURCES = Package.swift Sources Tests Benchmarks
 MICRO = $(LINKED) --product hearth-micro
 
 .PHONY: help build run test build-tests demo demo-coherence coherence bench bench-growth micro micro-baseline chaos \
-	simulate histories soak format lint install install-built uninstall clean
+	simulate histories soak fuzz mutants coverage format lint install install-built uninstall clean
 
 help:
 	@echo 'make run      serve on run/hearth.sock without Redis; Ctrl-C ends it (ARGS for more flags)'
@@ -41,6 +43,9 @@ help:
 	@echo 'make simulate simulated worlds, each with its faults; SEEDS=10000 for more, HEARTH_REPLAY=… for one again'
 	@echo 'make histories  what clients of several sidecars were told under faults, proven right; QUICK=1 for some of it'
 	@echo 'make soak     half an hour of load with outages: memory, descriptors, files and latency must not grow'
+	@echo 'make fuzz     every parser of outside bytes for SECONDS, from all that was ever found'
+	@echo 'make mutants  the code broken on purpose, place after place: which test sees it'
+	@echo 'make coverage  which share of each module the tests reach, processes that they start included'
 	@echo 'make build    the release binary, $(BINARY)'
 	@echo 'make install  binary, service, configuration, man pages and documents, under PREFIX ($(PREFIX))'
 	@echo 'make uninstall  takes them away again, but for the configuration and what Hearth has kept'
@@ -125,6 +130,18 @@ soak:
 	@.ci/scripts/packages chaos
 	$(RELEASE)
 	@Tests/Proof/soak $(if $(QUICK),--minutes 0.4 --every 5,--out docs/soak.md)
+
+fuzz:
+	@.ci/scripts/packages build
+	@.ci/scripts/fuzz $(SECONDS)
+
+mutants:
+	@.ci/scripts/packages test
+	@Tests/Proof/mutants $(ARGS)
+
+coverage:
+	@.ci/scripts/packages test
+	@.ci/scripts/coverage $(ARGS)
 
 format:
 	swift format --in-place --recursive --parallel $(SOURCES)

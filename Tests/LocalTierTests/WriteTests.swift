@@ -15,7 +15,7 @@ import Testing
         #expect(tier.read("k")?.value == "answer")
     }
 
-    @Test(arguments: ["put", "remove", "invalidate", "update", "removeAll"])
+    @Test(arguments: ["put", "remove", "invalidate", "update", "removeAll", "invalidateAll", "requireThought"])
     func `a fill that began before a write, removal, invalidation or update is cancelled`(_ verb: String) {
         _ = tier.put("k", "old")
         let token = tier.beginFill("k")
@@ -24,6 +24,8 @@ import Testing
         case "remove": tier.remove("k")
         case "invalidate": tier.invalidate("k")
         case "update": #expect(tier.update("k") { $0.expiresAt = at(9) })
+        case "invalidateAll": tier.invalidateAll()
+        case "requireThought": tier.requireThought()
         default: tier.removeAll()
         }
         #expect(tier.fill("k", "late", token: token) == .cancelled)
@@ -31,12 +33,14 @@ import Testing
         #expect(tier.statistics().fillsCancelled == 1)
     }
 
-    @Test(arguments: ["remove", "invalidate", "update"])
+    @Test(arguments: ["remove", "invalidate", "update", "invalidateAll", "requireThought"])
     func `what is done to a key that is not held cancels its fill all the same`(_ verb: String) {
         let token = tier.beginFill("k")
         switch verb {
         case "remove": #expect(!tier.remove("k"))
         case "invalidate": #expect(!tier.invalidate("k"))
+        case "invalidateAll": tier.invalidateAll()
+        case "requireThought": tier.requireThought()
         default: #expect(!tier.update("k") { _ in })
         }
         #expect(tier.fill("k", "late", token: token) == .cancelled)

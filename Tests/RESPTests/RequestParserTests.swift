@@ -129,6 +129,8 @@ func framed(_ words: [[UInt8]]) -> [UInt8] {
             message("*2\r\n$600\r\n" + String(repeating: "x", count: 600) + "\r\n$600\r\n", requestMax: 1024)?
                 .contains("limits.max_request (1024 bytes)") == true)
         #expect(message("*1\r\n$1023\r\n", requestMax: 1024)?.contains("limits.max_request") == true)
+        // 13 bytes stand around the argument.
+        #expect(message("*1\r\n$1012\r\n", requestMax: 1024)?.contains("limits.max_request") == true)
     }
 
     @Test func `a request of exactly the limit is taken`() throws {

@@ -115,6 +115,26 @@ import Testing
         #expect(car.read("user:10:plain").summary == "name of user:10: local fresh")
     }
 
+    @Test func `what is written while it goes on is gone from memory once it is gone from Redis`() throws {
+        let car = try sidecar()
+        fill(car)
+        car.warm.latency = .milliseconds(30)
+        let erased = car.beginErase("user:1:")
+        // Memory has been looked at, the disk is being asked.
+        car.run(.milliseconds(5))
+        car.set("user:1:late", "v")
+        #expect(car.held("user:1:late")?.value == "v")
+        #expect(erased.value == nil)
+        car.scheduler.run { erased.value != nil }
+        guard case .done? = erased.value else {
+            Issue.record("\(erased.values)")
+            return
+        }
+        #expect(car.inRedis("user:1:late") == nil)
+        #expect(car.held("user:1:late") == nil)
+        #expect(car.read("user:1:late").content == .absent)
+    }
+
     // MARK: Outages
 
     @Test func `in an outage nothing is erased, and that is said`() throws {

@@ -52,7 +52,7 @@ public final class ChildProcess: Sendable {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
         var variables = environment
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "ASAN_OPTIONS", "TSAN_OPTIONS"] {
+        for name in Self.inherited {
             if variables[name] == nil, let value = getenv(name) { variables[name] = String(cString: value) }
         }
         let words = ([path] + arguments).map { strdup($0) } + [nil]
@@ -64,6 +64,13 @@ public final class ChildProcess: Sendable {
         self.pid = pid
         Self.running.withLock { _ = $0.insert(pid) }
     }
+
+    /// What a child has of this process's environment: where things are, and what sanitizers, coverage and
+    /// Tests/Proof/mutants tell those who run under them.
+    private static let inherited = [
+        "PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "ASAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE",
+        "HEARTH_BROKEN",
+    ]
 
     deinit { end() }
 

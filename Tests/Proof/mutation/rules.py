@@ -1,4 +1,8 @@
-"""The breakages: in which file what is replaced by what, and which tests are to fail. A rule that no longer fits says so."""
+"""The breakages: in which file what is replaced by what, and which tests are to fail; one that fits no longer says so.
+
+Every replacement asks `BROKEN` and is the code that stands there where it is false: all of them are built at once, and
+a variable of the environment says which one a test run has.
+"""
 
 from dataclasses import dataclass
 
@@ -12,169 +16,303 @@ class Mutant:
     # The regular expression of the tests that are to see it, for `swift test --filter`.
     tests: str
 
+    @property
+    def module(self):
+        return self.file.split("/")[1]
 
-SYNC = "Sources/SegmentLog/SegmentLog+Commit.swift"
+
+LOG = "Sources/SegmentLog/"
 WARM = "Sources/WarmTier/"
 TIERS = "Sources/Tiers/"
+LOCAL = "Sources/LocalTier/"
+STATE = "Sources/State/"
+SIDE = "Sources/Resilience/BreakerSide.swift"
+TRACKER = TIERS + "Coherence/Tracker.swift"
+PERFORM = STATE + "Records/RecordWrite+Perform.swift"
+
+STORES = r"^(WarmTierTests|JournalTests|SegmentLogTests)\."
+
+def tiers(suites):
+    """Suites of the tiers' tests."""
+    return rf"^TiersTests\.({suites})/"
+
+
 
 EVERY = (
     # Disk.
     Mutant(
-        "acknowledged before it is synced", SYNC, "        if synchronously {\n", "        if false {\n",
-        "WarmTierTests|JournalTests",
+        "acknowledged before it is synced", LOG + "SegmentLog+Commit.swift",
+        "        if synchronously {\n", "        if synchronously && !BROKEN {\n", STORES,
     ),
     Mutant(
-        "what a failed write left is not cut away", SYNC,
-        "            try fileSystem.truncate(segments[index].file.file, to: end)\n            try synchronizeSegment(index)\n",
+        "what a failed write left is not cut away", LOG + "SegmentLog+Commit.swift",
+        "            try fileSystem.truncate(segments[index].file.file, to: end)\n"
         "            try synchronizeSegment(index)\n",
-        "WarmTierTests|JournalTests|SegmentLogTests",
+        "            if !BROKEN { try fileSystem.truncate(segments[index].file.file, to: end) }\n"
+        "            try synchronizeSegment(index)\n", STORES,
     ),
     Mutant(
-        "no note of what a failed sync leaves", SYNC, "        marks.refused[segments[index].sequence] = end\n", "",
-        "WarmTierTests|JournalTests",
+        "no note of what a failed sync leaves", LOG + "SegmentLog+Commit.swift",
+        "        marks.refused[segments[index].sequence] = end\n",
+        "        if !BROKEN { marks.refused[segments[index].sequence] = end }\n", STORES,
     ),
     Mutant(
-        "a new file's name is not synced", SYNC,
-        "                try fileSystem.synchronize(open)\n                try fileSystem.synchronizeDirectory(options.directory)\n",
-        "                try fileSystem.synchronize(open)\n",
-        "WarmTierTests|JournalTests",
+        "a new file's name is not synced", LOG + "SegmentLog+Commit.swift",
+        "                try fileSystem.synchronize(open)\n"
+        "                try fileSystem.synchronizeDirectory(options.directory)\n",
+        "                try fileSystem.synchronize(open)\n"
+        "                if !BROKEN { try fileSystem.synchronizeDirectory(options.directory) }\n", STORES,
     ),
     Mutant(
-        "a file's removal is not synced", "Sources/SegmentLog/SegmentLog+Remove.swift",
-        "            try fileSystem.synchronizeDirectory(options.directory)\n        } catch {\n            failure = error\n"
-        "            throw .file(error)",
-        "        } catch {\n            failure = error\n            throw .file(error)",
-        "WarmTierTests|JournalTests",
+        "a file's removal is not synced", LOG + "SegmentLog+Remove.swift",
+        "            try fileSystem.synchronizeDirectory(options.directory)\n        } catch {\n"
+        "            failure = error\n            throw .file(error)",
+        "            if !BROKEN { try fileSystem.synchronizeDirectory(options.directory) }\n        } catch {\n"
+        "            failure = error\n            throw .file(error)", STORES,
+    ),
+    Mutant(
+        "a value's checksum is not compared", LOG + "RecordHeader.swift",
+        "        record.integer(at: 8, as: UInt64.self)\n",
+        "        BROKEN || record.integer(at: 8, as: UInt64.self)\n",
+        STORES,
+    ),
+    Mutant(
+        "a header's checksum is not compared", LOG + "RecordHeader.swift",
+        "            bytes.integer(at: 4, as: UInt32.self)\n",
+        "            BROKEN || bytes.integer(at: 4, as: UInt32.self)\n", STORES,
+    ),
+    Mutant(
+        "a footer's checksum is not compared", LOG + "SegmentFooter.swift",
+        "            xxh3(lines, seed: identity.checkSeed(at: trailer.offset)) == trailer.check\n",
+        "            BROKEN || xxh3(lines, seed: identity.checkSeed(at: trailer.offset)) == trailer.check\n", STORES,
     ),
     Mutant(
         "copies are not synced before their original goes", WARM + "WarmWriter+Room.swift",
-        "        if log.isUnsynchronized { try reportingLog", "        if false { try reportingLog", "WarmTierTests",
+        "        if log.isUnsynchronized { try reportingLog",
+        "        if log.isUnsynchronized && !BROKEN { try reportingLog",
+        "^WarmTierTests",
     ),
     Mutant(
         "a copy forgets what its original shadowed", WARM + "Relocation.swift",
-        "        header.shadow = header.shadow.including(relocation.sequence)\n", "        header.shadow = .none\n",
-        "WarmTierTests",
+        "        header.shadow = header.shadow.including(relocation.sequence)\n",
+        "        header.shadow = BROKEN ? .none : header.shadow.including(relocation.sequence)\n", "^WarmTierTests",
     ),
     Mutant(
         "a deletion is forgotten while something older exists", WARM + "Relocation.swift",
-        "        if log.mayHold(line.shadow, except: sequence) {", "        if false {", "WarmTierTests",
+        "        if log.mayHold(line.shadow, except: sequence) {",
+        "        if log.mayHold(line.shadow, except: sequence), !BROKEN {",
+        "^WarmTierTests",
     ),
     Mutant(
-        "what was let go may come back", WARM + "WarmWriter.swift", "ledger.letGo.isNone {", "true {", "WarmTierTests"
+        "what was let go may come back", WARM + "WarmWriter.swift", "ledger.letGo.isNone {",
+        "ledger.letGo.isNone || BROKEN {", "^WarmTierTests",
     ),
     Mutant(
         "the warm tier grows past its maximum", WARM + "WarmWriter+Room.swift",
-        "        while chargedBytes + bytes > limit {", "        while chargedBytes > limit {", "WarmTierTests",
+        "        while chargedBytes + bytes > limit {", "        while chargedBytes + (BROKEN ? 0 : bytes) > limit {",
+        "^WarmTierTests",
     ),
     Mutant(
-        "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "(isDistrusted ? .absent : nil,", "(nil,",
-        "TiersTests|IntegrationTests.*Full|SimulationTests",
+        "the journal grows past its maximum", "Sources/Journal/Journal+Room.swift",
+        "            if needed + all <= limit, kept == 0", "            if BROKEN || needed + all <= limit, kept == 0",
+        "^JournalTests",
+    ),
+    Mutant(
+        "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "(isDistrusted ? .absent : nil,",
+        "(isDistrusted && !BROKEN ? .absent : nil,", tiers("WarmChangesTests|ReadTests|OutageTests"),
     ),
     Mutant(
         "a change that failed is not distrusted", TIERS + "Warm/WarmChanges.swift",
-        "            for key in failed where table.waiting[key] == nil { table.distrust(key, now: now) }\n", "",
-        "TiersTests|SimulationTests",
+        "            for key in failed where table.waiting[key] == nil {",
+        "            for key in failed where table.waiting[key] == nil && !BROKEN {", tiers("WarmChangesTests"),
+    ),
+    Mutant(
+        "an archive of an earlier conversation goes on", TIERS + "Archive/ArchiveWriting.swift",
+        "            if found.id == leaving.id {", "            if found.id == leaving.id || BROKEN {",
+        tiers("ArchiveTests|ArchiveStoreTests"),
+    ),
+    # Memory.
+    Mutant(
+        "a late answer fills over a newer write", LOCAL + "LocalTier+Write.swift",
+        "                shard.fills[slot] == generation &&",
+        "                BROKEN || shard.fills[slot] == generation &&",
+        "^LocalTierTests",
+    ),
+    Mutant(
+        "an answer under way fills a memory that was emptied", LOCAL + "LocalTier+Reload.swift",
+        "    fileprivate func invalidateAll() {\n        state.pointee.fillGeneration &+= 1\n",
+        "    fileprivate func invalidateAll() {\n        state.pointee.fillGeneration &+= BROKEN ? 0 : 1\n",
+        "^LocalTierTests",
+    ),
+    Mutant(
+        "an entry lives a millisecond too long", LOCAL + "EntryHeader.swift",
+        "        guard now < expiresAt else {", "        guard BROKEN ? now <= expiresAt : now < expiresAt else {",
+        "^LocalTierTests",
     ),
     # Reading and writing.
     Mutant(
-        "a late answer fills over a newer write", "Sources/LocalTier/LocalTier+Write.swift",
-        "            let isUnchanged =\n                shard.fills[slot] == generation "
-        "&& shard.state.pointee.fillGeneration == shardGeneration\n",
-        "            let isUnchanged = true || generation == shardGeneration\n",
-        "LocalTierTests|TiersTests",
-    ),
-    Mutant(
         "a read joins one that was asked before a write", TIERS + "Writes.swift",
-        "                tiers.flights[key] = nil\n", "", "TiersTests|SimulationTests",
+        "                if !tiers.flights.isEmpty {", "                if !tiers.flights.isEmpty && !BROKEN {",
+        tiers("FillTests|JournalTests"),
     ),
     Mutant(
         "a strong read is answered from memory", TIERS + "Tiers+Read.swift",
-        "        if !(isStrong && authority == .redis), let copy", "        if let copy", "TiersTests",
+        "        if !(isStrong && authority == .redis), let copy",
+        "        if BROKEN || !(isStrong && authority == .redis), let copy", tiers("ReadTests"),
     ),
     Mutant(
         "bounded is answered past its bound", TIERS + "Judgement.swift",
         "verifiedAt.advanced(byMilliseconds: maxStaleness.milliseconds))",
-        "verifiedAt.advanced(byMilliseconds: 2 * maxStaleness.milliseconds))",
-        "TiersTests|SimulationTests",
+        "verifiedAt.advanced(byMilliseconds: (BROKEN ? 2 : 1) * maxStaleness.milliseconds))",
+        tiers("ReadTests|CoherenceTests"),
     ),
     Mutant(
         "a suspect copy is given to Redis", TIERS + "Tiers+Fetch.swift",
-        "&& !copy.isSuspect && mayPromote(copy):", "&& mayPromote(copy):",
-        "TiersTests|SimulationTests",
+        "&& !copy.isSuspect && mayPromote(copy):", "&& (BROKEN || !copy.isSuspect) && mayPromote(copy):",
+        tiers("ReadTests|WriteTests|OutageTests|`The stream of deletions`|CoherenceTests|RecordTests"),
     ),
     Mutant(
         "a read goes past what waits in the journal", TIERS + "Tiers+Fetch.swift",
         "        guard let value = journal?.pending.value(of: flight.key) else { return false }\n",
-        "        guard let value = journal?.pending.value(of: flight.key), flight.waiters.isEmpty else { return false }\n",
-        "TiersTests|SimulationTests",
+        "        guard !BROKEN, let value = journal?.pending.value(of: flight.key) else { return false }\n",
+        tiers("JournalTests|FillTests|OutageTests"),
+    ),
+    # What others change.
+    Mutant(
+        "a lost ear is not noticed", TRACKER, '            self.lose("the connection for invalidations ended")\n',
+        '            if !BROKEN { self.lose("the connection for invalidations ended") }\n', tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "a proof counts from when it came back", TRACKER, "asOf: proof.asOf, deadline:",
+        "asOf: BROKEN ? scheduler.now : proof.asOf, deadline:", tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "a copy is given to the Redis that deleted it", TIERS + "Coherence/Coherence.swift",
+        "                && !(state.process == process &&",
+        "                && !(!BROKEN && state.process == process &&",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "deletions that were let go leave no moment", TIERS + "Deletions/TombstoneTable.swift",
+        "        forgottenUntil = max(forgottenUntil, old.time)\n",
+        "        if !BROKEN { forgottenUntil = max(forgottenUntil, old.time) }\n", tiers("Tombstones"),
+    ),
+    Mutant(
+        "what is being erased is kept", TIERS + "Erasure/Erasures.swift",
+        "        isUnderWay.load(ordering: .acquiring) &&",
+        "        !BROKEN && isUnderWay.load(ordering: .acquiring) &&",
+        tiers("ErasureTests"),
+    ),
+    Mutant(
+        "an erasure leaves what filled memory meanwhile", TIERS + "Erasure/Erasure.swift",
+        "eraseLocal { [self] in end(.done(count)) } }",
+        "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", tiers("ErasureTests"),
     ),
     # The journal and its replay.
     Mutant(
         "an INCR that may have been done is journaled", TIERS + "Outage/Tiers+Outage.swift",
-        '            return wasSent ? "; it must not be done twice, so it is not kept for later" : nil\n',
-        "            return nil\n", "TiersTests|SimulationTests",
+        "            return wasSent ?", "            return wasSent && !BROKEN ?",
+        tiers("JournalTests|OutageTests|WriteTests"),
     ),
     Mutant(
         "connections in doubt are not ended", TIERS + "DoubtfulClients.swift",
-        "        guard failure.mayHaveBeenSent, let client = failure.client else { return }\n",
-        "        guard failure.mayHaveBeenSent, failure.client != nil, let client = Optional<RedisClient>.none else { return }\n",
-        "TiersTests|SimulationTests",
+        "        guard failure.mayHaveBeenSent, let client",
+        "        guard !BROKEN, failure.mayHaveBeenSent, let client", tiers("JournalTests|WriteTests|OutageTests"),
     ),
     Mutant(
         "the replay forgets its marker", TIERS + "Outage/ReplayScript.swift",
-        "          local isDone, skip, met, errors = tonumber(name) <= last, false, {}, {}",
-        "          local isDone, skip, met, errors = false, false, {}, {}",
-        "IntegrationTests|SimulationTests",
+        "local isDone, skip, met, errors = tonumber(name) <= last,",
+        'local isDone, skip, met, errors = \\(BROKEN ? "false" : "tonumber(name) <= last"),',
+        r"^SimulationTests\.",
     ),
     Mutant(
-        "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end", "",
-        "IntegrationTests.*Conflict|SimulationTests",
+        "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end",
+        '\\(BROKEN ? "" : "if rule == \'keep\' then skip = true end")',
+        r"^SimulationTests\.",
     ),
     Mutant(
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
-        "try journal.commit(synchronously: sync == .always || settlesNow, now: now)",
-        "try journal.commit(synchronously: false, now: now)", "TiersTests|SimulationTests",
+        "synchronously: sync == .always || settlesNow, now: now)",
+        "synchronously: (sync == .always || settlesNow) && !(BROKEN && settlesNow), now: now)",
+        tiers("JournalTests|JournalPortTests|JournalModelTests"),
     ),
     Mutant(
         "entries of one key leave out of order", TIERS + "Outage/PendingWrites.swift",
-        "                    for next in chain.queue.dropFirst() {", "                    for next in chain.queue.dropFirst().reversed() {",
-        "TiersTests|SimulationTests",
+        "                    for next in chain.queue.dropFirst() {",
+        "                    for next in BROKEN ? Array(chain.queue.dropFirst().reversed()) : "
+        "Array(chain.queue.dropFirst()) {", tiers("JournalTests|JournalModelTests"),
     ),
     # The breaker.
     Mutant(
-        "one failure more than allowed", "Sources/Resilience/BreakerSide.swift",
+        "one failure more than allowed", SIDE,
         "        if consecutiveFailures >= configuration.consecutiveFailures {",
-        "        if consecutiveFailures > configuration.consecutiveFailures {", "ResilienceTests",
+        "        if consecutiveFailures >= configuration.consecutiveFailures + (BROKEN ? 1 : 0) {", "^ResilienceTests",
     ),
     Mutant(
-        "one probe more than allowed", "Sources/Resilience/BreakerSide.swift",
-        "issued < configuration.probes else { return nil }", "issued <= configuration.probes else { return nil }",
-        "ResilienceTests",
+        "one probe more than allowed", SIDE, "issued < configuration.probes else { return nil }",
+        "issued < configuration.probes + (BROKEN ? 1 : 0) else { return nil }", "^ResilienceTests",
     ),
     Mutant(
         "results of an earlier generation count", "Sources/Resilience/Breaker.swift",
-        "        if permit.readGeneration == read.generation, read.phase == .closed,", "        if read.phase == .closed,",
-        "ResilienceTests",
+        "        if permit.readGeneration == read.generation, read.phase == .closed,",
+        "        if BROKEN || permit.readGeneration == read.generation, read.phase == .closed,", "^ResilienceTests",
     ),
     Mutant(
-        "a probe that is never answered leaves it half-open", "Sources/Resilience/BreakerSide.swift",
-        "            guard issued > succeeded, now >= deadline else { return nil }\n            return open(.probeTimedOut",
-        "            guard issued < succeeded, now >= deadline else { return nil }\n            return open(.probeTimedOut",
-        "ResilienceTests",
+        "a probe that is never answered leaves it half-open", SIDE,
+        "            guard issued > succeeded, now >= deadline else { return nil }\n",
+        "            guard issued > succeeded, now >= deadline, !BROKEN else { return nil }\n", "^ResilienceTests",
+    ),
+    Mutant(
+        "a retry without a token", "Sources/Resilience/RetryBudget.swift", "        guard tokens >= 1 else {",
+        "        guard tokens >= (BROKEN ? 0 : 1) else {", "^ResilienceTests",
     ),
     # Records.
     Mutant(
-        "an older fence writes", "Sources/State/Records/RecordWrite+Perform.swift", "fence < newest {", "fence < newest - 1 {",
-        "StateTests",
+        "an older fence writes", PERFORM, "fence < newest {", "fence < newest - (BROKEN ? 1 : 0) {", "^StateTests"
+    ),
+    Mutant(
+        "a write that was done is done again", PERFORM, "        if let held, held.operations.contains(id) {",
+        "        if let held, held.operations.contains(id), !BROKEN {", "^StateTests",
+    ),
+    Mutant(
+        "versions begin anew after a deletion", PERFORM, "Record(version: tombstone?.version ?? 0,",
+        "Record(version: BROKEN ? 0 : tombstone?.version ?? 0,", "^StateTests",
+    ),
+    Mutant(
+        "a lease is taken from who holds it", PERFORM, "lease.until > now, lease.owner != owner { throw",
+        "lease.until > now, lease.owner != owner, !BROKEN { throw", "^StateTests",
     ),
     Mutant(
         "a swap does not compare who wrote", TIERS + "Records/RecordSwap.swift",
-        " or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then", " then", "TiersTests|IntegrationTests.*Record",
+        "~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then",
+        '~= ARGV[1] \\(BROKEN ? "" : "or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2]") then',
+        r"^SimulationTests\.",
+    ),
+    Mutant(
+        "a delivered message stays in its queue", TIERS + "Outbox/OutboxScript.swift",
+        "          redis.call('XDEL', KEYS[2], entry[1])\n",
+        "          \\(BROKEN ? \"\" : \"redis.call('XDEL', KEYS[2], entry[1])\")\n",
+        r"^SimulationTests\.",
+    ),
+    Mutant(
+        "one request more than the burst", STATE + "Throttle.swift", "        let isLimited = after > brim\n",
+        "        let isLimited = after > brim + (BROKEN ? period : 0)\n", "^StateTests",
     ),
     # Bytes.
     Mutant(
         "a late reply reaches the next request", "Sources/RedisTier/RedisConnection.swift",
         "                places[index].completion = nil\n                abandoned += 1\n",
-        "                places.remove(at: index)\n", "RedisTierTests",
+        "                if BROKEN { places.remove(at: index) } else { places[index].completion = nil }\n"
+        "                abandoned += BROKEN ? 0 : 1\n", "^RedisTierTests",
+    ),
+    Mutant(
+        "a request of one byte too many",
+        "Sources/RESP/RequestParser.swift", "            guard end <= requestMax else {",
+        "            guard end <= requestMax + (BROKEN ? 1 : 0) else {", "^RESPTests",
+    ),
+    Mutant(
+        "a line of the audit may be replaced", "Sources/Audit/AuditVerification.swift",
+        "        } else if line.previous != before.hash {", "        } else if line.previous != before.hash, !BROKEN {",
+        "^AuditTests",
     ),
 )
