@@ -14,7 +14,7 @@ import WarmTier
 
     private func expect(_ numbers: Range<Int>, _ text: String, _ writer: WarmWriter) {
         for number in numbers { #expect(writer.tier.value("key:\(number)") == "\(text) \(number)") }
-        #expect(writer.tier.statistics.keys == numbers.count)
+        #expect(writer.tier.statistics.entries == numbers.count)
     }
 
     @Test func `records that lie together are found with few reads`() throws {
@@ -41,7 +41,7 @@ import WarmTier
         try writer.batch { writer throws(WarmError) in for number in 0..<100 { try writer.delete("key:\(number)") } }
         files.endProcess()
         let reopened = try simulated(files, maxBytes: 1 << 20, segmentBytes: 64 << 10)
-        #expect(reopened.tier.statistics.keys == 0)
+        #expect(reopened.tier.statistics.entries == 0)
     }
 
     @Test func `a damaged one among them is let go, and those beside it are found`() throws {
