@@ -82,7 +82,7 @@ import Testing
         // Asked while it goes on, of both workers.
         let during = (0..<40).map { round in
             car.run(.milliseconds(3))
-            return car.begin("user:1:state", worker: round % 2)
+            return car.begin(round % 3 == 0 ? "user:1:state" : "user:1:plain", worker: round % 2)
         }
         car.scheduler.run { erased.value != nil && slow.value != nil && during.allSatisfy { $0.value != nil } }
         guard case .done? = erased.value else {
