@@ -228,12 +228,12 @@ EVERY = (
         "the replay forgets its marker", TIERS + "Outage/ReplayScript.swift",
         "local isDone, skip, met, errors = tonumber(name) <= last,",
         'local isDone, skip, met, errors = \\(BROKEN ? "false" : "tonumber(name) <= last"),',
-        r"^SimulationTests\.",
+        tiers("ReplayScriptTests"),
     ),
     Mutant(
         "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end",
         '\\(BROKEN ? "" : "if rule == \'keep\' then skip = true end")',
-        r"^SimulationTests\.",
+        tiers("ReplayScriptTests"),
     ),
     Mutant(
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
