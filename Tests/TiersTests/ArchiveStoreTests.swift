@@ -178,6 +178,14 @@ import WarmTier
         }
     }
 
+    @Test func `turns of another conversation begin an archive of their own`() throws {
+        let store = try Store(SimulatedFileSystem())
+        store.archive(1...4, id: 7)
+        store.archive(1...2, id: 8)
+        #expect(store.sequences(id: 8) == [1, 2])
+        #expect(store.sequences(id: 7) == nil)
+    }
+
     @Test func `an archive lives as long as its record, and its chunks are swept when it ends`() throws {
         let store = try Store(SimulatedFileSystem())
         let soon = store.now.advanced(byMilliseconds: 10_000)

@@ -324,6 +324,18 @@ import Testing
         car.scheduler.run { coherence.isLive }
     }
 
+    @Test func `what is proved is what was so when it was asked, not when that was heard`() throws {
+        let car = try car()
+        _ = car.read("k")
+        car.redis.latency = .milliseconds(80)
+        car.run(.seconds(5))
+        for _ in 0..<300 {
+            car.run(.milliseconds(10))
+            let proved = try #require(car.tiers.provedUntil)
+            #expect(car.scheduler.now.milliseconds(since: proved) >= 80)
+        }
+    }
+
     @Test func `in an outage a copy is as old as the last proof`() throws {
         let car = try car([policy { ($0.staleIfError, $0.refreshAhead) = (.seconds(60), nil) }])
         car.redis.execute("SET", "k", "1")

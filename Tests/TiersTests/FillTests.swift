@@ -72,6 +72,13 @@ import Tiers
         #expect(car.inRedis("k") == nil)
     }
 
+    @Test func `a copy of doubt is not given back`() throws {
+        let car = try Sidecar()
+        car.warm.plant(bytes("k"), WarmCopy(HeldValue(bytes("w")), verifiedAt: car.scheduler.now, isSuspect: true))
+        #expect(car.read("k").summary == "(absent) redis absent")
+        #expect(car.inRedis("k") == nil)
+    }
+
     @Test func `where Redis takes no writes the copy is served stale`() throws {
         let car = try Sidecar()
         plant(car, "k", "w")
@@ -123,6 +130,16 @@ import Tiers
         car.evict("k")
         #expect(car.read("k", worker: 1).summary == "2 redis fresh")
         #expect(before.value?.summary == "1 redis fresh")
+    }
+
+    @Test func `who reads behind a write of the same turn is not answered by a question from before it`() throws {
+        let car = try Sidecar()
+        car.redis.execute("SET", "k", "1")
+        let before = car.begin("k")
+        let write = car.beginPerform([.set("k", "2")])
+        let after = car.begin("k")
+        car.scheduler.run { before.value != nil && write.value != nil && after.value != nil }
+        #expect(after.value?.summary.hasPrefix("2 ") == true)
     }
 
     @Test func `of two writes under way at once neither is held as the last`() throws {

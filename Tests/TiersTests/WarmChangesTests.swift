@@ -2,7 +2,9 @@
 
 import Primitives
 import State
+import TestSupport
 import Testing
+import WarmTier
 
 @testable import Tiers
 
@@ -24,6 +26,21 @@ import Testing
         #expect(changes.sizes.distrusted == 1)
         _ = changes.take(key, put("another"), now: now)
         #expect(changes.sizes.distrusted == 0)
+    }
+
+    @Test func `of a distrusted key nothing is read from the disk`() throws {
+        let changes = WarmChanges(localBytes: 1 << 20)
+        let writer = try WarmTier.open(
+            WarmTierConfiguration(directory: "/warm", maxBytes: 1 << 20, sync: .always),
+            fileSystem: SimulatedFileSystem(), now: now)
+        writer.begin(now: now)
+        try writer.put(key, bytes("older"), WarmMetadata(verifiedAt: now))
+        try writer.commit(now: now)
+        #expect(changes.answer(key, from: writer.tier, now: now) != .absent)
+        _ = changes.take(key, put("newest"), now: now)
+        _ = changes.begin()
+        changes.end(failed: [HashedKey(key)], removed: [], now: now)
+        #expect(changes.answer(key, from: writer.tier, now: now) == .absent)
     }
 
     @Test func `a mark on what is being committed goes with its value, should the commit fail`() {

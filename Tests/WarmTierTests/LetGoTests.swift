@@ -55,6 +55,39 @@ import WarmTier
         for key in gone { #expect(next.tier.lookup(key).bytes == nil, "\(key) rose from the dead") }
     }
 
+    @Test func `a copy whose life is over hides what its original hid`() throws {
+        func open(_ files: SimulatedFileSystem, now: Timestamp) throws -> WarmWriter {
+            try simulated(files, maxBytes: 64 << 10, whenFull: .refuse, segmentBytes: 2048, now: now)
+        }
+        let files = SimulatedFileSystem()
+        let writer = try open(files, now: .at(1))
+        var number = 0
+        func put(_ key: String, _ value: String, _ metadata: WarmMetadata = WarmMetadata()) throws {
+            try writer.batch { writer throws(WarmError) in try writer.put(key, value, metadata) }
+        }
+        func putNext(_ name: String) throws {
+            number += 1
+            try put("\(name)\(number)", String(repeating: "v", count: 200))
+        }
+        /// Puts keys until another segment has begun.
+        func fillSegment(_ name: String) throws {
+            let segments = writer.tier.statistics.segments
+            while writer.tier.statistics.segments == segments { try putNext(name) }
+        }
+        try put("k", "old")
+        try fillSegment("stays")
+        let first = number + 1
+        try put("k", "new", WarmMetadata(expiresAt: .at(100)))
+        try fillSegment("goes")
+        for gone in first...number { try put("goes\(gone)", "v") }
+        // The second segment is mostly dead, and emptied once the store is half full.
+        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext("stays") }
+        while writer.maintain(now: .at(1)).hasMore {}
+        #expect(writer.tier.statistics.compacted > 0)
+        files.endProcess()
+        #expect(try open(files, now: .at(200)).tier.lookup("k", now: .at(200)).bytes == nil)
+    }
+
     @Test func `deletions of what was never there are written only while a file holds what was let go`() throws {
         let files = SimulatedFileSystem()
         let (writer, _) = try halfEmptied(files)

@@ -234,6 +234,16 @@ import WarmTier
         }
     }
 
+    @Test func `values of several segments each keep the store within its bytes`() throws {
+        let writer = try simulated(SimulatedFileSystem(), maxBytes: 64 << 10, segmentBytes: 2048)
+        for number in 0..<40 {
+            try writer.batch { writer throws(WarmError) in
+                try writer.put("k\(number)", String(repeating: "v", count: 9000))
+            }
+            #expect(writer.tier.statistics.diskBytes <= 64 << 10)
+        }
+    }
+
     @Test func `a walk returns every key that stays exactly once while others come and go`() throws {
         let writer = try simulated(SimulatedFileSystem(), maxBytes: 4 << 20)
         for number in 0..<500 {

@@ -156,6 +156,11 @@ EVERY = (
         tiers("FillTests|JournalTests"),
     ),
     Mutant(
+        "a read joins one from before another worker's write", TIERS + "Tiers+Read.swift",
+        "!joined.isOnWire || !strong && joined.isCurrent(in: local)",
+        "BROKEN || !joined.isOnWire || !strong && joined.isCurrent(in: local)", tiers("FillTests|JournalTests"),
+    ),
+    Mutant(
         "a strong read is answered from memory", TIERS + "Tiers+Read.swift",
         "        if !(isStrong && authority == .redis), let copy",
         "        if BROKEN || !(isStrong && authority == .redis), let copy", tiers("ReadTests"),
@@ -169,7 +174,7 @@ EVERY = (
     Mutant(
         "a suspect copy is given to Redis", TIERS + "Tiers+Fetch.swift",
         "&& !copy.isSuspect && mayPromote(copy):", "&& (BROKEN || !copy.isSuspect) && mayPromote(copy):",
-        tiers("ReadTests|WriteTests|OutageTests|`The stream of deletions`|CoherenceTests|RecordTests"),
+        tiers("FillTests"),
     ),
     Mutant(
         "a read goes past what waits in the journal", TIERS + "Tiers+Fetch.swift",
@@ -223,12 +228,12 @@ EVERY = (
         "the replay forgets its marker", TIERS + "Outage/ReplayScript.swift",
         "local isDone, skip, met, errors = tonumber(name) <= last,",
         'local isDone, skip, met, errors = \\(BROKEN ? "false" : "tonumber(name) <= last"),',
-        r"^SimulationTests\.",
+        tiers("ReplayScriptTests"),
     ),
     Mutant(
         "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end",
         '\\(BROKEN ? "" : "if rule == \'keep\' then skip = true end")',
-        r"^SimulationTests\.",
+        tiers("ReplayScriptTests"),
     ),
     Mutant(
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
