@@ -19,7 +19,7 @@ import WarmTier
 
     @Test func `records that lie together are found with few reads`() throws {
         let files = SimulatedFileSystem()
-        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 256 << 10)
+        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 128 << 10)
         try put(0..<400, "first", writer)
         files.faults = SimulatedFaults()
         try put((0..<400).reversed(), "second", writer)
@@ -46,7 +46,7 @@ import WarmTier
 
     @Test func `a damaged one among them is let go, and those beside it are found`() throws {
         let files = SimulatedFileSystem()
-        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 256 << 10)
+        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 128 << 10)
         try put(0..<100, "first", writer)
         let path = try #require(files.paths.first { $0.hasSuffix(".segment") })
         var bytes = try #require(files.contents(path))
@@ -59,12 +59,12 @@ import WarmTier
         #expect(writer.tier.statistics.damaged == 1)
         expect(0..<100, "second", writer)
         files.endProcess()
-        expect(0..<100, "second", try simulated(files, maxBytes: 1 << 20, segmentBytes: 256 << 10))
+        expect(0..<100, "second", try simulated(files, maxBytes: 1 << 20, segmentBytes: 128 << 10))
     }
 
     @Test func `where they can't be read together they are read one by one`() throws {
         let files = SimulatedFileSystem()
-        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 256 << 10)
+        let writer = try simulated(files, maxBytes: 1 << 20, segmentBytes: 128 << 10)
         try put(0..<100, "first", writer)
         var faults = SimulatedFaults()
         faults.failingOperation = .read
