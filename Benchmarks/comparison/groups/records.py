@@ -1,5 +1,6 @@
 """STATE.GET that local memory answers beside a plain GET, and how often TURNS.ADD on a large record asks Redis."""
 import re
+import statistics
 
 from comparison.measuring import Row, load, redis_benchmark
 from comparison.servers import LOAD_CORE, Resp
@@ -57,16 +58,18 @@ def round_trips(bench):
         key = f"chat:{name}"
         client.call("TURNS.ADD", key, *("t" * 1000 for _ in range(LARGE // 1000)), "KEEP", "50")
         client.call("TURNS.FOLD", key, "UPTO", "1", "summary")
-        asked = 0
+        trips = []
         for _ in range(added // 20):
             before = asked_of_redis(redis)
             for _ in range(20):
                 client.call("TURNS.ADD", key, "t" * 1000)
-            asked += asked_of_redis(redis) - before
+            trips.append((asked_of_redis(redis) - before) / 20)
             # As many turns go into the summary as came, so that the record keeps its size.
             newest = int(client.map("TURNS.GET", key, "LAST", "1")["next"]) - 1
             client.call("TURNS.FOLD", key, "UPTO", str(newest - 50), "summary")
-        trips = asked / (added // 20 * 20)
-        bench.verdict(f"round trips to Redis of TURNS.ADD on {what}", "≤ 2", f"{trips:.2f}", trips <= 2)
+        # Of a proof that is under way at the end of a batch one half is counted; and a script is loaded once.
+        median = statistics.median(trips)
+        bench.verdict(f"round trips to Redis of TURNS.ADD on {what}", "≤ 2",
+                      f"{median:.2f} ({min(trips):.2f} to {max(trips):.2f})", median <= 2)
         server.stop()
     redis.stop()
