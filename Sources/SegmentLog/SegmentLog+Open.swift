@@ -73,6 +73,8 @@ extension SegmentLog {
     ///
     /// What a process wrote and never synchronised is readable after its death: it must be on the disk before anybody
     /// is told of it again. If that fails, the segment is left alone and its records are copied by its owner.
+    /// Where a synchronisation failed in that process, the pages are readable and count as clean: another one succeeds
+    /// and writes nothing ("Can Applications Recover from fsync Failures?", ATC 2020). So the bytes are written again.
     private func settle(_ index: Int, _ contents: SegmentContents, isContinued: Bool) {
         let file = segments[index].file
         do throws(FileError) {
@@ -81,6 +83,7 @@ extension SegmentLog {
                 try fileSystem.truncate(file.file, to: contents.end)
                 segments[index].fileSize = contents.end
             }
+            try writeAgain(file.file, bytes: contents.end)
             try fileSystem.synchronize(file.file)
             guard isSound else { return }
             activeSummaries = contents.summaries
@@ -88,7 +91,35 @@ extension SegmentLog {
             if !isContinued { sealActive() }
         } catch {
             segments[index].isSuspect = true
+            segments[index].isUncertain = true
             failure = error
         }
     }
+
+    /// Writes the first bytes of a file over themselves, so that the next synchronisation is about them.
+    private func writeAgain(_ file: OpenFile, bytes: Int) throws(FileError) {
+        var buffer = [UInt8](repeating: 0, count: min(bytes, Self.copyBytes))
+        var position = 0
+        while position < bytes {
+            var count = 0
+            var failed: FileError?
+            buffer.withUnsafeMutableBytes { buffer in
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, bytes - position)])
+                do throws(FileError) {
+                    count = try fileSystem.readFully(file, into: piece, at: position)
+                    try fileSystem.writeFully(
+                        file, from: UnsafeRawBufferPointer(rebasing: piece[..<count]), at: position)
+                } catch {
+                    failed = error
+                }
+            }
+            if let failed { throw failed }
+            // It became shorter: what is gone is found by its reader.
+            if count == 0 { return }
+            position += count
+        }
+    }
+
+    /// Bytes that are held while a file is written again.
+    private static let copyBytes = 1 << 20
 }

@@ -9,6 +9,28 @@ import WarmTier
 @Suite struct `Emptying beside an uncertain segment` {
     private static let seed = SeededGenerator.seed()
 
+    @Test func `what a synchronisation failed on is on the disk once the next process has read it`() throws {
+        for seed in 1...20 {
+            let files = SimulatedFileSystem(seed: UInt64(seed))
+            do {
+                let writer = try simulated(files, sync: .interval(milliseconds: 1000))
+                try writer.batch { writer throws(WarmError) in try writer.put("k", "v") }
+                files.faults.failingOperation = .synchronize
+                files.faults.failingCall = 1
+                #expect(throws: WarmError.self) { try writer.synchronize(now: .at(2)) }
+                files.faults = SimulatedFaults()
+                files.endProcess()
+            }
+            do {
+                let writer = try simulated(files)
+                #expect(writer.tier.value("k") == "v")
+            }
+            files.restorePower()
+            let writer = try simulated(files)
+            #expect(writer.tier.value("k") == "v", "seed \(seed)")
+        }
+    }
+
     @Test func `values stay the newest ones, whichever synchronisation fails`() throws {
         for round in 0..<6 {
             let place = "replay with HEARTH_SEED=\(Self.seed), round \(round)"
