@@ -87,12 +87,14 @@ extension WarmWriter {
     /// How long a segment that could not be read is left alone.
     private static var troubleMilliseconds: Int64 { 10_000 }
 
-    /// The victim's records. Where nothing may be let go, one that can't be read in whole is not emptied.
+    /// The victim's records. Where nothing may be let go, one that can't be read in whole is not emptied; where eviction
+    /// is allowed it is once it is the oldest, since older ones may hold what its records hide.
     private func recoverableLines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError)
         -> [RecordSummary]
     {
         let contents = log.contents(of: sequence)
-        for skipped in contents.skipped where configuration.whenFull == .refuse {
+        let isOldest = log.segments.first?.sequence == sequence
+        for skipped in contents.skipped where configuration.whenFull == .refuse || !isOldest {
             guard case .unreadable(let code) = skipped.reason else { continue }
             ledger.setTroubled(slot, until: now.advanced(byMilliseconds: Self.troubleMilliseconds))
             throw .log(.file(FileError(operation: .read, path: ledger.files[Int(slot)]?.path ?? "", code: code)))

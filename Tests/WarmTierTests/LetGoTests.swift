@@ -35,6 +35,39 @@ import WarmTier
         return try simulated(files, maxBytes: 64 << 10)
     }
 
+    @Test func `a segment that can't be read for a while leaves nothing older behind`() throws {
+        for seed in 1...UInt64(20) {
+            var random = SeededGenerator(seed: seed)
+            let files = SimulatedFileSystem(seed: seed)
+            let writer = try simulated(files, maxBytes: 64 << 10)
+            var newest: [String: String] = [:]
+            var now: Int64 = 1
+            for step in 0..<600 {
+                if step == 400 {
+                    files.faults.failingOperation = .read
+                    files.faults.failingCall = 1
+                    files.faults.isPersistent = true
+                }
+                let key = "k\(Int.random(in: 0..<120, using: &random))"
+                let value = "\(step) " + String(repeating: "v", count: 200)
+                let isDone: Void? = try? writer.batch(now: .at(now)) { writer throws(WarmError) in
+                    try writer.put(key, value)
+                }
+                // What was refused may be there, or what was there before.
+                newest[key] = isDone == nil ? nil : value
+                now += 300
+                writer.maintain(now: .at(now))
+            }
+            files.faults = SimulatedFaults()
+            files.endProcess()
+            let next = try simulated(files, maxBytes: 64 << 10)
+            for (key, value) in newest {
+                guard let found = next.tier.value(key, now: .at(now)) else { continue }
+                #expect(found == value, "seed \(seed): \(key) is an older value")
+            }
+        }
+    }
+
     @Test(arguments: [false, true])
     func `a deletion meanwhile holds after a restart`(_ losesPower: Bool) throws {
         let files = SimulatedFileSystem()
