@@ -87,8 +87,8 @@ extension WarmWriter {
     /// How long a segment that could not be read is left alone.
     private static var troubleMilliseconds: Int64 { 10_000 }
 
-    /// The victim's records. Where nothing may be let go, one that can't be read in whole is not emptied; where eviction
-    /// is allowed it is once it is the oldest, since older ones may hold what its records hide.
+    /// The victim's records. One that can't be read in whole is not emptied where nothing may be let go; where eviction
+    /// is allowed, it is once it is the oldest, since older ones may hold what its records hide.
     private func recoverableLines(of sequence: UInt32, _ slot: UInt16, _ now: Timestamp) throws(WarmError)
         -> [RecordSummary]
     {
