@@ -13,6 +13,9 @@ public struct KeyHash: Hashable, Sendable {
     @inlinable @inline(__always)
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 
+    /// Of a key in an array.
+    public init(_ key: [UInt8]) { self = key.withUnsafeBytes { KeyHash($0) } }
+
     public init(_ key: UnsafeRawBufferPointer) {
         rawValue = hearth_xxh3(key.baseAddress, key.count, processSeed)
     }

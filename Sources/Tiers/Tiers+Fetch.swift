@@ -61,6 +61,7 @@ extension Tiers {
             if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
+            ownWrites.ask(flight.hash)
             guard !asScript else { continue }
             switch flight.form {
             case .string: request.appendRead(flight.key)
@@ -452,6 +453,7 @@ extension Tiers {
             return fail(flight, breaker.reasonForWrites)
         }
         distrustTracking(of: flight.key, flight.hash)
+        ownWrites.begin(flight.hash)
         let life = lifeInRedis(of: given.value, flight.policy, sentAt)
         var request = RequestEncoder()
         request.append(
@@ -523,6 +525,7 @@ extension Tiers {
     private func promoted(_ flight: Flight, _ copy: WarmCopy, _ sentAt: Timestamp) {
         counters.promoted.add()
         take(flight)
+        ownWrites.settle(flight.hash)
         // A write of ours has ended the tracking that the question began.
         keep(flight.key, flight.hash, flight.policy, copy.value, sentAt: sentAt, flight.token, isTracked: false)
         flight.answer(.found(copy.value, .warm, .fresh, verifiedAt: sentAt))
@@ -560,6 +563,7 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else { return }
         var request = RequestEncoder()
         for (key, life) in batch {
+            ownWrites.ask(KeyHash(key))
             let life = Array(String(life).utf8)
             if let retention = policies.policies[policies.index(for: key)].retention?.milliseconds {
                 let words = [Array("EVAL".utf8), Self.retainedExtensionScript, [UInt8(ascii: "1")], key, life]

@@ -102,7 +102,9 @@ public final class Tiers {
     var softTimer: (any ScheduledTimer)?
     var retryBudget: RetryBudget
     /// Nil where nothing is tracked.
-    weak var tracker: Tracker?
+    weak var tracker: Tracker? { didSet { ownWrites.isEnabled = tracker != nil } }
+    /// Changes of keys that Redis may still tell of, and that are no news.
+    var ownWrites = OwnWrites()
     /// Until when reads travel as a script, since Redis is out of memory and queues none.
     var scriptUntil: Int64 = 0
     /// The next request to Redis is made when the worker's iteration ends.

@@ -13,7 +13,10 @@ final class Writes {
     /// Of the deletions among them.
     private let ticket: UInt64
 
-    init(_ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0) {
+    /// `asksBehind`: the request has Redis read a key after it has written it, or may.
+    init(
+        _ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0, asksBehind: Bool
+    ) {
         self.sentAt = sentAt
         self.ticket = ticket
         for command in commands where command.command.isWrite {
@@ -25,6 +28,7 @@ final class Writes {
                 if !tiers.flights.isEmpty { tiers.flights[key] = nil }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
+                if !asksBehind { tiers.ownWrites.begin(key.hash) }
                 let isTracked = tiers.tracker?.canLeaveOut ?? false
                 keys.set(bytes, (key.hash, isTracked ? TokenBox(tiers.local.beginFill(key.hash)) : nil))
                 return true
@@ -171,6 +175,7 @@ final class Writes {
             let isAlone = hold(key, hash, policy, value.bytes, metadata, tiers)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
             tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
+            if isAlone { tiers.ownWrites.settle(hash) }
         case .remove:
             let isAlone = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
             tiers.changeWarm(key, policy, isAlone ? .end : .remove)

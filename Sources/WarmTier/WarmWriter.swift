@@ -119,6 +119,10 @@ public final class WarmWriter {
         stage(header, key, value)
     }
 
+    /// Whether a crash may bring back what can't be read now: a change that was refused and of which no durable note says
+    /// so yet, or a record that was let go. Meanwhile even a key of which nothing is held needs its deletion on disk.
+    public var mayBringBack: Bool { log.hasPendingMarks || !ledger.letGo.isNone }
+
     /// Stages a deletion. `remembered` makes it readable as `.tombstone` until its `keptUntil`; without it the key is
     /// simply gone. `inArchive` deletes a key of `ArchiveSpace`, and nothing else does. Needs no room but what is
     /// reserved for it. Does nothing where nothing is held or remembered.
@@ -132,9 +136,7 @@ public final class WarmWriter {
             throw .keyTooLong(count: key.count, limit: configuration.maxKeyBytes)
         }
         let metadata = remembered ?? WarmMetadata(expiresAt: .distantPast)
-        // While a refused change may still come back, or a record that was let go, even a key of which nothing is held
-        // needs its deletion on disk.
-        if metadata.keptUntil <= now, !log.hasPendingMarks, ledger.letGo.isNone {
+        if metadata.keptUntil <= now, !mayBringBack {
             let hash = xxh3(key, seed: tier.storeSeed)
             if stagedIndex(hash, key) == nil, tier.index.find(hash, markRead: false).first == nil { return }
         }

@@ -89,6 +89,9 @@ public final class Tracker {
     /// Whether the data connection tracks in the mode in which single reads can be left out.
     var canLeaveOut: Bool { phase == .proving }
 
+    /// Whether Redis tells of every change of the key, whoever has read it.
+    func hasBroadcast(of key: [UInt8]) -> Bool { prefixes?.contains { key.starts(with: $0) } ?? false }
+
     private var coherence: Coherence { tiers.share.coherence }
     private var scheduler: any Scheduler { tiers.scheduler }
 
@@ -411,11 +414,13 @@ public final class Tracker {
 extension Tiers {
     /// Somebody has changed the key: what is held of it is unverified. Whether memory held it.
     ///
-    /// What lies on disk may be served in an outage, and is not given to Redis: the change may have been a deletion.
+    /// What lies on disk may be served in an outage, and is not given to Redis: the change may have been a deletion,
+    /// unless it was this worker's own last write. (Redis broadcasts every change: there it tells nothing.)
     func takeInvalidation(_ key: [UInt8]) -> Bool {
-        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(key)
         let isHeld = key.withUnsafeBytes { local.invalidate($0, hash: hash) }
-        changeWarm(key, policies.policies[policies.index(for: key)], .suspect)
+        let isOwn = ownWrites.explains(hash) && !(tracker?.hasBroadcast(of: key) ?? false)
+        if !isOwn { changeWarm(key, policies.policies[policies.index(for: key)], .suspect) }
         return isHeld
     }
 

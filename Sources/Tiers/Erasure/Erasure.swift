@@ -198,6 +198,7 @@ final class Erasure {
             return stop(isWrite ? tiers.breaker.reasonForWrites : tiers.breaker.reasonForReads)
         }
         if isWrite { tiers.endDoubtful(over: redis) }
+        tiers.ownWrites.removeAll()
         redis.send(request, timeoutNanoseconds: timeout) { [self] result in
             switch result {
             case .failure(let failure):

@@ -33,7 +33,7 @@ private final class RecordAttempt {
         self.key = key
         self.policy = policy
         self.completion = completion
-        hash = key.withUnsafeBytes { KeyHash($0) }
+        hash = KeyHash(key)
     }
 }
 
@@ -148,7 +148,12 @@ extension Tiers {
                 [attempt.native], false, attempt: .notSent, reason: breaker.reason(for: .write), attempt.completion)
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
-        let writes = result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now)
+        // A look is a question, and with messages the script looks at their queues behind the record's change, by which
+        // Redis takes all of its keys for read.
+        let asksBehind = result == nil || attempt.write.emission != nil
+        if asksBehind { ownWrites.ask(attempt.hash) }
+        let writes =
+            result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now, asksBehind: asksBehind)
         let wanted = result == nil ? 0 : replicasWanted([attempt.key])
         let late = LateAnswer()
         let messages = attempt.write.emission == nil ? 0 : 1

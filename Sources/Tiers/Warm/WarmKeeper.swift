@@ -1,4 +1,4 @@
-// The warm tier's writing, whoever's thread it runs on: what has gathered becomes one commit, and is answered when that
+// The warm tier's writing, whatever thread it runs on: what has gathered becomes one commit, and is answered when that
 // is done.
 //
 // DESIGN: there is one keeper, and it alone writes, so that local memory hears of changes in the order of commits. Its
@@ -458,7 +458,10 @@ struct WarmKeySpace: KeySpace {
         guard failure == nil else { return }
         do throws(WarmError) {
             switch change {
-            case .none: return
+            case .none:
+                // The answer rests on there being nothing: of what a crash might bring back that must be on disk.
+                if writer.mayBringBack, case .absent = writer.read(key, now: now) { try writer.delete(key, now: now) }
+                return
             case .put(let value):
                 try archive(value, key)
                 try writer.put(key, WarmCopy(value, verifiedAt: now), staleFor: 0)
