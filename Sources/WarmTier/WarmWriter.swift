@@ -119,8 +119,9 @@ public final class WarmWriter {
         stage(header, key, value)
     }
 
-    /// Whether a crash may bring back what can't be read now: a change that was refused and of which no durable note says
-    /// so yet, or a record that was let go. Meanwhile even a key of which nothing is held needs its deletion on disk.
+    /// Whether a crash may bring back what can't be read now: a change that was refused and of which no durable note
+    /// says so yet, or a record that was let go. Meanwhile even a key of which nothing is held needs its deletion on
+    /// disk.
     public var mayBringBack: Bool { log.hasPendingMarks || !ledger.letGo.isNone }
 
     /// Stages a deletion. `remembered` makes it readable as `.tombstone` until its `keptUntil`; without it the key is

@@ -1,12 +1,12 @@
 // Which invalidations a worker has made itself.
 //
 // DESIGN. Redis tells who has read a key of its next change, once, and then has forgotten the reader. So while the last
-// that went to Redis about a key, over the connection that is tracked, is a write, nothing that Redis tells of the key can
-// be a change after that write: it is the write itself, or one before it, which the write has replaced. The copy on disk
-// is the write's, and as good as it was.
+// that went to Redis about a key, over the connection that is tracked, is a write, nothing that Redis tells of the key
+// can be a change after that write: it is the write itself, or one before it, which the write has replaced. The copy on
+// disk is the write's, and as good as it was.
 //
-// Whether Redis tells of a write at all nobody here knows (the key may not have been tracked), which is why no message can
-// be counted off against a write. What can be known is what was asked since.
+// Whether Redis tells of a write at all nobody here knows (the key may not have been tracked), which is why no message
+// can be counted off against a write. What can be known is what was asked since.
 
 internal import Primitives
 
