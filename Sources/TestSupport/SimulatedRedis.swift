@@ -165,6 +165,9 @@ public final class SimulatedRedis {
         for connection in connections { connection.cut(reason) }
     }
 
+    /// Nobody asks any more: connections, which hold it, go without a word.
+    public func end() { connections = [] }
+
     /// The server ends and comes back empty.
     public func restartEmpty() {
         cutAll()

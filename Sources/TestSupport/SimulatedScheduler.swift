@@ -40,6 +40,12 @@ public final class SimulatedScheduler: VirtualTime {
         }
     }
 
+    /// Nothing that was to come comes any more, so that what it holds may go.
+    public func removeAll() {
+        heap = []
+        onIterationEnd = []
+    }
+
     public func makeTimer(_ action: @escaping () -> Void) -> any ScheduledTimer { SimulatedTimer(self, action) }
 
     /// Lets `duration` pass and runs what comes due in it, in order.

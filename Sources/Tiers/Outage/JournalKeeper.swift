@@ -36,6 +36,8 @@ public final class JournalKeeper {
     /// Done in Redis, but the disk refused to note it: tried again with each batch. A crash in between is harmless,
     /// since Redis has a marker of each.
     private var unsettled: [Settlement] = []
+    /// Whether anything is done of which only Redis knows.
+    package var hasUnsettled: Bool { !unsettled.isEmpty }
 
     // The batch under way.
     private var staged: [PendingWrites.Accepted] = []

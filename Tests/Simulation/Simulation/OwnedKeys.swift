@@ -292,11 +292,23 @@ final class OwnedKeys {
         }
     }
 
+    /// Redis has lost the marker of an entry that it has done, and the disk refuses to note so: should this process end
+    /// now, the next one does the entry again, after whatever comes meanwhile.
+    private func didLoseMarkers(_ lost: [[UInt8]: SimulatedRedis.Entry?]) {
+        guard process?.journal?.keeper.hasUnsettled ?? false else { return }
+        for (key, register) in registers {
+            let name = Array("hearth:op:".utf8)
+            guard lost.keys.contains(where: { $0.starts(with: name) && text($0).contains("{\(key)}") }) else { continue }
+            fromTheDead[key, default: []].formUnion(register.maybe.union([register.sure]))
+        }
+    }
+
     /// Redis has lost what it had of these keys.
     func didLose(_ lost: [[UInt8]: SimulatedRedis.Entry?]) {
         func string(_ entry: SimulatedRedis.Entry?) -> String? {
             if case .string(let value)? = entry?.content { text(value) } else { nil }
         }
+        didLoseMarkers(lost)
         for (key, before) in lost {
             let key = text(key)
             let after = string(world.redis?.entries[bytes(key)] ?? nil)

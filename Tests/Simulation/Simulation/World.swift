@@ -129,6 +129,8 @@ public final class World {
             if violations.isEmpty, let left = sidecar.process?.memoryLeft() { complain(left) }
             coverage += sidecar.finish()
         }
+        time.removeAll()
+        redis?.end()
         coverage.virtualSeconds = Double(now) / 1e9
         coverage.events = time.eventsRun
         return RunResult(violations: violations, coverage: coverage, trace: Array(traces.suffix(400)))
