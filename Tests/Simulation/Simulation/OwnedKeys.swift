@@ -298,7 +298,9 @@ final class OwnedKeys {
         guard process?.journal?.keeper.hasUnsettled ?? false else { return }
         for (key, register) in registers {
             let name = Array("hearth:op:".utf8)
-            guard lost.keys.contains(where: { $0.starts(with: name) && text($0).contains("{\(key)}") }) else { continue }
+            guard lost.keys.contains(where: { $0.starts(with: name) && text($0).contains("{\(key)}") }) else {
+                continue
+            }
             fromTheDead[key, default: []].formUnion(register.maybe.union([register.sure]))
         }
     }
