@@ -36,16 +36,32 @@ extension SegmentLog {
             fileSystem: fileSystem, lock: lock, nextSequence: (found.last?.file.identity.sequence ?? 0) + 1,
             marks: marks)
         var recovery = SegmentRecovery()
+        let nameless = log.synchronizeNames(of: found)
         for segment in found {
             // One of an older version is not continued: what only a newer one may hold would stand in it.
             let isCurrent = segment.opening.header?.version == options.purpose.version
             log.adopt(
-                segment, isContinued: isCurrent && segment.sequence == found.last?.sequence, into: &recovery)
+                segment, isContinued: isCurrent && segment.sequence == found.last?.sequence, nameless: nameless,
+                into: &recovery)
         }
         return (log, recovery)
     }
 
-    private func adopt(_ found: SegmentFileFound, isContinued: Bool, into recovery: inout SegmentRecovery) {
+    /// Makes the names of files durable that an earlier process may have made and not synchronised: what is written to a
+    /// file whose name a power cut takes is lost with it. The error where that fails; then none of them is continued.
+    private func synchronizeNames(of found: [SegmentFileFound]) -> FileError? {
+        guard !found.isEmpty else { return nil }
+        do throws(FileError) {
+            try fileSystem.synchronizeDirectory(options.directory)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func adopt(
+        _ found: SegmentFileFound, isContinued: Bool, nameless: FileError?, into recovery: inout SegmentRecovery
+    ) {
         var segment = Segment(file: found.file, dataEnd: found.size, fileSize: found.size, recordCount: 0)
         guard found.sequence >= marks.floor else {
             segment.isVoid = true
@@ -64,7 +80,7 @@ extension SegmentLog {
         segment.isSuspect = contents.isDamaged || marks.refused[found.sequence] != nil
         segment.isUncertain = marks.refused[found.sequence] != nil
         segments.append(segment)
-        if !contents.isSealed { settle(segments.count - 1, contents, isContinued: isContinued) }
+        if !contents.isSealed { settle(segments.count - 1, contents, isContinued: isContinued, nameless: nameless) }
         recovery.skipped.append(contentsOf: contents.skipped)
         recovery.segments.append((found.sequence, contents.summaries))
     }
@@ -75,9 +91,10 @@ extension SegmentLog {
     /// is told of it again. If that fails, the segment is left alone and its records are copied by its owner.
     /// Where a synchronisation failed in that process, the pages are readable and count as clean: another one succeeds
     /// and writes nothing ("Can Applications Recover from fsync Failures?", ATC 2020). So the bytes are written again.
-    private func settle(_ index: Int, _ contents: SegmentContents, isContinued: Bool) {
+    private func settle(_ index: Int, _ contents: SegmentContents, isContinued: Bool, nameless: FileError?) {
         let file = segments[index].file
         do throws(FileError) {
+            if let nameless { throw nameless }
             let isSound = !segments[index].isSuspect && (options.repairsTail || contents.skipped.isEmpty)
             if isSound, contents.end < segments[index].fileSize {
                 try fileSystem.truncate(file.file, to: contents.end)
