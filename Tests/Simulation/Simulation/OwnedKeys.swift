@@ -28,6 +28,8 @@ final class OwnedKeys {
         var maybe: Set<String> = []
         /// Redis has lost them.
         var lost: Set<String> = []
+        /// They may be appended once more, behind what came later.
+        var again: Set<String> = []
     }
     private var texts: [String: Text] = [:]
 
@@ -296,13 +298,12 @@ final class OwnedKeys {
     /// now, the next one does the entry again, after whatever comes meanwhile.
     private func didLoseMarkers(_ lost: [[UInt8]: SimulatedRedis.Entry?]) {
         guard process?.journal?.keeper.hasUnsettled ?? false else { return }
-        for (key, register) in registers {
-            let name = Array("hearth:op:".utf8)
-            guard lost.keys.contains(where: { $0.starts(with: name) && text($0).contains("{\(key)}") }) else {
-                continue
-            }
+        let markers = lost.keys.map { text($0) }.filter { $0.hasPrefix("hearth:op:") }
+        func isWithoutMarker(_ key: String) -> Bool { markers.contains { $0.contains("{\(key)}") } }
+        for (key, register) in registers where isWithoutMarker(key) {
             fromTheDead[key, default: []].formUnion(register.maybe.union([register.sure]))
         }
+        for (key, known) in texts where isWithoutMarker(key) { texts[key]?.again.formUnion(known.sure.joined()) }
     }
 
     /// Redis has lost what it had of these keys.
@@ -366,7 +367,10 @@ final class OwnedKeys {
         for tokens in known.sure {
             let there = found.filter { tokens.contains($0) }
             let due = tokens.filter { !known.lost.contains($0) || there.contains($0) }
-            if there != due { complain("\(key): \(due.count) were acknowledged, \(there.count) are there: \(value)") }
+            let isInOrder = there.filter { !known.again.contains($0) } == due.filter { !known.again.contains($0) }
+            if !isInOrder || Set(there) != Set(due) {
+                complain("\(key): \(due.count) were acknowledged, \(there.count) are there: \(value)")
+            }
         }
     }
 
