@@ -43,7 +43,7 @@ public final class ReplyReader: ReplySource {
 
     /// The next whole reply; nil when more bytes are needed.
     public func next() throws(RedisFailure) -> Reply? {
-        if isBetweenReplies, let reply = takeOK() ?? takeFlatArray() { return reply }
+        if isBetweenReplies, let reply = takeOK() ?? takeFlat() { return reply }
         var raw: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure }
         guard let raw else { return nil }
@@ -84,13 +84,14 @@ public final class ReplyReader: ReplySource {
         return .ok
     }
 
-    /// The array of strings, nils and integers that comes next, where all of it is there: what a transaction of reads
-    /// is answered with. hiredis would make an object of each, and a copy of each string, of which ours is made.
-    private func takeFlatArray() -> Reply? {
+    /// The string, nil or integer that comes next, or the array of them, where all of it is there: what reads are
+    /// answered with, and transactions of reads. hiredis would make an object of each, and a copy of each string, of
+    /// which ours is made.
+    private func takeFlat() -> Reply? {
         guard let buffer = reader.pointee.buf else { return nil }
         let start = Int(reader.pointee.pos)
         let rest = UnsafeRawBufferPointer(start: buffer + start, count: Int(reader.pointee.len) - start)
-        guard let (reply, count) = FlatArray.read(rest) else { return nil }
+        guard let (reply, count) = FlatReply.read(rest) else { return nil }
         reader.pointee.pos += count
         return reply
     }
@@ -132,13 +133,19 @@ public final class ReplyReader: ReplySource {
     }
 }
 
-/// An array of strings, nils and integers, read where all of it has come. Whatever else there is, is hiredis' to judge.
-private enum FlatArray {
+/// Strings, nils and integers, and arrays of them, read where all of it has come. Whatever else there is, is hiredis' to
+/// judge.
+private enum FlatReply {
     /// The most elements: a longer one is worth hiredis' way.
     private static let elementsMax: Int64 = 65_536
 
-    /// The array with which `bytes` begin, and its length; nil where they begin with anything else, or it is not whole.
+    /// The reply with which `bytes` begin, and its length; nil where they begin with anything else, or it is not whole.
     static func read(_ bytes: UnsafeRawBufferPointer) -> (Reply, count: Int)? {
+        if bytes.first != UInt8(ascii: "*") {
+            guard let end = end(of: 0, in: bytes) else { return nil }
+            var position = 0
+            return (element(at: &position, of: bytes), end)
+        }
         guard let head = line(bytes, 0, UInt8(ascii: "*")), head.number > 0, head.number <= elementsMax else {
             return nil
         }

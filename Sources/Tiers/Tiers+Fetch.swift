@@ -35,7 +35,10 @@ extension Tiers {
         }
     }
 
-    /// Value and life are read as one, since a value with another moment's life would live too long.
+    /// Value and life are read as one, since a value with another moment's life would live too long: as a transaction,
+    /// or, where Redis tells of what changes between the two, as two commands that travel together (Redis carries out
+    /// what has come of a connection without a break, and what is told of is not held). That is less than half of the
+    /// commands, and spares Redis a fifth of a single read.
     private func send(_ flights: [Flight]) {
         guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
         let now = scheduler.monotonicNanoseconds
@@ -51,18 +54,20 @@ extension Tiers {
         var request = RequestEncoder()
         let sentAt = scheduler.now
         let asScript = now < scriptUntil
+        let isLive = tracker?.canLeaveOut ?? false
         // For the whole transaction: whoever does not rest on it spares Redis its memory.
-        if !batch[0].isTracked, tracker?.canLeaveOut ?? false {
+        if !batch[0].isTracked, isLive {
             request.append("CLIENT", Array("CACHING".utf8), Array("NO".utf8))
         }
+        let form: FetchForm = asScript ? .script : batch[0].isTracked && isLive ? .commands : .transaction
         request.reserve(batch.reduce(128) { $0 + 2 * $1.key.count + RequestEncoder.readBytesMax })
-        if !asScript { request.append("MULTI") }
+        if form == .transaction { request.append("MULTI") }
         for flight in batch {
             if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
             ownWrites.ask(flight.hash)
-            guard !asScript else { continue }
+            guard form != .script else { continue }
             switch flight.form {
             case .string: request.appendRead(flight.key)
             case .record:
@@ -70,16 +75,17 @@ extension Tiers {
                 request.append("PTTL", flight.key)
             }
         }
-        if asScript {
+        switch form {
+        case .script:
             let count = Array(String(batch.count).utf8)
             let readers = batch.map { Array(($0.form == .string ? "GET" : "HGETALL").utf8) }
             request.append([Array("EVAL".utf8), Self.readScript, count] + batch.map(\.key) + readers)
-        } else {
-            request.append("EXEC")
+        case .transaction: request.append("EXEC")
+        case .commands: break
         }
         let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
         redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self, batch] result in
-            didFetch(batch, permit, sentAt: now, asScript: asScript, result)
+            didFetch(batch, permit, sentAt: now, form, result)
         }
     }
 
@@ -102,7 +108,7 @@ extension Tiers {
     }
 
     private func didFetch(
-        _ batch: [Flight], _ permit: Permit, sentAt: Int64, asScript: Bool, _ result: RedisResult
+        _ batch: [Flight], _ permit: Permit, sentAt: Int64, _ form: FetchForm, _ result: RedisResult
     ) {
         let now = scheduler.monotonicNanoseconds
         let elapsed = scheduler.waitedNanoseconds(since: sentAt)
@@ -114,12 +120,22 @@ extension Tiers {
             for flight in batch where !retry(flight, after: failure, now) { fail(flight, failure.text) }
         case .success(let replies):
             counters.redisLatency.record(UInt64(max(0, now - sentAt)), count: UInt64(batch.count))
-            guard case .array(let pairs) = replies[replies.count - 1], pairs.count == batch.count * 2 else {
-                return didRefuse(batch, permit, replies, asScript: asScript, now: now, elapsed: elapsed)
+            guard let pairs = Self.pairs(replies, form), pairs.count == batch.count * 2 else {
+                return didRefuse(batch, permit, replies, asScript: form == .script, now: now, elapsed: elapsed)
             }
             breaker.succeeded(permit, now: now, elapsed: elapsed)
             for (index, flight) in batch.enumerated() { land(flight, pairs[index * 2], pairs[index * 2 + 1]) }
         }
+    }
+
+    /// Value and life of each key; nil where Redis has not carried out what was asked. Of a key of another type that is
+    /// one key's answer.
+    private static func pairs(_ replies: [Reply], _ form: FetchForm) -> [Reply]? {
+        guard form == .commands else {
+            if case .array(let pairs) = replies[replies.count - 1] { return pairs } else { return nil }
+        }
+        for case .error(let text) in replies where !text.starts(with: "WRONGTYPE".utf8) { return nil }
+        return replies
     }
 
     /// What MULTI, GET, PTTL … EXEC reads, for a Redis that is out of memory: it refuses to queue even a GET.
@@ -587,6 +603,14 @@ extension Tiers {
             }
         }
     }
+}
+
+/// How value and life of keys are asked for.
+private enum FetchForm {
+    case transaction
+    /// As commands behind each other, where changes between them are told of.
+    case commands
+    case script
 }
 
 extension RedisFailure {

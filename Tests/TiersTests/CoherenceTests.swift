@@ -36,6 +36,71 @@ import Testing
         #expect(car.share.coherence.applied == 1)
     }
 
+    @Test func `value and life travel as two commands where changes are told of, else as a transaction`() throws {
+        let car = try car([policy(), policy("strong:") { $0.consistency = .strong }])
+        car.redis.execute("SET", "k", "1")
+        let before = car.redis.executedNames.count
+        _ = car.read("k")
+        #expect(car.redis.executedNames[before...] == ["GET", "PTTL"])
+        let other = car.redis.executedNames.count
+        _ = car.read("strong:k")
+        #expect(car.redis.executedNames[other...].contains("EXEC"))
+        car.redis.cutSubscribers()
+        car.run(.milliseconds(1))
+        let gap = car.redis.executedNames.count
+        _ = car.read("k", strong: true)
+        #expect(car.redis.executedNames[gap...].contains("EXEC"))
+    }
+
+    @Test func `a change between value and life leaves no copy that counts`() throws {
+        let car = try car()
+        car.redis.execute("SET", "k", "1")
+        var isChanged = false
+        car.redis.onPerformed = { words, _ in
+            guard words == [bytes("GET"), bytes("k")], !isChanged else { return }
+            isChanged = true
+            car.redis.execute("SET", "k", "2", "PX", "100000")
+        }
+        #expect(car.read("k").value.map { $0.bytes } == bytes("1"))
+        car.run(.milliseconds(5))
+        #expect(isChanged)
+        #expect(car.read("k").summary == "2 redis fresh")
+        #expect(car.warm.copies[bytes("k")]?.value.expiresAt != .never)
+    }
+
+    @Test func `one key that ended in between is one key's answer`() throws {
+        let car = try car()
+        for key in ["a", "b"] { car.redis.execute("SET", key, key, "PX", "60000") }
+        car.redis.expiresBetweenCommands = [bytes("b")]
+        let before = car.count("EXEC")
+        let boxes = ["a", "b"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "(absent) redis absent"])
+        #expect(car.count("EXEC") == before)
+    }
+
+    @Test func `one key of another type is one key's answer`() throws {
+        let car = try car()
+        car.redis.execute("SET", "a", "a")
+        car.redis.execute("LPUSH", "l", "1")
+        let boxes = ["a", "l"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "(other type) redis fresh"])
+    }
+
+    @Test(arguments: [false, true])
+    func `a Redis that can't answer fails reads of either kind`(_ isTracked: Bool) throws {
+        let car = try car([policy { $0.tracking.mode = isTracked ? .keys : .off }])
+        car.redis.execute("SET", "k", "1")
+        _ = car.read("k", strong: true)
+        car.redis.condition = .loading
+        #expect(car.read("k", strong: true).content == .unavailable)
+        #expect(car.read("other").content == .unknown)
+        car.redis.condition = .healthy
+        car.scheduler.run { !car.share.breaker.refusesReads }
+        #expect(car.read("k", strong: true).summary == "1 redis fresh")
+    }
+
     @Test func `an eventual copy is asked for again once Redis has told of a change, and only then`() throws {
         let car = try car([policy { ($0.consistency, $0.refreshAhead) = (.eventual, nil) }])
         car.redis.execute("SET", "k", "1")
