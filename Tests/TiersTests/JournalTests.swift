@@ -145,6 +145,33 @@ import Testing
         #expect(conflicts(car).isEmpty, "\(conflicts(car))")
     }
 
+    /// Between its giving up and the end of its connection the replay looks for connections in doubt: it must not take
+    /// its own for settled, though what it sends over it now would go behind.
+    @Test(arguments: stride(from: 700, to: 1100, by: 20).map { $0 })
+    func `what the replay itself gave up is not done twice when its connection is replaced`(_ wait: Int) throws {
+        let car = try sidecar()
+        // The replay has its connection from an outage before.
+        outage(car)
+        car.set("other", "1")
+        recover(car)
+        outage(car)
+        #expect(car.perform(.incr("n")) == [.integer(1)])
+        car.share.breaker.force(.automatic, now: car.now)
+        car.scheduler.run { !car.share.breaker.refusesWrites }
+        car.redis.holdsOldConnections = true
+        car.run(.milliseconds(wait))
+        // A write of a worker is given up shortly before.
+        let write = car.beginPerform([.append("t", "x")])
+        #expect(car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true })
+        #expect(write.value != nil)
+        #expect(car.inRedis("n") == "1")
+        // Until its marker is gone.
+        car.run(.milliseconds(50))
+        car.redis.holdsOldConnections = false
+        car.run(.seconds(5))
+        #expect(car.inRedis("n") == "1")
+    }
+
     /// The journal keeps nothing here: an unknown outcome is answered as one.
     @Test func `what was given up and not kept never runs after a later write`() throws {
         let car = try sidecar([policy { $0.onOutage = .reject }], workers: 2)

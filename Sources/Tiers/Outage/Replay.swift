@@ -77,6 +77,7 @@ public final class Replay: RedisConnectionDelegate {
         self.onEvent = onEvent
         timer = tiers.scheduler.makeTimer { [unowned self] in self.step() }
         connection.delegate = self
+        connection.onAnsweredLate = { [share = tiers.share] client in share.doubtful.settle([client]) }
         connection.onEnded = { [share = tiers.share] client in share.doubtful.noteEnded(client) }
         hold(pending.hasAny(notFor: connection.configuration.address))
         if isHeld { onEvent(.held(entries: pending.entryCount)) }
@@ -144,8 +145,9 @@ public final class Replay: RedisConnectionDelegate {
         let doubtful = tiers.share.doubtful
         let all = doubtful.all
         guard !all.isEmpty else { return true }
-        // The process that they belonged to has ended, and their writes with it.
-        doubtful.settle(all.keys.filter { $0.runID != client.runID || $0 == client })
+        // The process that they belonged to has ended, and their writes with it. What goes over this very connection now
+        // goes behind what it has given up; once it has ended that is in doubt as any other's.
+        doubtful.settle(all.keys.filter { $0.runID != client.runID })
         let alive = all.filter { $0.key.runID == client.runID && $0.key != client }
         guard !alive.isEmpty else { return true }
         // A late answer would settle it without harm to the other requests of that connection.
