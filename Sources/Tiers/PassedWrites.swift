@@ -25,7 +25,7 @@ public final class PassedWrites {
             key.withUnsafeBytes { key in _ = tiers.local.update(key, hash: hash, now: now) { _ in } }
         }
         leaveFlights()
-        tiers.share.writesUnderWay.begin(hashes.values)
+        tiers.share.writesUnderWay.begin(hashes.values, over: nil)
     }
 
     /// A read that comes from now on must not join one that was asked before: the connections differ, so that one may

@@ -126,9 +126,12 @@ extension Tiers {
             asksBehind = commands.contains { !$0.command.isWrite } || sent.joined().contains { $0[0] == Self.script }
             if asksBehind { for native in commands { for key in native.command.keys { ownWrites.ask(KeyHash(key)) } } }
         }
-        let writes =
-            isWrite ? Writes(commands, self, sentAt: sentAt, ticket: ticket, asksBehind: asksBehind) : nil
         let wanted = isWrite ? replicasWanted(commands) : 0
+        let writes =
+            isWrite
+            ? Writes(
+                commands, self, sentAt: sentAt, ticket: ticket, asksBehind: asksBehind, isOrdered: wanted == 0)
+            : nil
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
         let late = isWrite && wanted == 0 && journal != nil ? LateAnswer() : nil
         let hears: (([Reply]) -> Void)? = late.map { late in

@@ -13,9 +13,11 @@ final class Writes {
     /// Of the deletions among them.
     private let ticket: UInt64
 
-    /// `asksBehind`: the request has Redis read a key after it has written it, or may.
+    /// `asksBehind`: the request has Redis read a key after it has written it, or may. `isOrdered`: it is settled when
+    /// its answer comes, and not later.
     init(
-        _ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0, asksBehind: Bool
+        _ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0, asksBehind: Bool,
+        isOrdered: Bool
     ) {
         self.sentAt = sentAt
         self.ticket = ticket
@@ -35,7 +37,12 @@ final class Writes {
             }
         }
         let underWay = tiers.share.writesUnderWay
-        if let hash = onlyHash { underWay.begin(CollectionOfOne(hash)) } else { underWay.begin(hashes) }
+        let connection = isOrdered ? tiers.redis.map { ObjectIdentifier($0) } : nil
+        if let hash = onlyHash {
+            underWay.begin(CollectionOfOne(hash), over: connection)
+        } else {
+            underWay.begin(hashes, over: connection)
+        }
     }
 
     /// Of one key, as nearly all writes have: without an array.
@@ -171,24 +178,24 @@ final class Writes {
             let metadata = policy.metadata(
                 of: value, verifiedAt: verifiedAt, authority: .redis, mark: isWarm ? EntryMark.inWarm : 0)
             // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
-            // same time nobody knows the later one, so neither is kept.
-            let isAlone = hold(key, hash, policy, value.bytes, metadata, tiers)
+            // same time whose order nobody knows neither is kept.
+            let isKnown = hold(key, hash, policy, value.bytes, metadata, tiers)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
-            tiers.changeWarm(key, policy, isAlone ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
-            if isAlone { tiers.ownWrites.settle(hash) }
+            tiers.changeWarm(key, policy, isKnown ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
         case .remove:
-            let isAlone = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
-            tiers.changeWarm(key, policy, isAlone ? .end : .remove)
+            let isKnown = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
+            tiers.changeWarm(key, policy, isKnown ? .end : .remove)
         }
     }
 
-    /// Holds what Redis has now in memory, unless another write of the key was under way: whether there was none.
+    /// Holds what Redis has now in memory, unless another write of the key was under way in an order that is not known;
+    /// whether it is known.
     private func hold(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata, _ tiers: Tiers
     ) -> Bool {
         let now = tiers.scheduler.now
-        let isAlone = !tiers.share.writesUnderWay.isContested(hash)
-        let isHeld = isAlone && tiers.mayHold(.local, policy) && bytes.count <= policy.maxLocalValue
+        let (isContested, isFollowed) = tiers.share.writesUnderWay.outlook(hash)
+        let isHeld = !isContested && tiers.mayHold(.local, policy) && bytes.count <= policy.maxLocalValue
         // Redis tells of it before or after its answer: either way the next read asks Redis, and is tracked by that.
         let wasTold = !(keys[key]?.token?.isCurrent(in: tiers.local) ?? true)
         key.withUnsafeBytes { key in
@@ -201,7 +208,8 @@ final class Writes {
                 }
             }
         }
-        return isAlone
+        if !isContested, !isFollowed { tiers.ownWrites.settle(hash) }
+        return !isContested
     }
 
     private func hash(of key: [UInt8]) -> KeyHash {

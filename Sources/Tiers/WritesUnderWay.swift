@@ -5,30 +5,40 @@ internal import Primitives
 /// Counts the writes under way of each key, for all workers; safe from any thread.
 ///
 /// Two writes of one key on two connections may reach Redis in either order, so when they overlap nobody here knows
-/// which of them Redis has now. Keys are known by their 64-bit hash; a collision makes two keys look like one, and
-/// costs a copy.
+/// which of them Redis has now. On one connection they are carried out, and answered, in the order in which they were
+/// sent. Keys are known by their 64-bit hash; a collision makes two keys look like one, and costs a copy.
 final class WritesUnderWay: Sendable {
     private struct Key {
         var count = 0
-        /// More than one was under way at some moment since the first began.
+        /// That of all of them; nil where one of them is settled out of order.
+        var connection: ObjectIdentifier?
+        /// More than one was under way at some moment since the first began, and their order is not known.
         var isContested = false
 
-        mutating func begin() {
+        mutating func begin(over connection: ObjectIdentifier?) {
+            if count == 0 { self.connection = connection }
             count += 1
-            if count > 1 { isContested = true }
+            if count > 1, connection == nil || connection != self.connection { isContested = true }
         }
     }
 
     private let keys = Locked<[KeyHash: Key]>([:])
 
-    func begin(_ hashes: some Sequence<KeyHash>) {
+    /// `connection` is the one over which they are sent, where they are settled in the order of its answers.
+    func begin(_ hashes: some Sequence<KeyHash>, over connection: ObjectIdentifier?) {
         keys.withLock { keys in
-            for hash in hashes { keys[hash, default: Key()].begin() }
+            for hash in hashes { keys[hash, default: Key()].begin(over: connection) }
         }
     }
 
-    /// Whether another write of the key was under way at the same time as this one.
-    func isContested(_ hash: KeyHash) -> Bool { keys.withLock { $0[hash]?.isContested ?? false } }
+    /// Whether another write of the key was under way at the same time as this one, in an order that nobody knows; and
+    /// whether a later one is under way still.
+    func outlook(_ hash: KeyHash) -> (isContested: Bool, isFollowed: Bool) {
+        keys.withLock { keys in
+            guard let key = keys[hash] else { return (false, false) }
+            return (key.isContested, key.count > 1)
+        }
+    }
 
     func end(_ hashes: some Sequence<KeyHash>) {
         keys.withLock { keys in

@@ -18,6 +18,32 @@ import Tiers
         }
     }
 
+    @Test(arguments: [0, 1])
+    func `of two writes at the same time the later one's copy is kept, where it is known which that is`(
+        _ second: Int
+    ) throws {
+        let car = try Sidecar(workers: 2)
+        let first = car.beginPerform([.set("k", "1")], worker: 0)
+        let other = car.beginPerform([.set("k", "2")], worker: second)
+        car.scheduler.run { first.value != nil && other.value != nil }
+        #expect(first.value == [.ok] && other.value == [.ok])
+        // Over two connections either may have come first.
+        #expect(car.held("k")?.value == (second == 0 ? "2" : nil))
+        #expect(car.warm.copies[bytes("k")]?.value.bytes == (second == 0 ? bytes("2") : nil))
+        car.set("k", "3")
+        #expect(car.held("k")?.value == "3")
+    }
+
+    @Test func `where replicas are waited for, writes at the same time leave no copy`() throws {
+        let car = try Sidecar([policy { $0.waitReplicas = 1 }])
+        car.redis.waitAnswer = .integer(1)
+        let boxes = ["1", "2"].map { car.beginPerform([.set("k", $0)]) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.allSatisfy { $0.value == [.ok] })
+        #expect(car.held("k") == nil)
+        #expect(car.warm.copies[bytes("k")] == nil)
+    }
+
     @Test func `what Redis acknowledged is held here, and on disk behind it`() throws {
         let car = try Sidecar()
         #expect(car.set("k", "v") == .ok)

@@ -152,9 +152,12 @@ extension Tiers {
         // Redis takes all of its keys for read.
         let asksBehind = result == nil || attempt.write.emission != nil
         if asksBehind { ownWrites.ask(attempt.hash) }
-        let writes =
-            result == nil ? nil : Writes([attempt.native], self, sentAt: scheduler.now, asksBehind: asksBehind)
         let wanted = result == nil ? 0 : replicasWanted([attempt.key])
+        let writes =
+            result == nil
+            ? nil
+            : Writes(
+                [attempt.native], self, sentAt: scheduler.now, asksBehind: asksBehind, isOrdered: wanted == 0)
         let late = LateAnswer()
         let messages = attempt.write.emission == nil ? 0 : 1
         let hears: (RecordSwap.Answer) -> Void = { [self] in
