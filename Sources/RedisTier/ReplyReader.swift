@@ -133,8 +133,8 @@ public final class ReplyReader: ReplySource {
     }
 }
 
-/// Strings, nils and integers, and arrays of them, read where all of it has come. Whatever else there is, is hiredis' to
-/// judge.
+/// Strings, nils and integers, and arrays of them, read where all of it has come. Whatever else there is, is hiredis'
+/// to judge.
 private enum FlatReply {
     /// The most elements: a longer one is worth hiredis' way.
     private static let elementsMax: Int64 = 65_536

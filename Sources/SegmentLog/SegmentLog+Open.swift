@@ -47,8 +47,8 @@ extension SegmentLog {
         return (log, recovery)
     }
 
-    /// Makes the names of files durable that an earlier process may have made and not synchronised: what is written to a
-    /// file whose name a power cut takes is lost with it. The error where that fails; then none of them is continued.
+    /// Makes the names of files durable that an earlier process may have made and not synchronised: what is written to
+    /// a file whose name a power cut takes is lost with it. The error where that fails; then none of them is continued.
     private func synchronizeNames(of found: [SegmentFileFound]) -> FileError? {
         guard !found.isEmpty else { return nil }
         do throws(FileError) {

@@ -145,8 +145,8 @@ public final class Replay: RedisConnectionDelegate {
         let doubtful = tiers.share.doubtful
         let all = doubtful.all
         guard !all.isEmpty else { return true }
-        // The process that they belonged to has ended, and their writes with it. What goes over this very connection now
-        // goes behind what it has given up; once it has ended that is in doubt as any other's.
+        // The process that they belonged to has ended, and their writes with it. What goes over this very connection
+        // now goes behind what it has given up; once it has ended that is in doubt as any other's.
         doubtful.settle(all.keys.filter { $0.runID != client.runID })
         let alive = all.filter { $0.key.runID == client.runID && $0.key != client }
         guard !alive.isEmpty else { return true }
