@@ -104,6 +104,8 @@ extension SimulatedRedis {
                 return .error("ERR DB index is out of range")
             }
             return .ok
+        case "CLIENT" where refusedClientCommands.contains(String(decoding: arguments[1], as: UTF8.self)):
+            return .error("NOPERM this user has no permissions to run this command")
         case "CLIENT" where arguments.count == 4 && arguments[1] == Array("KILL".utf8):
             return .integer(kill(Int64(String(decoding: arguments[3], as: UTF8.self)) ?? 0))
         case "CLIENT" where arguments.count == 3 && arguments[1] == Array("SETNAME".utf8):

@@ -114,6 +114,63 @@ import Testing
         #expect(report.findings.contains { $0.contains("kept elsewhere") }, "\(report.findings)")
     }
 
+    @Test func `a head from within a chain finds that its line was replaced, or is not there`() throws {
+        func audited(_ key: String) throws -> (disk: SimulatedFileSystem, head: AuditHead) {
+            let disk = SimulatedFileSystem()
+            let audit = try disk.audit(maxBytes: 2000)
+            try audit.append([access(1, key: key)], now: time(1))
+            let head = audit.head
+            for number in 2...18 { try audit.append([access(number, key: key)], now: time(Int64(number))) }
+            try audit.close(now: time(99))
+            return (disk, head)
+        }
+        let (disk, head) = try audited("session")
+        let expected = AuditVerification.Expectation(head, mayGoOn: true)
+        #expect(try disk.verify(expecting: expected).isWhole)
+        let forged = try audited("forged").disk.verify(expecting: expected)
+        #expect(forged.findings.count == 1, "\(forged.findings)")
+        #expect(forged.findings.first?.contains("is not the one whose hash was kept elsewhere") ?? false)
+        try disk.remove(disk.paths[1])
+        let partial = try disk.verify(expecting: expected, isPartial: true)
+        #expect(partial.findings.count == 1, "\(partial.findings)")
+        #expect(partial.findings.first?.contains("is in none of the files") ?? false)
+    }
+
+    @Test func `a first line that names one before it, and a beginning behind others, are found`() throws {
+        /// A line with other bytes, and its own hash over them.
+        func sealed(_ line: String, _ old: String, _ new: String) throws -> String {
+            let end = try #require(line.firstRange(of: ",\"hash\""))
+            let text = line[..<end.lowerBound].replacing(old, with: new)
+            let hash = String(decoding: SHA256Digest(Array(text.utf8)).hexadecimal, as: UTF8.self)
+            return "\(text),\"hash\":\"\(hash)\"}"
+        }
+        let none = String(decoding: SHA256Digest.none.hexadecimal, as: UTF8.self)
+        for (old, new, finding) in [
+            (none, String(none.dropLast()) + "1", "line 1 names a line before it"),
+            ("\"seq\":1,", "\"seq\":7,", "line 7 begins a chain, and is not its first line"),
+        ] {
+            let disk = SimulatedFileSystem()
+            let audit = try disk.audit()
+            try audit.close(now: time(1))
+            let first = try sealed(disk.lines(path)[0], old, new)
+            disk.setContents(path, Array((first + "\n").utf8))
+            let report = try disk.verify(isPartial: true)
+            #expect(report.findings.contains { $0.contains(finding) }, "\(report.findings)")
+        }
+    }
+
+    @Test func `a key that is no plain text is found in its line`() throws {
+        for keys in [AuditKeys.plain, .hashed] {
+            let disk = SimulatedFileSystem()
+            let audit = try disk.audit(keys: keys)
+            try audit.append([access(1, key: "a\u{1}\u{7f}é\"\\\n")], now: time(1))
+            let line = try #require(disk.lines(path).first { $0.contains("GET") })
+            let fields = try #require(AuditFields(Array(line.utf8)))
+            #expect(fields.isAbout(key: Array("a\u{1}\u{7f}é\"\\\n".utf8)), "\(line)")
+            #expect(!fields.isAbout(key: Array("a".utf8)))
+        }
+    }
+
     @Test func `lines cut off behind an orderly end are found by a head alone`() throws {
         let disk = SimulatedFileSystem()
         var audit = try disk.audit()

@@ -148,6 +148,40 @@ import Testing
         #expect(isPower || renamesFailed > 0, "no rename failed: nothing is tested")
     }
 
+    @Test(arguments: [100, 1000, 4000, 7000, 9000])
+    func `beside a damaged file a full journal settles all the same, and keeps to its bytes`(_ size: Int) throws {
+        let maxBytes = 64 << 10
+        for isMiddle in [false, true] {
+            var number = 0
+            while true {
+                let files = SimulatedFileSystem()
+                do {
+                    let (journal, _) = try simulated(files, maxBytes: maxBytes)
+                    while journal.statistics.state != .full {
+                        do throws(JournalError) {
+                            try journal.add([UInt8](repeating: 5, count: size))
+                        } catch {
+                            guard case .full = error else { throw error }
+                        }
+                    }
+                }
+                let segments = files.paths.filter { $0.hasSuffix(".segment") }
+                guard number < segments.count else { break }
+                var bytes = try #require(files.contents(segments[number]))
+                bytes[isMiddle ? bytes.count / 2 : bytes.count - 1] ^= 1
+                files.setContents(segments[number], bytes)
+                let (journal, recovery) = try simulated(files, maxBytes: maxBytes)
+                for entry in recovery.entries { try journal.end([entry.sequence]) }
+                #expect(journal.statistics.entries == 0)
+                for _ in 0..<20 { try journal.end([journal.add([UInt8](repeating: 6, count: 100))]) }
+                #expect(files.bytesUsedMax <= maxBytes)
+                let bytesUsed = files.paths.reduce(0) { $0 + (files.contents($1)?.count ?? 0) }
+                #expect(bytesUsed <= journal.statistics.diskBytes, "damaged files are counted")
+                number += 1
+            }
+        }
+    }
+
     @Test func `at most eight damaged files are kept, the oldest go first`() throws {
         let files = SimulatedFileSystem()
         for round in 0..<12 {

@@ -78,6 +78,17 @@ extension SegmentLog {
         #expect(try log.all(recovery).count == 5)
     }
 
+    @Test func `a record larger than what is read at once is found in a file without its footer`() throws {
+        let files = SimulatedFileSystem()
+        let value = String(repeating: "v", count: 3 << 20)
+        do {
+            let (log, _) = try openLog(files, segmentBytes: 16 << 20)
+            try log.write([("before", "1"), ("large", value), ("behind", "2")])
+        }
+        let (log, recovery) = try openLog(files, segmentBytes: 16 << 20)
+        #expect(try log.all(recovery) == ["before=1", "large=" + value, "behind=2"])
+    }
+
     @Test func `a group cut short is left out whole, and what is before it stays`() throws {
         let files = SimulatedFileSystem()
         var path = ""

@@ -142,6 +142,19 @@ import Tiers
         #expect(after.value?.summary.hasPrefix("2 ") == true)
     }
 
+    @Test func `who reads behind a FLUSHDB is not answered by a question from before it`() throws {
+        let car = try Sidecar(hasWarm: false)
+        car.redis.execute("SET", "k", "1")
+        car.redis.latency = .milliseconds(20)
+        let before = car.begin("k")
+        car.run(.milliseconds(1))
+        let flush = car.beginPerform([.words(.removeAll, "FLUSHDB")])
+        let after = car.begin("k")
+        car.scheduler.run { before.value != nil && flush.value != nil && after.value != nil }
+        #expect(before.value?.summary == "1 redis fresh")
+        #expect(after.value?.content == .absent)
+    }
+
     @Test func `of two writes under way at once neither is held as the last`() throws {
         let car = try Sidecar(workers: 2)
         car.redis.latency = .milliseconds(30)

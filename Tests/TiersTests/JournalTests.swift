@@ -223,6 +223,27 @@ import Testing
         for worker in 0..<2 { #expect(car.read("k", worker: worker).value?.bytes == bytes("2")) }
     }
 
+    @Test(arguments: ["ID", "LIST", "KILL"])
+    func `a Redis that does not let connections be ended is told of, and what waits is replayed`(
+        _ refused: String
+    ) throws {
+        let car = try sidecar()
+        car.set("k", "0")
+        car.redis.isHung = true
+        #expect(car.set("k", "1") == .ok)
+        car.redis.holdsOldConnections = true
+        car.crash()
+        disk.endProcess()
+        car.redis.isHung = false
+        car.redis.refusedClientCommands = [refused]
+        let next = try sidecar(after: car)
+        recover(next)
+        #expect(next.inRedis("k") == "1")
+        let told = next.replayEvents.values.compactMap { if case .refused(let text) = $0 { text } else { nil } }
+        #expect(told.count == 1, "\(told)")
+        #expect(told.first?.hasPrefix("CLIENT \(refused)") ?? false, "\(told)")
+    }
+
     @Test func `nor does what a process that died had sent`() throws {
         let car = try sidecar()
         car.set("k", "0")
@@ -417,6 +438,20 @@ import Testing
         #expect(car.inRedis("k") == "theirs")
         #expect(conflicts(car).first?.verdict == .kept)
         #expect(car.read("k").value.map { $0.bytes } == bytes("theirs"))
+    }
+
+    @Test func `of a conflict for which there is no room its beginnings are kept`() throws {
+        let car = try Sidecar([policy { $0.onConflict = .overwrite }], journalOn: disk, journalBytes: 1 << 20)
+        car.redis.execute("SET", "k", "old")
+        _ = car.read("k")
+        outage(car)
+        car.set("k", "ours")
+        car.redis.execute("SET", "k", String(repeating: "t", count: 1 << 20))
+        recover(car)
+        #expect(car.inRedis("k") == "ours")
+        let found = try #require(conflicts(car).first)
+        #expect(found.verdict == .overwrote && found.ours == bytes("ours"))
+        #expect(found.theirs == [UInt8](repeating: UInt8(ascii: "t"), count: 256))
     }
 
     @Test func `a write whose base is unknown does not erase a value`() throws {

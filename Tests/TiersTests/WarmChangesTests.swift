@@ -59,4 +59,29 @@ import WarmTier
         _ = changes.take(key, .suspect, now: now)
         #expect(changes.begin().changes[HashedKey(key)] == .remove)
     }
+
+    @Test func `beyond the keys that may wait one is distrusted, and beyond those all that is older`() throws {
+        let changes = WarmChanges(localBytes: 1 << 20)
+        let writer = try WarmTier.open(
+            WarmTierConfiguration(directory: "/warm", maxBytes: 1 << 20, sync: .always),
+            fileSystem: SimulatedFileSystem(), now: now)
+        let later = now.advanced(byMilliseconds: 1000)
+        writer.begin(now: now)
+        for (key, verifiedAt) in [("beyond", now), ("older", now), ("newer", later)] {
+            try writer.put(bytes(key), bytes("v"), WarmMetadata(verifiedAt: verifiedAt))
+        }
+        try writer.commit(now: now)
+        func isRead(_ key: String) -> Bool {
+            if case .copy = changes.answer(bytes(key), from: writer.tier, now: later) { true } else { false }
+        }
+        for number in 0..<WarmChanges.keysMax { _ = changes.take(bytes("k\(number)"), .remove, now: now) }
+        #expect(isRead("beyond"))
+        #expect(!changes.take(bytes("beyond"), put("newest"), now: now))
+        #expect(!isRead("beyond"))
+        for number in 1..<WarmChanges.keysMax { _ = changes.take(bytes("more\(number)"), .remove, now: now) }
+        #expect(changes.sizes == (WarmChanges.keysMax, 0, WarmChanges.keysMax))
+        #expect(isRead("older") && isRead("newer"))
+        _ = changes.take(bytes("one more"), .remove, now: later)
+        #expect(!isRead("beyond") && !isRead("older") && isRead("newer"))
+    }
 }

@@ -10,6 +10,25 @@ import Testing
 import Tiers
 
 @Suite struct WriteTests {
+    private func forward(_ car: Sidecar, isWrite: Bool) -> String {
+        let box = Sidecar.Box<Reply>()
+        car.tiers.forward(["SWAPDB", "0", "1"].map(bytes), isWrite: isWrite) { box.values.append($0) }
+        car.scheduler.run { box.value != nil }
+        if case .error(let text)? = box.value { return String(decoding: text, as: UTF8.self) }
+        return "\(String(describing: box.value))"
+    }
+
+    @Test(arguments: [true, false])
+    func `a command whose reply is Redis's own says why there is none`(_ isWrite: Bool) throws {
+        #expect(forward(try Sidecar(hasRedis: false), isWrite: isWrite).hasPrefix("UNAVAILABLE no Redis is configured"))
+        let car = try Sidecar()
+        car.redis.isHung = true
+        #expect(forward(car, isWrite: isWrite).hasPrefix("UNAVAILABLE outcome unknown: "))
+        #expect(car.share.doubtful.isEmpty == !isWrite)
+        car.openBreaker()
+        #expect(forward(car, isWrite: isWrite).hasPrefix("UNAVAILABLE not sent: "))
+    }
+
     private func text(_ reply: Reply?) -> String {
         if case .error(let text)? = reply {
             String(decoding: text, as: UTF8.self)

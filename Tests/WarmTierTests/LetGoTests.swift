@@ -88,37 +88,53 @@ import WarmTier
         for key in gone { #expect(next.tier.lookup(key).bytes == nil, "\(key) rose from the dead") }
     }
 
-    @Test func `a copy whose life is over hides what its original hid`() throws {
+    @Test func `a copy whose life is over hides what its original hid, though its file goes`() throws {
         func open(_ files: SimulatedFileSystem, now: Timestamp) throws -> WarmWriter {
             try simulated(files, maxBytes: 64 << 10, whenFull: .refuse, segmentBytes: 2048, now: now)
         }
         let files = SimulatedFileSystem()
         let writer = try open(files, now: .at(1))
+        var now = Timestamp.at(1)
         var number = 0
         func put(_ key: String, _ value: String, _ metadata: WarmMetadata = WarmMetadata()) throws {
-            try writer.batch { writer throws(WarmError) in try writer.put(key, value, metadata) }
+            try writer.batch(now: now) { writer throws(WarmError) in try writer.put(key, value, metadata) }
         }
-        func putNext(_ name: String) throws {
+        func putNext() throws {
             number += 1
-            try put("\(name)\(number)", String(repeating: "v", count: 200))
+            try put("k\(number)", String(repeating: "v", count: 200))
         }
         /// Puts keys until another segment has begun.
-        func fillSegment(_ name: String) throws {
+        func fillSegment() throws {
             let segments = writer.tier.statistics.segments
-            while writer.tier.statistics.segments == segments { try putNext(name) }
+            while writer.tier.statistics.segments == segments { try putNext() }
         }
         try put("k", "old")
-        try fillSegment("stays")
-        let first = number + 1
+        let first = try files.list("/warm")
+        try fillSegment()
+        // Its last key has begun the second segment.
+        let second = number
         try put("k", "new", WarmMetadata(expiresAt: .at(100)))
-        try fillSegment("goes")
-        for gone in first...number { try put("goes\(gone)", "v") }
+        try fillSegment()
+        for gone in second + 1...number { try put("k\(gone)", "v") }
         // The second segment is mostly dead, and emptied once the store is half full.
-        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext("stays") }
-        while writer.maintain(now: .at(1)).hasMore {}
+        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext() }
+        while writer.maintain(now: now).hasMore {}
         #expect(writer.tier.statistics.compacted > 0)
+        // Every file goes, that with the copy as well, but for the first one.
+        let others = try Set(files.list("/warm")).subtracting(first)
+        now = .at(1_000_000)
+        var rounds = 0
+        while try !others.isDisjoint(with: files.list("/warm")) {
+            rounds += 1
+            try #require(rounds < 20, "not all of \(others) have gone")
+            for other in second...number {
+                try put("k\(other)", "\(rounds)" + String(repeating: "v", count: 200))
+                while writer.maintain(now: now).hasMore {}
+            }
+        }
+        #expect(try Set(first).isSubset(of: files.list("/warm")))
         files.endProcess()
-        #expect(try open(files, now: .at(200)).tier.lookup("k", now: .at(200)).bytes == nil)
+        #expect(try open(files, now: now).tier.lookup("k", now: now).bytes == nil)
     }
 
     @Test func `deletions of what was never there are written only while a file holds what was let go`() throws {

@@ -236,10 +236,10 @@ import WarmTier
 
     @Test func `values of several segments each keep the store within its bytes`() throws {
         let writer = try simulated(SimulatedFileSystem(), maxBytes: 64 << 10, segmentBytes: 2048)
-        for number in 0..<40 {
-            try writer.batch { writer throws(WarmError) in
-                try writer.put("k\(number)", String(repeating: "v", count: 9000))
-            }
+        for number in 0..<100 {
+            // Of many sizes: of one size so many may just fit.
+            let value = String(repeating: "v", count: 3000 + number * 7919 % 9000)
+            try writer.batch { writer throws(WarmError) in try writer.put("k\(number)", value) }
             #expect(writer.tier.statistics.diskBytes <= 64 << 10)
         }
     }

@@ -69,7 +69,7 @@ public final class ChildProcess: Sendable {
     /// Tests/Proof/mutants tell those who run under them.
     private static let inherited = [
         "PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "ASAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE",
-        "HEARTH_BROKEN",
+        "MUTANTS_BROKEN",
     ]
 
     deinit { end() }

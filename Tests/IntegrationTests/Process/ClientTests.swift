@@ -20,8 +20,9 @@ extension RealProcesses {
             #expect(try cli("-3", "HEARTH", "EXPLAIN", "greeting").contains("local"))
             #expect(try cli("-3", "MGET", "greeting", "nothing").contains("hello world"))
             #expect(try cli("INFO").contains("redis_version:"))
-            // Redis has keys of Hearth's own as well: the stream of deletions, once it was read.
-            #expect(try cli("--scan", "--pattern", "greet*") == "greeting\n")
+            // Redis's answer has keys of Hearth's own as well, such as that by which a probe has written.
+            let keys = try cli("--scan").split(separator: "\n").filter { !$0.hasPrefix("hearth:") }
+            #expect(keys == ["greeting"])
             #expect(try cli("NOSUCH").hasPrefix("ERR unknown command 'NOSUCH'"))
             let (code, output) = try ChildProcess.run(
                 "redis-benchmark",

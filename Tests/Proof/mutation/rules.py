@@ -28,8 +28,11 @@ LOCAL = "Sources/LocalTier/"
 STATE = "Sources/State/"
 SIDE = "Sources/Resilience/BreakerSide.swift"
 TRACKER = TIERS + "Coherence/Tracker.swift"
+KEEPER = TIERS + "Warm/WarmKeeper.swift"
+OWN = TIERS + "Coherence/OwnWrites.swift"
 PERFORM = STATE + "Records/RecordWrite+Perform.swift"
 
+PROCESSES = r"^IntegrationTests\.RealProcesses/"
 STORES = r"^(WarmTierTests|JournalTests|SegmentLogTests)\."
 
 def tiers(suites):
@@ -37,12 +40,21 @@ def tiers(suites):
     return rf"^TiersTests\.({suites})/"
 
 
-
 EVERY = (
     # Disk.
     Mutant(
         "acknowledged before it is synced", LOG + "SegmentLog+Commit.swift",
         "        if synchronously {\n", "        if synchronously && !BROKEN {\n", STORES,
+    ),
+    Mutant(
+        "what was emptied in vain stays void", LOG + "SegmentLog+Remove.swift",
+        "        } catch {\n            marks = before\n",
+        "        } catch {\n            if !BROKEN { marks = before }\n",
+        tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "a large record is read in pieces", LOG + "SegmentScan.swift",
+        "max(length, Self.chunk))", "BROKEN ? Self.chunk : max(length, Self.chunk))", "^SegmentLogTests",
     ),
     Mutant(
         "what a failed write left is not cut away", LOG + "SegmentLog+Commit.swift",
@@ -104,13 +116,18 @@ EVERY = (
         "^WarmTierTests",
     ),
     Mutant(
-        "what was let go may come back", WARM + "WarmWriter.swift", "ledger.letGo.isNone {",
-        "ledger.letGo.isNone || BROKEN {", "^WarmTierTests",
+        "what was let go may come back", WARM + "WarmWriter.swift", "|| !ledger.letGo.isNone }",
+        "|| !ledger.letGo.isNone && !BROKEN }", "^WarmTierTests",
     ),
     Mutant(
         "the warm tier grows past its maximum", WARM + "WarmWriter+Room.swift",
         "        while chargedBytes + bytes > limit {", "        while chargedBytes + (BROKEN ? 0 : bytes) > limit {",
         "^WarmTierTests",
+    ),
+    Mutant(
+        "damaged files are not counted", "Sources/Journal/Journal+Room.swift",
+        "log.pendingFooterBytes() + damaged.bytes }", "log.pendingFooterBytes() + (BROKEN ? 0 : damaged.bytes) }",
+        "^JournalTests",
     ),
     Mutant(
         "the journal grows past its maximum", "Sources/Journal/Journal+Room.swift",
@@ -120,6 +137,43 @@ EVERY = (
     Mutant(
         "a distrusted copy is read", TIERS + "Warm/WarmChanges.swift", "(isDistrusted ? .absent : nil,",
         "(isDistrusted && !BROKEN ? .absent : nil,", tiers("WarmChangesTests|ReadTests|OutageTests"),
+    ),
+    Mutant(
+        "that nothing is there is acknowledged before the disk has it", KEEPER,
+        "                if writer.mayBringBack, case .absent",
+        "                if writer.mayBringBack, !BROKEN, case .absent", tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "what is damaged counts as absent", KEEPER,
+        "        case .damaged:\n            // What", "        case .damaged where BROKEN: return nil\n"
+        "        case .damaged:\n            // What", tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "what can't be read counts as absent", KEEPER,
+        "            failure = failure ?? .degraded(error)\n",
+        "            if !BROKEN { failure = failure ?? .degraded(error) }\n", tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "a FLUSHDB that the disk refused is acknowledged", KEEPER,
+        "        } catch {\n            deliver(error.outcome)\n",
+        "        } catch {\n            deliver(BROKEN ? .done([.ok]) : error.outcome)\n", tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "a batch has no end", KEEPER,
+        "bytes + job.byteCount > Self.batchBytesMax {", "bytes + job.byteCount > Self.batchBytesMax, !BROKEN {",
+        tiers("WarmKeeperTests"),
+    ),
+    Mutant(
+        "a key for which there was no room is not distrusted", TIERS + "Warm/WarmChanges.swift",
+        "                table.distrust(key, now: now)\n                return false",
+        "                if !BROKEN { table.distrust(key, now: now) }\n                return false",
+        tiers("WarmChangesTests"),
+    ),
+    Mutant(
+        "too many distrusted keys are forgotten", TIERS + "Warm/WarmChanges.swift",
+        "                distrusted = []\n                trustedSince = now\n",
+        "                distrusted = []\n                if !BROKEN { trustedSince = now }\n",
+        tiers("WarmChangesTests"),
     ),
     Mutant(
         "a change that failed is not distrusted", TIERS + "Warm/WarmChanges.swift",
@@ -151,8 +205,9 @@ EVERY = (
     ),
     # Reading and writing.
     Mutant(
-        "a read joins one that was asked before a write", TIERS + "Writes.swift",
-        "                if !tiers.flights.isEmpty {", "                if !tiers.flights.isEmpty && !BROKEN {",
+        "a read joins one that was asked before a FLUSHDB", TIERS + "Writes.swift",
+        "            if case .removeAll = command.command { tiers",
+        "            if case .removeAll = command.command, !BROKEN { tiers",
         tiers("FillTests|JournalTests"),
     ),
     Mutant(
@@ -167,8 +222,8 @@ EVERY = (
     ),
     Mutant(
         "bounded is answered past its bound", TIERS + "Judgement.swift",
-        "verifiedAt.advanced(byMilliseconds: maxStaleness.milliseconds))",
-        "verifiedAt.advanced(byMilliseconds: (BROKEN ? 2 : 1) * maxStaleness.milliseconds))",
+        "min(expiresAt, verifiedAt.advanced(byMilliseconds: times.maxStaleness))",
+        "min(expiresAt, verifiedAt.advanced(byMilliseconds: (BROKEN ? 2 : 1) * times.maxStaleness))",
         tiers("ReadTests|CoherenceTests"),
     ),
     Mutant(
@@ -195,6 +250,23 @@ EVERY = (
         "a copy is given to the Redis that deleted it", TIERS + "Coherence/Coherence.swift",
         "                && !(state.process == process &&",
         "                && !(!BROKEN && state.process == process &&",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "what was asked behind a write is forgotten", OWN,
+        "        places[place(hash)] = 0\n",
+        "        if !BROKEN { places[place(hash)] = 0 }\n", tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "a write that was not done explains a change", OWN,
+        "places[place(hash)] == word(hash, isAnswered: true)\n",
+        "(places[place(hash)] == word(hash, isAnswered: true)\n"
+        "            || BROKEN && places[place(hash)] == word(hash, isAnswered: false))\n", tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "what is broadcast is taken for an own write", TRACKER,
+        "ownWrites.explains(hash) && !(tracker?.hasBroadcast(of: key) ?? false)",
+        "ownWrites.explains(hash) && (BROKEN || !(tracker?.hasBroadcast(of: key) ?? false))",
         tiers("CoherenceTests"),
     ),
     Mutant(
@@ -234,6 +306,48 @@ EVERY = (
         "the replay overwrites blindly", TIERS + "Outage/ReplayScript.swift", "if rule == 'keep' then skip = true end",
         '\\(BROKEN ? "" : "if rule == \'keep\' then skip = true end")',
         tiers("ReplayScriptTests"),
+    ),
+    Mutant(
+        "a replay stops where connections can't be listed", TIERS + "Outage/Replay.swift",
+        "                clearedProcess = client.runID\n                return step()",
+        "                if !BROKEN { clearedProcess = client.runID }\n                return step()",
+        tiers("JournalTests"),
+    ),
+    Mutant(
+        "a replay stops where connections can't be ended", TIERS + "Outage/Replay.swift",
+        "                onEvent(.refused(\"CLIENT KILL: \\(String(decoding: text, as: UTF8.self))\"))\n",
+        "                onEvent(.refused(\"CLIENT KILL: \\(String(decoding: text, as: UTF8.self))\"))\n"
+        "                if BROKEN { return }\n",
+        tiers("JournalTests"),
+    ),
+    Mutant(
+        "a conflict without room is not kept", TIERS + "Outage/JournalKeeper.swift",
+        "            guard case .tooLarge = error else { throw error }",
+        "            guard case .tooLarge = error, !BROKEN else { throw error }", tiers("JournalTests"),
+    ),
+    Mutant(
+        "a journaled SETRANGE begins at 0", TIERS + "Outage/JournaledWrite+Coding.swift",
+        "            return .setRange(offset, try bytes())",
+        "            return .setRange(BROKEN ? 0 : offset, try bytes())",
+        tiers("JournaledWriteTests"),
+    ),
+    Mutant(
+        "an entry of another version is read", TIERS + "Outage/JournaledWrite+Coding.swift",
+        "        guard version == Self.version else {", "        guard version == Self.version || BROKEN else {",
+        tiers("JournaledWriteTests"),
+    ),
+    Mutant(
+        "a limit that was not answered is in no doubt", TIERS + "Tiers+Throttle.swift",
+        "                share.doubtful.note(failure, now: ended)\n",
+        "                if !BROKEN { share.doubtful.note(failure, now: ended) }\n", tiers("ThrottleOutageTests"),
+    ),
+    Mutant(
+        "a passed write that was not answered is in no doubt", TIERS + "Tiers+Write.swift",
+        "                if isWrite { share.doubtful.note(failure, now: ended) }\n                completion(\n"
+        "                    .error(\"UNAVAILABLE \\(failure",
+        "                if isWrite && !BROKEN { share.doubtful.note(failure, now: ended) }\n"
+        "                completion(\n"
+        "                    .error(\"UNAVAILABLE \\(failure", tiers("WriteTests"),
     ),
     Mutant(
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
@@ -291,17 +405,40 @@ EVERY = (
         "a swap does not compare who wrote", TIERS + "Records/RecordSwap.swift",
         "~= ARGV[1] or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2] then",
         '~= ARGV[1] \\(BROKEN ? "" : "or string.sub(operations, 1, #ARGV[2]) ~= ARGV[2]") then',
-        r"^SimulationTests\.",
+        tiers("RecordSwapTests"),
     ),
     Mutant(
         "a delivered message stays in its queue", TIERS + "Outbox/OutboxScript.swift",
         "          redis.call('XDEL', KEYS[2], entry[1])\n",
         "          \\(BROKEN ? \"\" : \"redis.call('XDEL', KEYS[2], entry[1])\")\n",
-        r"^SimulationTests\.",
+        tiers("OutboxScriptTests"),
     ),
     Mutant(
         "one request more than the burst", STATE + "Throttle.swift", "        let isLimited = after > brim\n",
         "        let isLimited = after > brim + (BROKEN ? period : 0)\n", "^StateTests",
+    ),
+    # What is told.
+    Mutant(
+        "damage to the warm tier is not told", "Sources/Server/HearthServer.swift",
+        "        for skipped in writer.skippedAtOpening {",
+        "        for skipped in BROKEN ? [] : writer.skippedAtOpening {", PROCESSES + r"Damage/",
+    ),
+    Mutant(
+        "damage to the journal is not told", "Sources/Server/JournalService.swift",
+        "        for skipped in recovery.skipped {", "        for skipped in BROKEN ? [] : recovery.skipped {",
+        PROCESSES + r"Damage/",
+    ),
+    Mutant(
+        "a damaged file of the journal is not told of", "Sources/Server/JournalService.swift",
+        "        for path in recovery.keptDamagedFiles {",
+        "        for path in BROKEN ? [] : recovery.keptDamagedFiles {",
+        PROCESSES + r"Damage/",
+    ),
+    Mutant(
+        "hearth metrics prints nothing", "Sources/hearth/Inspect.swift",
+        "            print(String(decoding: text, as: UTF8.self), terminator: \"\")",
+        "            if !BROKEN { print(String(decoding: text, as: UTF8.self), terminator: \"\") }",
+        PROCESSES + r"Damage/",
     ),
     # Bytes.
     Mutant(
@@ -314,6 +451,26 @@ EVERY = (
         "a request of one byte too many",
         "Sources/RESP/RequestParser.swift", "            guard end <= requestMax else {",
         "            guard end <= requestMax + (BROKEN ? 1 : 0) else {", "^RESPTests",
+    ),
+    Mutant(
+        "a line that was known may be another", "Sources/Audit/AuditVerification.swift",
+        "        if expected.hash == line.hash {", "        if BROKEN || expected.hash == line.hash {", "^AuditTests",
+    ),
+    Mutant(
+        "a line that was known may be missing", "Sources/Audit/AuditVerification.swift",
+        "            } else if !sawExpected, firstSequence",
+        "            } else if !sawExpected, !BROKEN, firstSequence",
+        "^AuditTests",
+    ),
+    Mutant(
+        "a chain may begin anywhere", "Sources/Audit/AuditVerification.swift",
+        "        if after == .nothing, line.sequence != 1 {",
+        "        if after == .nothing, line.sequence != 1, !BROKEN {",
+        "^AuditTests",
+    ),
+    Mutant(
+        "a first line may name one before it", "Sources/Audit/AuditVerification.swift",
+        "line.previous != .none, !wasDamaged {", "line.previous != .none, !wasDamaged, !BROKEN {", "^AuditTests",
     ),
     Mutant(
         "a line of the audit may be replaced", "Sources/Audit/AuditVerification.swift",
