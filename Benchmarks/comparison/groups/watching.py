@@ -14,7 +14,11 @@ WATCHERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 
 def run(bench):
-    """The admin thread shares the server's core with its worker, as in a pod that is given one."""
+    """The admin thread shares the server's core with its worker, as in a pod that is given one.
+
+    Whoever watches shares the load's core. What that alone does to the load's latencies is measured beside it: the same
+    process computes for as long and asks nobody, and what Hearth does to them is the ratio of the two.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -27,9 +31,10 @@ def run(bench):
     def quiet(n):
         return figures(load(server, *common), server, "get")
 
-    def watched(n):
+    def beside(*words):
+        """The figures of a load while a process of these arguments runs, and what it said in the end."""
         watchers = subprocess.Popen(
-            ["taskset", "-c", str(LOAD_CORE), sys.executable, WATCHERS, str(port), str(PAGES)],
+            ["taskset", "-c", str(LOAD_CORE), sys.executable, WATCHERS, *map(str, words)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if watchers.stdout.readline() != "watching\n":
             raise RuntimeError("nobody could watch")
@@ -38,18 +43,29 @@ def run(bench):
         finally:
             watchers.send_signal(signal.SIGTERM)
             said = watchers.communicate(timeout=60)[0].split()
-        if len(said) != 3:
+        return found, said
+
+    def watched(n):
+        found, said = beside(port, PAGES)
+        if len(said) != 4:
             raise RuntimeError(f"whoever watched went away: {said}")
-        seen.append((int(said[0]), float(said[1]), int(said[2])))
+        seen.append((int(said[0]), float(said[1]), int(said[2]), float(said[3])))
         return found
 
+    def computing(n):
+        return beside(seen[-1][3])[0]
+
     rows = [Row(f"local hits at {rate:,}/s, nobody looks", "hearth", quiet),
-            Row(f"local hits at {rate:,}/s, a scrape each 100 ms and {PAGES} pages", "hearth", watched)]
+            Row(f"local hits at {rate:,}/s, a scrape each 100 ms and {PAGES} pages", "hearth", watched),
+            Row(f"local hits at {rate:,}/s, who asked computes as long and asks nobody", "hearth", computing)]
     bench.group("latency of hits while somebody looks", rows)
-    rows[0].base = rows[1].base = rows[0]
-    bench.ratio_verdict("p99 of local hits, a scrape each 100 ms and five pages open", rows[1], rows[0], 1.1, "p99",
-                        against="that without")
-    scrapes, slowest, events = zip(*seen)
+    for row in rows:
+        row.base = rows[0]
+    bench.ratio_verdict("p99 of local hits, a scrape each 100 ms and five pages open", rows[1], rows[2], 1.1, "p99",
+                        against="where who asks computes instead")
+    scrapes, slowest, events, shares = zip(*seen)
     bench.notes.append(f"while somebody looked, {min(scrapes)} to {max(scrapes)} scrapes a round were answered, the "
-                       f"slowest within {max(slowest):.0f} ms, and the pages heard {min(events)} to {max(events)} events")
+                       f"slowest within {max(slowest):.0f} ms, and the pages heard {min(events)} to {max(events)} events; "
+                       f"who asked computed for {100 * min(shares):.1f} to {100 * max(shares):.1f} % of the time, on the "
+                       "load's core")
     server.stop()
