@@ -61,6 +61,10 @@ public final class OutputBuffer {
         return base + end
     }
 
+    /// Bytes that can be written to what ``reserve(_:)`` gave, at least as many as were asked for.
+    @inlinable @inline(__always)
+    public var room: Int { capacity &- end }
+
     /// Takes `count` bytes, written to what ``reserve(_:)`` gave, into the buffer.
     @inlinable @inline(__always)
     public func commit(_ count: Int) {

@@ -17,18 +17,20 @@ public struct PlainGet: Sendable, Equatable {
     /// The longest key of such a request: three digits, and short enough for every limit of the parser.
     @inlinable public static var keyMax: Int { 511 }
 
+    // Computed, so that they stand in the code that compares with them: a stored one is asked for by a call.
+
     // "*2\r\n$3\r\n", and "get\r\n$" with the two bytes behind it left out.
-    @usableFromInline static let head = UInt64(littleEndian: 0x0A0D_3324_0A0D_322A)
-    @usableFromInline static let name = UInt64(littleEndian: 0x0000_240A_0D74_6567)
-    @usableFromInline static let nameMask = UInt64(littleEndian: 0x0000_FFFF_FFFF_FFFF)
-    @usableFromInline static let lowerCase = UInt64(littleEndian: 0x0000_0000_0020_2020)
+    @inlinable static var head: UInt64 { UInt64(littleEndian: 0x0A0D_3324_0A0D_322A) }
+    @inlinable static var name: UInt64 { UInt64(littleEndian: 0x0000_240A_0D74_6567) }
+    @inlinable static var nameMask: UInt64 { UInt64(littleEndian: 0x0000_FFFF_FFFF_FFFF) }
+    @inlinable static var lowerCase: UInt64 { UInt64(littleEndian: 0x0000_0000_0020_2020) }
 
     // "*2\r\n$9\r\n", "state.ge", of which the dot has no case, and "t\r\n$".
-    @usableFromInline static let stateHead = UInt64(littleEndian: 0x0A0D_3924_0A0D_322A)
-    @usableFromInline static let stateName = UInt64(littleEndian: 0x6567_2E65_7461_7473)
-    @usableFromInline static let stateLowerCase = UInt64(littleEndian: 0x2020_0020_2020_2020)
-    @usableFromInline static let stateNameEnd = UInt32(littleEndian: 0x240A_0D74)
-    @usableFromInline static let stateEndLowerCase = UInt32(littleEndian: 0x0000_0020)
+    @inlinable static var stateHead: UInt64 { UInt64(littleEndian: 0x0A0D_3924_0A0D_322A) }
+    @inlinable static var stateName: UInt64 { UInt64(littleEndian: 0x6567_2E65_7461_7473) }
+    @inlinable static var stateLowerCase: UInt64 { UInt64(littleEndian: 0x2020_0020_2020_2020) }
+    @inlinable static var stateNameEnd: UInt32 { UInt32(littleEndian: 0x240A_0D74) }
+    @inlinable static var stateEndLowerCase: UInt32 { UInt32(littleEndian: 0x0000_0020) }
 
     /// The request at `start`, or nil where it is anything but a whole and plain GET or STATE.GET.
     @inlinable @inline(__always)

@@ -25,15 +25,6 @@ extension Worker {
             && name.load(fromByteOffset: 8, as: UInt8.self) | 0x20 == UInt8(ascii: "t")
     }
 
-    private enum RecordHit {
-        case answered
-        /// This read has moved the life on by so many milliseconds, which the authority has to hear.
-        case extended(Int64)
-        /// It is for others to answer.
-        case other
-        case otherExtended(Int64)
-    }
-
     /// Answers STATE.GET of a key, where local memory can; whether it did.
     @inline(__always)
     func answerStateFromLocal(
@@ -41,50 +32,57 @@ extension Worker {
     ) -> Bool {
         // Values that may be in another form than their policy's are looked at as a whole.
         if hasSchemas, namesSchema(key) { return false }
-        let isResp3 = version == .resp3
-        let now = batchNow
-        let provedUntil = recordsProvedUntil
-        let hit = local.read(key, hash: hash, now: now, passing: output) { entry, output -> RecordHit in
-            guard entry.kind == .record, entry.valueLength >= RecordLayout.headBytes,
-                let head = Self.head(of: entry, output)
-            else { return .other }
-            let life = entry.isExtensionDue ? head.slidingFor : 0
-            guard entry.freshness == .quiet || entry.freshness == .live, !head.isDeleted, head.hasValue,
-                RecordLayout.headBytes &+ head.valueLength <= entry.valueLength
-            else { return life > 0 ? .otherExtended(life) : .other }
-            let verifiedAt = entry.freshness == .live ? max(entry.verifiedAt, provedUntil) : entry.verifiedAt
-            let place = output.reserve(Self.replyBytesMax &+ head.valueLength)
-            var pen = Pen(place)
-            pen.beginMap(isResp3: isResp3)
-            pen.write(Int64(head.valueLength))
-            pen.lineEnd()
-            entry.copyValue(
-                RecordLayout.headBytes..<(RecordLayout.headBytes &+ head.valueLength), to: pen.place)
-            pen.place += head.valueLength
-            pen.write("\r\n+version\r\n:")
-            pen.write(head.version)
-            pen.write(schema: head.schema, fence: head.fence)
-            pen.write(max(0, now.milliseconds(since: verifiedAt)))
-            pen.end(
-                milliseconds: entry.expiresAt == .never ? nil : max(0, entry.expiresAt.milliseconds(since: now)),
-                isResp3: isResp3)
-            output.commit(pen.place - place)
-            return life > 0 ? .extended(life) : .answered
+        var needed = Self.replyBytesMax
+        while true {
+            let query = StateQuery(
+                place: output.reserve(needed), room: output.room, now: batchNow, provedUntil: recordsProvedUntil,
+                isResp3: version == .resp3)
+            guard let hit = local.read(key, hash: hash, now: batchNow, passing: query, Self.answer)
+            else { return false }
+            // Whoever reads it next will not see that the authority must hear of it.
+            if hit.life > 0 { tiers.extend(Array(key), life: hit.life) }
+            switch hit.outcome {
+            case .answered(let count):
+                output.commit(count)
+                localRecordHits &+= 1
+                return true
+            case .larger(let count): needed = count
+            case .other: return false
+            }
         }
-        switch hit {
-        case .answered:
-            localRecordHits &+= 1
-            return true
-        case .extended(let life):
-            localRecordHits &+= 1
-            tiers.extend(Array(key), life: life)
-            return true
-        case .otherExtended(let life):
-            // The read that answers will not see that the authority must hear of it.
-            tiers.extend(Array(key), life: life)
-            return false
-        case .other, nil: return false
+    }
+
+    /// Writes the reply, where the entry is a fresh record that has a value.
+    ///
+    /// A function that is given all it needs, where a closure would capture it: so it is compiled as a part of the
+    /// read, and no reference is counted.
+    @inline(__always)
+    private static func answer(_ entry: borrowing LocalEntry, _ query: StateQuery) -> StateHit {
+        guard entry.kind == .record, entry.valueLength >= RecordLayout.headBytes,
+            let head = head(of: entry, query.place)
+        else { return StateHit(outcome: .other, life: 0) }
+        let life = entry.isExtensionDue ? head.slidingFor : 0
+        guard entry.freshness == .quiet || entry.freshness == .live, !head.isDeleted, head.hasValue,
+            RecordLayout.headBytes &+ head.valueLength <= entry.valueLength
+        else { return StateHit(outcome: .other, life: life) }
+        guard replyBytesMax &+ head.valueLength <= query.room else {
+            return StateHit(outcome: .larger(replyBytesMax &+ head.valueLength), life: life)
         }
+        let verifiedAt = entry.freshness == .live ? max(entry.verifiedAt, query.provedUntil) : entry.verifiedAt
+        var pen = Pen(query.place)
+        pen.beginMap(isResp3: query.isResp3)
+        pen.write(Int64(head.valueLength))
+        pen.lineEnd()
+        entry.copyValue(RecordLayout.headBytes..<(RecordLayout.headBytes &+ head.valueLength), to: pen.place)
+        pen.place += head.valueLength
+        pen.write("\r\n+version\r\n:")
+        pen.write(head.version)
+        pen.write(schema: head.schema, fence: head.fence)
+        pen.write(max(0, query.now.milliseconds(since: verifiedAt)))
+        pen.end(
+            milliseconds: entry.expiresAt == .never ? nil : max(0, entry.expiresAt.milliseconds(since: query.now)),
+            isResp3: query.isResp3)
+        return StateHit(outcome: .answered(pen.place - query.place), life: life)
     }
 
     @inline(never)
@@ -92,15 +90,39 @@ extension Worker {
         tiers.policies.policies[tiers.policies.index(for: key)].records.schema.current != nil
     }
 
-    /// The fixed fields of a record, of which there are as many bytes at least; read where they lie, if in one piece.
+    /// The fixed fields of a record, of which there are as many bytes at least; read where they lie, if in one piece,
+    /// else from `scratch`, where the reply will be: nothing of it lies there yet.
     @inline(__always)
-    private static func head(of entry: borrowing LocalEntry, _ output: borrowing OutputBuffer) -> RecordHead? {
+    private static func head(of entry: borrowing LocalEntry, _ scratch: UnsafeMutableRawPointer) -> RecordHead? {
         if let head = entry.withValueInPlace({ RecordHead($0) }) { return head }
-        // Where the reply will be: nothing of it lies there yet.
-        let scratch = output.reserve(RecordLayout.headBytes)
         entry.copyValue(0..<RecordLayout.headBytes, to: scratch)
         return RecordHead(UnsafeRawBufferPointer(start: scratch, count: RecordLayout.headBytes))
     }
+}
+
+/// What a reply needs besides its entry.
+private struct StateQuery {
+    /// Where it is written, and how many bytes have room there: those of a reply without its value at least.
+    let place: UnsafeMutableRawPointer
+    let room: Int
+    let now: Timestamp
+    let provedUntil: Timestamp
+    let isResp3: Bool
+}
+
+/// What a read made of an entry.
+private struct StateHit {
+    enum Outcome {
+        /// So many bytes were written.
+        case answered(Int)
+        /// So much room is needed.
+        case larger(Int)
+        /// It is for others to answer.
+        case other
+    }
+    let outcome: Outcome
+    /// The read has moved the life on by so many milliseconds, which the authority has to hear; 0 where it has not.
+    let life: Int64
 }
 
 /// Writes where there is room for certain.
@@ -144,11 +166,20 @@ private struct Pen {
             start.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ fence), toByteOffset: 24, as: UInt8.self)
             return
         }
-        write("\r\n+schema\r\n:")
-        write(schema)
-        write("\r\n+fence\r\n:")
-        write(fence)
-        write("\r\n+source\r\n+local\r\n+freshness\r\n+fresh\r\n+age_ms\r\n:")
+        place = Self.writeAtLength(schema: schema, fence: fence, at: place)
+    }
+
+    @inline(never)
+    private static func writeAtLength(
+        schema: Int64, fence: Int64, at place: UnsafeMutableRawPointer
+    ) -> UnsafeMutableRawPointer {
+        var pen = Pen(place)
+        pen.write("\r\n+schema\r\n:")
+        pen.write(schema)
+        pen.write("\r\n+fence\r\n:")
+        pen.write(fence)
+        pen.write("\r\n+source\r\n+local\r\n+freshness\r\n+fresh\r\n+age_ms\r\n:")
+        return pen.place
     }
 
     /// From behind the age to the end; nil for no end of life.
@@ -171,10 +202,13 @@ private struct Pen {
         if value < 10 {
             place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ value), as: UInt8.self)
             place += 1
+        } else if value < 100 {
+            Self.store(UInt64(truncatingIfNeeded: value), at: place)
+            place += 2
         } else if value < 100_000_000 {
             writeEight(UInt64(truncatingIfNeeded: value))
         } else {
-            writeDigits(value.magnitude)
+            place = Self.writeDigits(value.magnitude, at: place)
         }
     }
 
@@ -197,8 +231,11 @@ private struct Pen {
         place += 8 &- zeros
     }
 
-    /// The digits of a number that has two at least and was an Int64, two by two from the last.
-    private mutating func writeDigits(_ value: UInt64) {
+    /// The digits of a number that has two at least and was an Int64, two by two from the last; where they end.
+    ///
+    /// Is given a copy of the place: were the pen lent, it would stand in memory all the while.
+    @inline(never)
+    private static func writeDigits(_ value: UInt64, at place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
         var digits = 2
         var bound: UInt64 = 100
         while value >= bound {
@@ -210,24 +247,23 @@ private struct Pen {
         while rest >= 100 {
             position &-= 2
             let (quotient, pair) = rest.quotientAndRemainder(dividingBy: 100)
-            store(pair, at: position)
+            store(pair, at: place + position)
             rest = quotient
         }
         if rest >= 10 {
-            store(rest, at: position &- 2)
+            store(rest, at: place)
         } else {
-            place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ rest), toByteOffset: position &- 1, as: UInt8.self)
+            place.storeBytes(of: UInt8(truncatingIfNeeded: 48 &+ rest), as: UInt8.self)
         }
-        place += digits
+        return place + digits
     }
 
     /// Two digits.
     @inline(__always)
-    private func store(_ pair: UInt64, at offset: Int) {
-        let tens = pair / 10
+    private static func store(_ pair: UInt64, at place: UnsafeMutableRawPointer) {
+        let tens = (pair &* 103) &>> 10
         let ones = pair &- tens &* 10
         place.storeBytes(
-            of: UInt16(littleEndian: UInt16(truncatingIfNeeded: 0x3030 &+ tens &+ ones << 8)), toByteOffset: offset,
-            as: UInt16.self)
+            of: UInt16(littleEndian: UInt16(truncatingIfNeeded: 0x3030 &+ tens &+ ones << 8)), as: UInt16.self)
     }
 }

@@ -92,10 +92,18 @@ private func written(_ body: (OutputBuffer) -> Void) -> String {
 
     @Test func `what is reserved may be left unused`() {
         let output = OutputBuffer(capacity: 8)
+        #expect(output.room == 8)
         output.append("abc" as StaticString)
         output.reserve(1000).storeBytes(of: UInt8(ascii: "d"), as: UInt8.self)
         output.commit(1)
         #expect(output.bytes.elementsEqual(bytes("abcd")))
+        // All that has room may be written, without another word.
+        let room = output.room
+        #expect(room >= 999)
+        output.reserve(1).initializeMemory(as: UInt8.self, repeating: UInt8(ascii: "e"), count: room)
+        output.commit(room)
+        #expect(output.room == 0)
+        #expect(output.bytes.elementsEqual(bytes("abcd") + [UInt8](repeating: UInt8(ascii: "e"), count: room)))
         output.reset()
         #expect(output.isEmpty)
     }

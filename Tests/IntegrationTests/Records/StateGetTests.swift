@@ -59,6 +59,41 @@ extension RealProcesses {
             #expect(replies.map { $0.fields["value"]?.text } == ["value", nil, "value", "value"])
         }
 
+        @Test(arguments: ["2", "3"])
+        func `the short way writes every length of value and number as the long one does`(version: String) throws {
+            let redis = try RedisServer()
+            let hearth = try HearthProcess(
+                redis: redis.url, extra: #"policies: [{prefix: "", max_staleness: 1h, tracking: {mode: off}}]"#)
+            try hearth.waitUntilClosed()
+            let client = try hearth.client()
+            let direct = try redis.client()
+            _ = try client.call("HELLO", version)
+            // Around each power of ten, of which some change the way in which digits are found; and around what has
+            // room in a buffer of replies, which grows for the rest.
+            let powers: [Int64] = (0..<16).map { power in (0..<power).reduce(1) { value, _ in value * 10 } }
+            let numbers: [Int64] = powers.flatMap { [max(1, $0 - 1), $0, $0 + 1] } + [63, 64, 255, 256, 4711]
+            let lengths = numbers.filter { $0 <= 100_001 } + [0, 383, 384, 640, 1024, 4096, 16_384]
+            func check(_ key: String, _ value: String, _ field: String = "version", _ number: Int64 = 1) throws {
+                _ = try client.call("STATE.SET", key, value)
+                _ = try direct.call("HSET", key, field, String(number))
+                // Held as Redis has it from here on.
+                let held = try client.call("STATE.GET", key, "STRONG")
+                #expect(held.fields[field]?.integer == number && held.fields["value"]?.text == value, "\(key)")
+                let short = try client.callRaw(["STATE.GET", key].map { Array($0.utf8) })
+                let long = try client.callRaw(["STATE.GET", key, "MAXAGE", "3600000"].map { Array($0.utf8) })
+                #expect(Self.timeless(short) == Self.timeless(long), "\(key)")
+            }
+            for number in numbers {
+                for field in ["version", "schema", "fence"] { try check("\(field):\(number)", "v", field, number) }
+            }
+            for length in lengths {
+                try check("length:\(length)", String(repeating: "v", count: Int(length)))
+            }
+            // One behind another, as they grow a buffer that has replies in it.
+            let replies = try client.pipeline(lengths.map { ["STATE.GET", "length:\($0)"] })
+            #expect(replies.map { $0.fields["value"]?.text.utf8.count } == lengths.map { Int($0) })
+        }
+
         @Test func `a pipeline is answered in its order, whoever answers what of it`() throws {
             let redis = try RedisServer()
             let hearth = try HearthProcess(redis: redis.url)
