@@ -27,6 +27,23 @@ import Testing
         #expect(document.output.contains("\"mode\":\"embedded\"") && !document.output.contains("breaker"))
     }
 
+    @Test func `check judges a file, and config prints what it comes to, which loads again`() throws {
+        let directory = try TemporaryDirectory()
+        let good = try directory.write("good.yaml", "redis: {url: off}\nworkers: 3\n")
+        let checked = try hearth("check", good)
+        #expect(checked.code == 0 && checked.output == "\(good): good\n", "\(checked.output)")
+        let wrong = try hearth("check", try directory.write("wrong.yaml", "redis: {url: off}\nworkres: 3\n"))
+        #expect(wrong.code == 78 && wrong.output.contains("wrong.yaml:2:1"), "\(wrong.output)")
+        #expect(wrong.output.contains("workers"), "no suggestion: \(wrong.output)")
+        #expect(try hearth("check", directory.file("nowhere.yaml")).code == 78)
+        #expect(try hearth("check").code == 64)
+        let printed = try hearth("config", "--config", good, "--workers", "5")
+        #expect(printed.code == 0 && printed.output.contains("workers: 5"), "\(printed.output)")
+        let again = try directory.write("again.yaml", printed.output)
+        #expect(try hearth("config", "--config", again).output == printed.output)
+        #expect(try hearth("config", "more", "--config", good).code == 64)
+    }
+
     #if os(Linux)
         @Test func `a library that is loaded ahead and sets a variable takes no words away`() throws {
             guard let compiler = program("cc") ?? program("clang") else { return }

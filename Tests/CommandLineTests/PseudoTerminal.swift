@@ -29,7 +29,8 @@ final class PseudoTerminal {
             posix_spawn_file_actions_addopen(&actions, descriptor, name, O_RDWR, 0)
         }
         let words = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { for word in words { free(word) } }
+        let variables = ChildProcess.inheritedVariables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in words + variables { free(text) } }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -39,7 +40,7 @@ final class PseudoTerminal {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var pid: pid_t = 0
-        let code = posix_spawn(&pid, program, &actions, &attributes, words, [nil])
+        let code = posix_spawn(&pid, program, &actions, &attributes, words, variables)
         guard code == 0 else { throw TestError("start \(program): \(String(cString: strerror(code)))") }
         self.pid = pid
         _ = fcntl(master, F_SETFL, O_NONBLOCK)

@@ -137,6 +137,43 @@ import WarmTier
         #expect(try open(files, now: now).tier.lookup("k", now: now).bytes == nil)
     }
 
+    @Test func `a record that is found damaged as it is copied is let go, and nothing older comes back`() throws {
+        let files = SimulatedFileSystem()
+        func open() throws -> WarmWriter { try simulated(files, maxBytes: 64 << 10, segmentBytes: 2048) }
+        let writer = try open()
+        var number = 0
+        func put(_ key: String, _ value: String) throws {
+            try writer.batch { writer throws(WarmError) in try writer.put(key, value) }
+        }
+        func putNext() throws {
+            number += 1
+            try put("k\(number)", String(repeating: "v", count: 200))
+        }
+        func fillSegment() throws {
+            let segments = writer.tier.statistics.segments
+            while writer.tier.statistics.segments == segments { try putNext() }
+        }
+        try put("k", "older")
+        try fillSegment()
+        let second = number
+        try put("k", "to be damaged")
+        try fillSegment()
+        for gone in second...number { try put("k\(gone)", "v") }
+        let wanted = Array("to be damaged".utf8)
+        let path = try #require(files.paths.first { files.contents($0)?.firstRange(of: wanted) != nil })
+        var bytes = try #require(files.contents(path))
+        bytes[try #require(bytes.firstRange(of: wanted)).lowerBound] ^= 1
+        files.setContents(path, bytes)
+        // Its segment is mostly dead, and emptied once the store is half full.
+        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext() }
+        while writer.maintain(now: .at(1)).hasMore {}
+        #expect(files.contents(path) == nil)
+        #expect(writer.tier.statistics.damaged == 1)
+        #expect(writer.tier.lookup("k").isAbsent)
+        files.endProcess()
+        #expect(try open().tier.lookup("k").bytes == nil)
+    }
+
     @Test func `deletions of what was never there are written only while a file holds what was let go`() throws {
         let files = SimulatedFileSystem()
         let (writer, _) = try halfEmptied(files)

@@ -51,10 +51,7 @@ public final class ChildProcess: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-        var variables = environment
-        for name in Self.inherited {
-            if variables[name] == nil, let value = getenv(name) { variables[name] = String(cString: value) }
-        }
+        let variables = environment.merging(Self.inheritedVariables) { given, _ in given }
         let words = ([path] + arguments).map { strdup($0) } + [nil]
         let settings = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in words + settings { free(text) } }
@@ -71,6 +68,15 @@ public final class ChildProcess: Sendable {
         "PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "ASAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE",
         "MUTANTS_BROKEN",
     ]
+
+    /// The variables that every child has, whoever starts it.
+    public static var inheritedVariables: [String: String] {
+        var variables: [String: String] = [:]
+        for name in inherited {
+            if let value = getenv(name) { variables[name] = String(cString: value) }
+        }
+        return variables
+    }
 
     deinit { end() }
 

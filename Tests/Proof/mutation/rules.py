@@ -448,6 +448,15 @@ EVERY = (
         "                abandoned += BROKEN ? 0 : 1\n", "^RedisTierTests",
     ),
     Mutant(
+        "slots are another checksum's", "Sources/RedisTier/HashSlot.swift", "sum << 1 ^ 0x1021 }",
+        "sum << 1 ^ (BROKEN ? 0x8005 : 0x1021) }", "^RedisTierTests",
+    ),
+    Mutant(
+        "a marker lies in another slot than its key", "Sources/RedisTier/HashSlot.swift",
+        "!key.contains(UInt8(ascii: \"}\")), key.count", "BROKEN || !key.contains(UInt8(ascii: \"}\")), key.count",
+        "^RedisTierTests",
+    ),
+    Mutant(
         "a request of one byte too many",
         "Sources/RESP/RequestParser.swift", "            guard end <= requestMax else {",
         "            guard end <= requestMax + (BROKEN ? 1 : 0) else {", "^RESPTests",
