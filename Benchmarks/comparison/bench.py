@@ -51,10 +51,10 @@ class Bench:
         """Where it is only tried, so few hot keys that a binary for debugging has written them at once."""
         return ["--keys", 300] if self.tiny else []
 
-    def group(self, title, rows):
-        """Runs the rows in turn, as many rounds as asked for."""
+    def group(self, title, rows, times=1):
+        """Runs the rows in turn, as many rounds as asked for, or that many times as many."""
         self.say(title)
-        for _ in range(self.rounds):
+        for _ in range(self.rounds * times):
             for row in rows:
                 row.rounds.append(row.measure(len(row.rounds)))
         self.rows += rows

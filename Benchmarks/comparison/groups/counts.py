@@ -27,7 +27,7 @@ def run(bench):
         # Hot keys last, so that they are held: what was read before may have taken their place.
         # And asked for once each: a client's own write is told of by Redis, and its copy verified by the next read.
         load(front, *bench.keys, "--load-only")
-        load(front, *words, "--no-load", "--requests", few, "--warmup", "0s")
+        load(front, *words, "--no-load", "--requests", many, "--warmup", "0s", "--distribution", "uniform")
         hits[name] = per_request(front, few, many, *words, "--no-load", "--distribution", "uniform")
         rows = [("GET hit", hits[name]), ("GET miss, answered by Redis", per_request(front, few, many, *words, *cold)),
                 ("SET through Redis", per_request(front, few, many, *words, "--no-load", "--workload", "write"))]
