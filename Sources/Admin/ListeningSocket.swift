@@ -57,8 +57,8 @@ struct ListeningSocket: ~Copyable {
         var off: Int32 = 0
         let size = socklen_t(MemoryLayout<Int32>.size)
         var failed = setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, size) != 0
-        // What a scrape hands to the kernel at once is copied, and on loopback received, in one stretch in which nothing
-        // else runs on that core: small pieces, so that a worker that wakes need not wait for more than one.
+        // What a scrape hands to the kernel at once is copied, and on loopback received, in one stretch in which
+        // nothing else runs on that core: small pieces, so that a worker that wakes need not wait for more than one.
         var pieces = pieceBytes
         failed = failed || setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &pieces, size) != 0
         // [::] also takes IPv4, whatever the host's default is.
