@@ -124,7 +124,7 @@ extension Tiers {
             for arguments in sent.joined() { request.append(arguments) }
             if isWrapped { request.append("EXEC") }
             asksBehind = commands.contains { !$0.command.isWrite } || sent.joined().contains { $0[0] == Self.script }
-            if asksBehind { for native in commands { for key in native.command.keys { ownWrites.ask(KeyHash(key)) } } }
+            if asksBehind { for key in commands.flatMap(\.command.keys) { ownWrites.ask(KeyHash(key)) } }
         }
         let wanted = isWrite ? replicasWanted(commands) : 0
         let writes =

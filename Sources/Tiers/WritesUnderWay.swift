@@ -10,7 +10,7 @@ internal import Primitives
 final class WritesUnderWay: Sendable {
     private struct Key {
         var count = 0
-        /// That of all of them; nil where one of them is settled out of order.
+        /// Over which the first of them was sent; nil where it is not settled in the order of the answers.
         var connection: ObjectIdentifier?
         /// More than one was under way at some moment since the first began, and their order is not known.
         var isContested = false

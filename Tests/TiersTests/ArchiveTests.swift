@@ -29,14 +29,6 @@ import Testing
         try Sidecar([rules], hasRedis: hasRedis, journalOn: hasRedis ? disk ?? self.disk : nil, after: after)
     }
 
-    private func outage(_ car: Sidecar) { car.share.breaker.force(.forcedOpen, now: car.now) }
-
-    private func recover(_ car: Sidecar) {
-        car.share.breaker.force(.automatic, now: car.now)
-        #expect(car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true })
-        car.run(.milliseconds(50))
-    }
-
     private func add(_ turns: ClosedRange<Int>, to key: String = "k", _ car: Sidecar) {
         for turn in turns { #expect(car.turns(key, "turn \(turn)").hasPrefix("turn ")) }
     }
@@ -181,12 +173,12 @@ import Testing
         let other = try sidecar(after: car, on: SimulatedFileSystem(seed: 2))
         add(1...7, car)
         let before = car.archived("k")
-        outage(car)
+        car.openBreaker()
         for turn in 8...30 { #expect(car.turns("k", "turn \(turn)").hasSuffix("journal")) }
         #expect(car.archived("k") == before)
         #expect(car.list("k", from: 1).turns.map(\.sequence) == [Int64](1...30))
         for turn in 1...3 { #expect(other.turns("k", "other \(turn)").hasSuffix("redis")) }
-        recover(car)
+        car.recover()
         add(34...40, car)
         let mine = car.archived("k")
         let theirs = other.archived("k")
@@ -198,9 +190,9 @@ import Testing
     @Test func `a replay archives what Redis has shown, before it lets it go`() throws {
         let car = try sidecar()
         add(1...6, car)
-        outage(car)
+        car.openBreaker()
         for turn in 7...12 { #expect(car.turns("k", "turn \(turn)").hasSuffix("journal")) }
-        recover(car)
+        car.recover()
         #expect(!car.archived("k").isEmpty && car.archived("k").max() ?? 0 <= 6)
         #expect(car.everyTurn("k") == [Int64](1...12))
     }
@@ -243,11 +235,11 @@ import Testing
     @Test func `a deletion in an outage takes the archive when Redis has it, and not before`() throws {
         let car = try sidecar()
         add(1...20, car)
-        outage(car)
+        car.openBreaker()
         car.record("k", .delete)
         car.run(.milliseconds(50))
         #expect(!car.archived("k").isEmpty)
-        recover(car)
+        car.recover()
         #expect(car.archived("k").isEmpty)
     }
 
@@ -267,8 +259,8 @@ import Testing
             var said: [Int64: [UInt8]] = [:]
             for step in 0..<120 {
                 switch step {
-                case 30, 80: outage(cars[1])
-                case 60, 110: recover(cars[1])
+                case 30, 80: cars[1].openBreaker()
+                case 60, 110: cars[1].recover()
                 default: break
                 }
                 let action = RandomRecords.action(&random)
@@ -282,7 +274,7 @@ import Testing
                 let write = RecordWrite(id: OperationID(rawValue: random.next()), action)
                 for car in cars { car.record("k", write) }
             }
-            recover(cars[1])
+            cars[1].recover()
             for (index, car) in cars.enumerated() {
                 let place = "HEARTH_SEED=\(seed), mode \(index)"
                 let listed = said.isEmpty ? [] : car.list("k", from: 1).turns

@@ -17,16 +17,6 @@ import Testing
         try Sidecar(policies, workers: workers, journalOn: disk, after: after)
     }
 
-    private func outage(_ car: Sidecar) { car.share.breaker.force(.forcedOpen, now: car.now) }
-
-    /// The outage is over, and everything that waited has been replayed.
-    private func recover(_ car: Sidecar) {
-        car.share.breaker.force(.automatic, now: car.now)
-        let isDone = car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true }
-        #expect(isDone, "\(car.journal?.pending.entryCount ?? 0) entries wait; \(car.replayEvents.values.suffix(3))")
-        car.run(.milliseconds(50))
-    }
-
     private func text(_ reply: Reply) -> String {
         switch reply {
         case .error(let text): String(decoding: text, as: UTF8.self)
@@ -40,10 +30,10 @@ import Testing
         var redis = RedisConfiguration()
         redis.pipelineMax = 4
         let car = try Sidecar(redis: redis, journalOn: disk)
-        outage(car)
+        car.openBreaker()
         for number in 0..<200 { car.set("k\(number)", "v\(number)") }
         #expect(car.journal?.pending.entryCount == 200)
-        recover(car)
+        car.recover()
         for number in 0..<200 { #expect(car.inRedis("k\(number)") == "v\(number)") }
     }
 
@@ -53,11 +43,11 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "k", "old")
         _ = car.read("k")
-        outage(car)
+        car.openBreaker()
         #expect(car.set("k", "new") == .ok)
         #expect(car.read("k").summary == "new journal stale")
         #expect(car.inRedis("k") == "old")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "new")
         #expect(conflicts(car).isEmpty)
         #expect(car.read("k").value.map { $0.bytes } == bytes("new"))
@@ -65,7 +55,7 @@ import Testing
 
     @Test func `a key keeps its value when memory and disk have let it go`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("k", "v")
         car.evict("k")
         car.warm.change(bytes("k"), .remove)
@@ -75,14 +65,14 @@ import Testing
     @Test func `a deletion stays one though the disk could not be asked what the key held`() throws {
         let car = try sidecar()
         car.set("k", "v")
-        outage(car)
+        car.openBreaker()
         car.evict("k")
         car.warm.failsReads = true
         _ = car.perform(.del("k"))
         car.warm.failsReads = false
         #expect(car.read("k").summary == "(absent) journal absent")
         #expect(car.warm.copies[bytes("k")] == nil)
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == nil)
     }
 
@@ -91,12 +81,12 @@ import Testing
         car.redis.execute("SET", "n", "10")
         car.redis.execute("SET", "s", "a")
         _ = (car.read("n"), car.read("s"))
-        outage(car)
+        car.openBreaker()
         #expect(car.perform(.incr("n")) == [.integer(11)])
         #expect(car.perform(.incr("n")) == [.integer(12)])
         #expect(car.perform(.append("s", "b")) == [.integer(2)])
         car.redis.execute("INCRBY", "n", "100")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("n") == "112")
         #expect(car.inRedis("s") == "ab")
         #expect(conflicts(car).isEmpty)
@@ -112,96 +102,9 @@ import Testing
         #expect(text(reply).hasPrefix("UNAVAILABLE outcome unknown: "), "\(text(reply))")
         #expect(car.set("k", "v") == .ok)
         car.redis.isHung = false
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "v")
         #expect(["1", "2"].contains(car.inRedis("n")))
-    }
-
-    @Test func `what a hung Redis finds in its buffers does not overwrite what was replayed`() throws {
-        let car = try sidecar()
-        car.redis.execute("SET", "k", "0")
-        car.redis.isHung = true
-        #expect(car.set("k", "1") == .ok)
-        outage(car)
-        #expect(car.set("k", "2") == .ok)
-        car.redis.isHung = false
-        recover(car)
-        car.run(.seconds(5))
-        #expect(car.inRedis("k") == "2")
-        #expect(conflicts(car).isEmpty, "\(conflicts(car))")
-    }
-
-    @Test func `what lies in the buffer of a connection that was given up never runs after the replay`() throws {
-        let car = try sidecar()
-        car.set("k", "0")
-        car.redis.holdsOldConnections = true
-        #expect(car.set("k", "1") == .ok)
-        #expect(car.set("k", "2") == .ok)
-        recover(car)
-        #expect(car.inRedis("k") == "2")
-        car.redis.holdsOldConnections = false
-        car.run(.seconds(5))
-        #expect(car.inRedis("k") == "2")
-        #expect(conflicts(car).isEmpty, "\(conflicts(car))")
-    }
-
-    /// Between its giving up and the end of its connection the replay looks for connections in doubt: it must not take
-    /// its own for settled, though what it sends over it now would go behind.
-    @Test(arguments: stride(from: 700, to: 1100, by: 20).map { $0 })
-    func `what the replay itself gave up is not done twice when its connection is replaced`(_ wait: Int) throws {
-        let car = try sidecar()
-        // The replay has its connection from an outage before.
-        outage(car)
-        car.set("other", "1")
-        recover(car)
-        outage(car)
-        #expect(car.perform(.incr("n")) == [.integer(1)])
-        car.share.breaker.force(.automatic, now: car.now)
-        car.scheduler.run { !car.share.breaker.refusesWrites }
-        car.redis.holdsOldConnections = true
-        car.run(.milliseconds(wait))
-        // A write of a worker is given up shortly before.
-        let write = car.beginPerform([.append("t", "x")])
-        #expect(car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true })
-        #expect(write.value != nil)
-        #expect(car.inRedis("n") == "1")
-        // Until its marker is gone.
-        car.run(.milliseconds(50))
-        car.redis.holdsOldConnections = false
-        car.run(.seconds(5))
-        #expect(car.inRedis("n") == "1")
-    }
-
-    /// The journal keeps nothing here: an unknown outcome is answered as one.
-    @Test func `what was given up and not kept never runs after a later write`() throws {
-        let car = try sidecar([policy { $0.onOutage = .reject }], workers: 2)
-        car.set("k", "0")
-        car.redis.holdsOldConnections = true
-        let reply = car.set("k", "1")
-        #expect(text(reply).hasPrefix("UNAVAILABLE outcome unknown: "), "\(text(reply))")
-        // Taken for hung, the connection is made anew; those of both workers are, each for its own write.
-        _ = car.set("other", "1", worker: 1)
-        car.run(.seconds(2))
-        for worker in 0..<2 {
-            #expect(car.set("k", "2", worker: worker) == .ok)
-        }
-        #expect(car.share.doubtful.isEmpty)
-        car.redis.holdsOldConnections = false
-        car.run(.seconds(5))
-        #expect(car.inRedis("k") == "2")
-        #expect(car.inRedis("other") == nil)
-    }
-
-    @Test func `nor after one that waited for a new connection`() throws {
-        let car = try sidecar([policy { $0.onOutage = .reject }])
-        car.set("k", "0")
-        car.redis.holdsOldConnections = true
-        _ = car.set("k", "1")
-        car.scheduler.run { car.connections[0].state == .connecting }
-        #expect(car.set("k", "2") == .ok)
-        car.redis.holdsOldConnections = false
-        car.run(.seconds(5))
-        #expect(car.inRedis("k") == "2")
     }
 
     /// Redis has answered -OOM and is asked once more; what it has then is older than what came to wait meanwhile.
@@ -219,65 +122,13 @@ import Testing
         #expect(reading.value?.summary == "2 journal stale")
         #expect(car.held("k")?.value == "2")
         car.redis.condition = .healthy
-        recover(car)
+        car.recover()
         for worker in 0..<2 { #expect(car.read("k", worker: worker).value?.bytes == bytes("2")) }
-    }
-
-    @Test(arguments: ["ID", "LIST", "KILL"])
-    func `a Redis that does not let connections be ended is told of, and what waits is replayed`(
-        _ refused: String
-    ) throws {
-        let car = try sidecar()
-        car.set("k", "0")
-        car.redis.isHung = true
-        #expect(car.set("k", "1") == .ok)
-        car.redis.holdsOldConnections = true
-        car.crash()
-        disk.endProcess()
-        car.redis.isHung = false
-        car.redis.refusedClientCommands = [refused]
-        let next = try sidecar(after: car)
-        recover(next)
-        #expect(next.inRedis("k") == "1")
-        let told = next.replayEvents.values.compactMap { if case .refused(let text) = $0 { text } else { nil } }
-        #expect(told.count == 1, "\(told)")
-        #expect(told.first?.hasPrefix("CLIENT \(refused)") ?? false, "\(told)")
-    }
-
-    @Test func `nor does what a process that died had sent`() throws {
-        let car = try sidecar()
-        car.set("k", "0")
-        _ = car.perform(.append("t", "a"))
-        car.redis.isHung = true
-        #expect(car.set("k", "1") == .ok)
-        car.redis.holdsOldConnections = true
-        car.crash()
-        disk.endProcess()
-        car.redis.isHung = false
-        let next = try sidecar(after: car)
-        outage(next)
-        #expect(next.set("k", "2") == .ok)
-        recover(next)
-        car.redis.holdsOldConnections = false
-        next.run(.seconds(5))
-        #expect(next.inRedis("k") == "2")
-    }
-
-    @Test func `connections of earlier lives are told from those of others`() {
-        let list = """
-            id=3 addr=/s:0 name=hearth-ff-1 age=1
-            id=4 addr=/s:0 name=hearth-ff-2 age=1
-            id=5 addr=/s:0 name=hearth-fe-1 age=1
-            id=6 addr=/s:0 name= age=1
-            id=7 addr=/s:0 name=hearth age=1
-
-            """
-        #expect(Replay.earlierLives(list, identity: 255, own: "hearth-ff-2") == [3])
     }
 
     @Test func `conditional writes are refused, and say which option would judge by what is held`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         for command in [NativeCommand.setnx("k", "v"), .getset("k", "v"), .mset(("a", "1"), onlyIfNone: true)] {
             let reply = text(car.perform(command)[0])
             #expect(
@@ -289,12 +140,12 @@ import Testing
         let car = try sidecar([policy { $0.conditionalOnOutage = .held }])
         car.redis.execute("SET", "k", "old")
         _ = car.read("k")
-        outage(car)
+        car.openBreaker()
         #expect(car.perform(.setnx("k", "new")) == [.integer(0)])
         #expect(car.perform(.setnx("free", "mine")) == [.integer(1)])
         #expect(car.perform(.setnx("free", "other")) == [.integer(0)])
         #expect(car.perform(.getset("k", "next")) == [.string(bytes("old"))])
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "next")
         #expect(car.inRedis("free") == "mine")
     }
@@ -303,7 +154,7 @@ import Testing
         let car = try sidecar([
             policy(), policy("r:") { $0.onOutage = .reject }, policy("s:") { $0.consistency = .strong },
         ])
-        outage(car)
+        car.openBreaker()
         #expect(text(car.set("r:k", "v")).contains("on_outage: reject"))
         #expect(text(car.set("s:k", "v")).contains("the policy is strong"))
         #expect(car.set("k", "v") == .ok)
@@ -315,33 +166,33 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "n", "5")
         _ = car.read("n")
-        outage(car)
+        car.openBreaker()
         let replies = car.perform(.set("a", "1"), .incr("n"), .get("a"), .del("b"), isTransaction: true)
         #expect(replies == [.ok, .integer(6), .string(bytes("1")), .integer(0)])
         #expect(car.journal?.pending.entryCount == 1)
-        recover(car)
+        car.recover()
         #expect(car.inRedis("a") == "1")
         #expect(car.inRedis("n") == "6")
     }
 
     @Test func `a command of a transaction that fails by itself does not take the others with it`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("t", "text")
         let replies = car.perform(.set("a", "1"), .incr("t"), isTransaction: true)
         #expect(replies == [.ok, .error("ERR value is not an integer or out of range")])
-        recover(car)
+        car.recover()
         #expect(car.inRedis("a") == "1")
         #expect(car.inRedis("t") == "text")
     }
 
     @Test func `a life given in an outage counts from then`() throws {
         let car = try sidecar([policy(), policy("t:") { $0.ttl = .seconds(60) }])
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.set("k", "v", milliseconds: 10_000, now: car.scheduler.now))
         car.set("t:k", "v")
         car.run(.seconds(4))
-        recover(car)
+        car.recover()
         #expect((1...6_000).contains(car.lifeInRedis("k")))
         #expect((1...56_000).contains(car.lifeInRedis("t:k")))
     }
@@ -352,13 +203,13 @@ import Testing
         car.redis.execute("SET", "k", "old")
         car.redis.execute("SET", "other", "old")
         _ = (car.read("k"), car.read("other"))
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.set("k", "v", milliseconds: 500, now: car.scheduler.now))
         _ = car.perform(.set("other", "v", milliseconds: 500, now: car.scheduler.now))
         car.redis.execute("SET", "other", "theirs")
         car.run(.seconds(1))
         #expect(car.read("k").value != nil, "served past its expiry while Redis can't be asked")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == nil)
         #expect(conflicts(car).map(\.theirs) == [bytes("theirs")])
     }
@@ -367,12 +218,12 @@ import Testing
 
     @Test func `while writes of a key wait, new ones go behind them though Redis is there`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("k", "1")
         _ = car.perform(.append("k", "2"))
         car.share.breaker.force(.forcedClosed, now: car.now)
         #expect(car.perform(.append("k", "3")) == [.integer(3)])
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "123")
     }
 
@@ -380,34 +231,34 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "k", "0")
         _ = car.read("k")
-        outage(car)
+        car.openBreaker()
         for index in 0..<100 { car.set("k", "\(index)") }
         _ = car.perform(.append("k", "!"))
         #expect(car.journal?.pending.entryCount == 2)
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "99!")
         #expect(conflicts(car).isEmpty)
     }
 
     @Test func `an entry over several keys waits for all of them, and they for it`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.append("a", "1"))
         _ = car.perform(.append("b", "1"))
         _ = car.perform(.append("a", "2"), .append("b", "2"), isTransaction: true)
         _ = car.perform(.append("a", "3"))
-        recover(car)
+        car.recover()
         #expect(car.inRedis("a") == "123")
         #expect(car.inRedis("b") == "12")
     }
 
     @Test func `a command that needs Redis's own answer waits for what is before it`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("k", "1")
         car.share.breaker.force(.forcedClosed, now: car.now)
         let setnx = car.beginPerform([.setnx("k", "2")])
-        recover(car)
+        car.recover()
         #expect(setnx.value == [.integer(0)])
         #expect(car.inRedis("k") == "1")
     }
@@ -418,10 +269,10 @@ import Testing
         let car = try sidecar([policy("", change)])
         car.redis.execute("SET", "k", "base")
         if known { _ = car.read("k") }
-        outage(car)
+        car.openBreaker()
         #expect(car.set("k", "ours") == .ok)
         car.redis.execute("SET", "k", "theirs")
-        recover(car)
+        car.recover()
         return car
     }
 
@@ -444,10 +295,10 @@ import Testing
         let car = try Sidecar([policy { $0.onConflict = .overwrite }], journalOn: disk, journalBytes: 1 << 20)
         car.redis.execute("SET", "k", "old")
         _ = car.read("k")
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
         car.redis.execute("SET", "k", String(repeating: "t", count: 1 << 20))
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "ours")
         let found = try #require(conflicts(car).first)
         #expect(found.verdict == .overwrote && found.ours == bytes("ours"))
@@ -462,9 +313,9 @@ import Testing
 
     @Test func `a write whose base is unknown is done where nothing is`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "ours")
         #expect(conflicts(car).isEmpty)
     }
@@ -472,9 +323,9 @@ import Testing
     @Test func `a deletion of a key that nobody here knows is done`() throws {
         let car = try sidecar()
         car.redis.execute("SET", "k", "v")
-        outage(car)
+        car.openBreaker()
         #expect(car.perform(.del("k")) == [.integer(0)])
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == nil)
     }
 
@@ -483,10 +334,10 @@ import Testing
         car.redis.execute("SET", "k", "base")
         car.set("other", "x")
         _ = car.read("k")
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
         car.redis.restartEmpty()
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "ours")
         #expect(conflicts(car).isEmpty)
     }
@@ -494,10 +345,10 @@ import Testing
     @Test func `a key that somebody deleted meanwhile is a conflict`() throws {
         let car = try sidecar([policy { $0.onConflict = .keep }])
         car.set("k", "base")
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
         car.redis.execute("DEL", "k")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == nil)
         #expect(conflicts(car).map(\.theirType) == ["none"])
     }
@@ -506,10 +357,10 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "n", "1")
         _ = car.read("n")
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.incr("n"))
         car.redis.execute("SET", "n", "text")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("n") == "text")
         #expect(conflicts(car).map(\.verdict) == [.failed])
         #expect(conflicts(car).first?.theirType == "ERR value is not an integer or out of range")
@@ -519,11 +370,11 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "k", "old")
         car.redis.execute("SET", "t", "old")
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.del("k"))
         car.set("k", "new")
         _ = car.perform(.del("t"), .set("t", "new"), isTransaction: true)
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "new")
         #expect(car.inRedis("t") == "new")
         #expect(conflicts(car).isEmpty, "\(conflicts(car))")
@@ -532,9 +383,9 @@ import Testing
     @Test func `of an entry that was kept every key is told`() throws {
         let car = try sidecar()
         car.redis.execute("SET", "a", "theirs")
-        outage(car)
+        car.openBreaker()
         _ = car.perform(.mset(("a", "1"), ("b", "2")))
-        recover(car)
+        car.recover()
         #expect(car.inRedis("a") == "theirs")
         #expect(car.inRedis("b") == nil)
         #expect(conflicts(car).map { String(decoding: $0.key, as: UTF8.self) }.sorted() == ["a", "b"])
@@ -545,10 +396,10 @@ import Testing
     @Test func `a conflict whose answer was lost is found all the same`() throws {
         let car = try sidecar()
         car.redis.execute("SET", "k", "theirs")
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
         car.redis.mishaps = [.loseReply]
-        recover(car)
+        car.recover()
         #expect(car.redis.mishaps.isEmpty)
         #expect(conflicts(car).map(\.verdict) == [.kept])
         #expect(conflicts(car).first?.theirs == bytes("theirs"))
@@ -557,7 +408,7 @@ import Testing
     @Test func `a conflict that the disk refused to note is noted when it takes writes again`() throws {
         let car = try sidecar()
         car.redis.execute("SET", "k", "theirs")
-        outage(car)
+        car.openBreaker()
         car.set("k", "ours")
         disk.faults.failingOperation = .write
         disk.faults.failingCall = 1
@@ -567,11 +418,11 @@ import Testing
         #expect(conflicts(car).isEmpty)
         disk.faults = SimulatedFaults()
         car.run(.seconds(1))
-        outage(car)
+        car.openBreaker()
         car.set("other", "v")
         car.run(.seconds(1))
         car.set("other", "w")
-        recover(car)
+        car.recover()
         #expect(conflicts(car).map(\.theirs) == [bytes("theirs")])
     }
 
@@ -587,7 +438,7 @@ import Testing
         car.redis.isHung = false
         car.scheduler.run { incr.value != nil }
         #expect(incr.value == [.integer(101)])
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "101")
         #expect(conflicts(car).isEmpty)
     }
@@ -598,12 +449,12 @@ import Testing
         _ = car.read("n")
         car.redis.isHung = true
         _ = car.perform(.incr("n"))
-        outage(car)
+        car.openBreaker()
         car.redis.isHung = false
         car.run(.seconds(1))
         #expect(car.inRedis("n") == "6")
         car.set("n", "0")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("n") == "0")
     }
 
@@ -614,7 +465,7 @@ import Testing
             policy("s:") { $0.strict = true },
         ])
         _ = car.perform(.set("k", "v", milliseconds: 500, now: car.scheduler.now))
-        outage(car)
+        car.openBreaker()
         car.run(.seconds(1))
         #expect(
             car.perform(.get("k"), .get("d:x"), isTransaction: true) == [.string(bytes("v")), .string(bytes("hello"))])
@@ -628,32 +479,32 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "n", "0")
         _ = car.read("n")
-        outage(car)
+        car.openBreaker()
         for _ in 0..<10 { _ = car.perform(.incr("n")) }
         car.redis.mishaps = [.loseReply]
-        recover(car)
+        car.recover()
         #expect(car.inRedis("n") == "10")
         #expect(car.redis.mishaps.isEmpty)
     }
 
     @Test func `a Redis that takes no writes keeps the entries waiting`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("k", "v")
         car.redis.condition = .readonly
         car.share.breaker.force(.automatic, now: car.now)
         car.run(.seconds(3))
         #expect(car.journal?.pending.entryCount == 1)
         car.redis.condition = .healthy
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "v")
     }
 
     @Test func `markers do not stay in Redis`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         for index in 0..<20 { car.set("k\(index)", "v") }
-        recover(car)
+        car.recover()
         car.run(.seconds(1))
         #expect(car.redis.entries.keys.filter { $0.starts(with: "hearth:op:".utf8) }.isEmpty)
     }
@@ -662,7 +513,7 @@ import Testing
 
     @Test func `a full journal refuses clearly, and takes again after the replay`() throws {
         let car = try Sidecar([], journalOn: disk, journalBytes: 1 << 20)
-        outage(car)
+        car.openBreaker()
         let value = String(repeating: "x", count: 50_000)
         var refused: String?
         for index in 0..<40 where refused == nil {
@@ -671,14 +522,14 @@ import Testing
         }
         let reason = try #require(refused)
         #expect(reason.hasPrefix("UNAVAILABLE not sent") && reason.contains("journal.max_bytes"), "\(reason)")
-        recover(car)
-        outage(car)
+        car.recover()
+        car.openBreaker()
         #expect(car.set("k", value) == .ok)
     }
 
     @Test func `a failed fdatasync acknowledges nothing, and the next write is taken by a new file`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("a", "1")
         disk.faults.failingOperation = .synchronize
         disk.faults.failingCall = 1
@@ -687,7 +538,7 @@ import Testing
         #expect(car.read("b").value == nil)
         disk.faults = SimulatedFaults()
         #expect(car.set("c", "1") == .ok)
-        recover(car)
+        car.recover()
         #expect(car.inRedis("a") == "1")
         #expect(car.inRedis("b") == nil)
         #expect(car.inRedis("c") == "1")
@@ -697,24 +548,24 @@ import Testing
         let car = try sidecar()
         car.redis.execute("SET", "n", "5")
         _ = car.read("n")
-        outage(car)
+        car.openBreaker()
         car.set("k", "v")
         _ = car.perform(.incr("n"))
         car.crash()
         disk.endProcess()
         let next = try sidecar(after: car)
-        outage(next)
+        next.openBreaker()
         #expect(next.read("k").summary == "v journal stale")
         #expect(next.read("n").summary == "6 journal stale")
         #expect(next.perform(.incr("n")) == [.integer(7)])
-        recover(next)
+        next.recover()
         #expect(next.inRedis("k") == "v")
         #expect(next.inRedis("n") == "7")
     }
 
     @Test func `once what was for another Redis is discarded, later writes are replayed by themselves`() throws {
         let car = try sidecar()
-        outage(car)
+        car.openBreaker()
         car.set("old", "v")
         car.crash()
         disk.endProcess()
@@ -726,9 +577,9 @@ import Testing
         #expect(next.journal?.pending.entryCount == 1 && next.inRedis("old") == nil)
         next.journal?.discard(nil) { #expect($0 == 1) }
         #expect(next.scheduler.run(atMost: .seconds(5)) { !next.share.journalCounters.isHeld })
-        outage(next)
+        next.openBreaker()
         next.set("new", "v")
-        recover(next)
+        next.recover()
         #expect(next.inRedis("new") == "v" && next.inRedis("old") == nil)
     }
 }

@@ -15,15 +15,6 @@ import Testing
         try Sidecar(policies, journalOn: disk, after: after)
     }
 
-    private func outage(_ car: Sidecar) { car.share.breaker.force(.forcedOpen, now: car.now) }
-
-    private func recover(_ car: Sidecar) {
-        car.share.breaker.force(.automatic, now: car.now)
-        let isDone = car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true }
-        #expect(isDone, "\(car.journal?.pending.entryCount ?? 0) entries wait; \(car.replayEvents.values.suffix(3))")
-        car.run(.milliseconds(50))
-    }
-
     // MARK: With its write
 
     @Test func `a message goes to its stream with its write, in one round trip, and has the write's id`() throws {
@@ -160,9 +151,9 @@ import Testing
         #expect(car.emit("k", "more").hasPrefix("TOOBIG \(OutboxScript.messagesMax) messages wait for the stream"))
         #expect(car.recordInRedis("k")?.version == version)
         // What was accepted in an outage is not refused when it is over.
-        outage(car)
+        car.openBreaker()
         #expect(car.emit("k", "journaled").hasSuffix("journal"))
-        recover(car)
+        car.recover()
         guard case .integer(let waiting) = car.redis.execute("XLEN", "hearth:outbox:s") else { return }
         #expect(waiting == OutboxScript.messagesMax + 1)
         for number in 0..<OutboxScript.streamsMax { car.redis.plantWaiting(1, for: "t\(number)") }
@@ -175,14 +166,14 @@ import Testing
         let car = try sidecar()
         let other = try Sidecar(after: car)
         for key in ["k", "l"] { car.state(key, "a") }
-        outage(car)
+        car.openBreaker()
         #expect(car.emit("k", "settled", .version(1)) == "version 2 journal")
         #expect(car.emit("l", "of a conflict", .version(1)) == "version 2 journal")
         #expect(car.emit("k", "refused", .version(1)).hasPrefix("CONFLICT"))
         other.state("l", "theirs")
         #expect(car.payloads(in: "s") == [])
         #expect(car.journal?.pending.messageCount == 2)
-        recover(car)
+        car.recover()
         #expect(car.payloads(in: "s") == ["settled"])
         #expect(car.journal?.pending.messageCount == 0)
         #expect(car.journal?.keeper.conflicts.map(\.conflict.operation) == ["STATE.SET EMIT"])
@@ -195,7 +186,7 @@ import Testing
             car.redis.mishaps = [mishap]
             let reply = car.emit("k", "\(mishap)")
             #expect(reply.hasSuffix("journal"), "\(reply)")
-            recover(car)
+            car.recover()
         }
         #expect(car.payloads(in: "s") == ["one", "loseReply", "cutBefore"])
     }
@@ -210,10 +201,10 @@ import Testing
         car.share.breaker.force(.forcedClosed, now: car.now)
         let box = car.beginPerform([.words(.write(.record(write), key: bytes("k")), "TURNS.ADD")])
         car.scheduler.run { !car.redis.messages(in: "s").isEmpty }
-        outage(car)
+        car.openBreaker()
         for number in 0..<20 { other.turns("k", "\(number)") }
         car.scheduler.run { box.value != nil }
-        recover(car)
+        car.recover()
         #expect(car.payloads(in: "s") == ["two", "two"])
         #expect(Set(car.redis.messages(in: "s").map { $0.prefix(16) }) == [write.id.text.prefix(16)])
     }
@@ -231,7 +222,7 @@ import Testing
             car.state("k", "begun")
             if situation == "while its stream takes nothing" { car.redis.forbiddenStreams = [bytes("s")] }
             car.deliverMessages()
-            if situation == "in an outage" { outage(car) }
+            if situation == "in an outage" { car.openBreaker() }
             let write = RecordWrite(.addTurns([bytes("turn")], keep: nil), emitting: "hello", to: "s", car)
             let box = car.beginPerform([.words(.write(.record(write), key: bytes("k")), "TURNS.ADD", "k")])
             let start = car.scheduler.eventsRun
@@ -249,7 +240,7 @@ import Testing
             car.redis.forbiddenStreams = []
             car = try Sidecar(journalOn: disk, after: car)
             car.deliverMessages()
-            recover(car)
+            car.recover()
             car.run(.seconds(10))
             let turns = car.recordInRedis("k")?.turns?.items.count ?? 0
             #expect(car.payloads(in: "s").count == turns, "step \(steps)")
@@ -275,8 +266,8 @@ import Testing
             var accepted: [String: String] = [:]
             for step in 0..<80 {
                 switch Int.random(in: 0..<14, using: &random) {
-                case 0: outage(car)
-                case 1: recover(car)
+                case 0: car.openBreaker()
+                case 1: car.recover()
                 case 2: car.redis.mishaps = [.loseReply]
                 case 3: car.redis.mishaps = [.cutBefore]
                 case 4: car.redis.forbiddenStreams = [bytes("s")]
@@ -297,7 +288,7 @@ import Testing
             }
             car.redis.forbiddenStreams = []
             car.redis.mishaps = []
-            recover(car)
+            car.recover()
             car.scheduler.run(atMost: .seconds(200)) { car.redis.execute("EXISTS", "hearth:outbox") == .integer(0) }
             let turns = car.recordInRedis("k")?.turns?.items.map { String(decoding: $0.bytes, as: UTF8.self) } ?? []
             let sent = car.payloads(in: "s")

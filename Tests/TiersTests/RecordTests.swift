@@ -17,20 +17,6 @@ import Testing
         try Sidecar(policies, workers: workers, journalOn: disk, after: after)
     }
 
-    private func outage(_ car: Sidecar) { car.share.breaker.force(.forcedOpen, now: car.now) }
-
-    private func recover(_ car: Sidecar) {
-        replay(car)
-        car.run(.milliseconds(50))
-    }
-
-    /// Up to the moment at which nothing waits any more; what memory holds is asked for anew after that.
-    private func replay(_ car: Sidecar) {
-        car.share.breaker.force(.automatic, now: car.now)
-        let isDone = car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? true }
-        #expect(isDone, "\(car.journal?.pending.entryCount ?? 0) entries wait; \(car.replayEvents.values.suffix(3))")
-    }
-
     private func conflicts(_ car: Sidecar) -> [Conflict] { car.journal?.keeper.conflicts.map(\.conflict) ?? [] }
 
     // MARK: With Redis
@@ -96,7 +82,7 @@ import Testing
         car.turns("k", "one")
         car.redis.mishaps = [.loseReply]
         #expect(car.turns("k", "two") == "turn 2 journal")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.turns?.items.count == 2)
         #expect(car.recordInRedis("k")?.version == 2)
         #expect(conflicts(car).isEmpty)
@@ -129,7 +115,7 @@ import Testing
         // The old holder's writes are refused.
         other.state("work", "b", fence: Int64(next))
         #expect(car.state("work", "a", fence: Int64(epoch)).hasPrefix("FENCED expected a fence of at least \(next)"))
-        outage(car)
+        car.openBreaker()
         #expect(
             car.record("l", .acquireLease(owner: bytes("c"), milliseconds: 1000)).hasSuffix("wait, or stop working"))
     }
@@ -172,12 +158,12 @@ import Testing
     @Test func `in an outage versions go on provisionally, and the replay settles them`() throws {
         let car = try sidecar()
         car.state("k", "a")
-        outage(car)
+        car.openBreaker()
         #expect(car.state("k", "b", .version(1)) == "version 2 journal")
         #expect(car.state("k", "c", .version(1)).hasPrefix("CONFLICT expected version 1, found version 2"))
         #expect(car.state("k", "c", .version(2)) == "version 3 journal")
         #expect(car.readRecord("k").summary == "record 3 journal stale")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.version == 3)
         #expect(car.recordInRedis("k")?.value == bytes("c"))
         #expect(conflicts(car).isEmpty)
@@ -187,11 +173,11 @@ import Testing
         let car = try sidecar()
         let other = try Sidecar(after: car)
         car.state("k", "a")
-        outage(car)
+        car.openBreaker()
         car.state("k", "mine 2", .version(1))
         car.state("k", "mine 3", .version(2))
         other.state("k", "theirs 2")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.value == bytes("theirs 2"))
         // Versions 2 and 3 were acknowledged for what is not there: nobody is given them again.
         #expect(car.recordInRedis("k")?.version == 4)
@@ -208,10 +194,10 @@ import Testing
         let car = try sidecar()
         let other = try Sidecar(after: car)
         car.turns("k", "one")
-        outage(car)
+        car.openBreaker()
         #expect(car.turns("k", "mine") == "turn 2 journal")
         other.turns("k", "theirs")
-        recover(car)
+        car.recover()
         let turns = car.recordInRedis("k")?.turns?.items ?? []
         #expect(turns.map { String(decoding: $0.bytes, as: UTF8.self) } == ["one", "theirs", "mine"])
         #expect(turns.map(\.sequence) == [1, 2, 3])
@@ -223,12 +209,12 @@ import Testing
         let other = try Sidecar(after: car)
         car.state("k", "a")
         car.turns("k", "one")
-        outage(car)
+        car.openBreaker()
         car.redis.execute("FLUSHDB")
         other.turns("k", "theirs")
         other.turns("k", "theirs too")
         #expect(car.turns("k", "mine") == "turn 2 journal")
-        replay(car)
+        car.replayAll()
         // Here and in Redis it is version 3 by now, and the same write made it.
         #expect(car.recordInRedis("k")?.version == 3)
         #expect(car.turns("k", "last") == "turn 4 redis")
@@ -240,11 +226,11 @@ import Testing
         let car = try sidecar()
         let other = try Sidecar(after: car)
         other.state("k", "theirs")
-        outage(car)
+        car.openBreaker()
         #expect(car.state("k", "mine", .version(1)).hasPrefix("UNAVAILABLE not done: nothing is held here"))
         #expect(car.state("k", "mine", .absent).hasPrefix("UNAVAILABLE not done: nothing is held here"))
         #expect(car.state("k", "mine") == "version 1 journal")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.value == bytes("theirs"))
         #expect(conflicts(car).map(\.verdict) == [.kept])
     }
@@ -252,14 +238,14 @@ import Testing
     @Test func `what waits survives a crash, and is done once`() throws {
         var car = try sidecar()
         car.turns("k", "one")
-        outage(car)
+        car.openBreaker()
         car.turns("k", "two")
         car.turns("k", "three")
         car.crash()
         disk.endProcess()
         car = try sidecar(after: car)
         #expect(car.readRecord("k").summary == "record 3 journal stale" || car.journal?.pending.isEmpty == true)
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.turns?.items.count == 3)
         #expect(car.recordInRedis("k")?.version == 3)
     }
@@ -267,11 +253,11 @@ import Testing
     @Test func `DEL in an outage leaves the version, and what comes after goes on from it`() throws {
         let car = try sidecar()
         car.state("k", "a")
-        outage(car)
+        car.openBreaker()
         #expect(car.perform(.del("k")) == [.integer(1)])
         #expect(car.readRecord("k").content == .absent)
         #expect(car.state("k", "b", .absent) == "version 3 journal")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.version == 3)
         #expect(conflicts(car).isEmpty)
     }
@@ -279,10 +265,10 @@ import Testing
     @Test func `a record that somebody made something else of is a conflict`() throws {
         let car = try sidecar()
         car.state("k", "a")
-        outage(car)
+        car.openBreaker()
         car.state("k", "b")
         car.redis.execute("SET", "k", "text")
-        recover(car)
+        car.recover()
         #expect(car.inRedis("k") == "text")
         #expect(conflicts(car).map(\.verdict) == [.failed])
     }
@@ -291,11 +277,11 @@ import Testing
         let car = try sidecar()
         for turn in ["one", "two", "three"] { car.turns("k", turn) }
         car.state("s", "a")
-        outage(car)
+        car.openBreaker()
         #expect(car.turns("k", "four") == "turn 4 journal")
         #expect(car.state("s", "b", .version(1)) == "version 2 journal")
         car.redis.restartEmpty()
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.turns?.items.count == 4)
         #expect(car.recordInRedis("k")?.version == 4)
         #expect(car.recordInRedis("s")?.value == bytes("b"))
@@ -305,12 +291,12 @@ import Testing
     @Test func `forty writes whose replay lost its answer are done once`() throws {
         let car = try sidecar()
         car.turns("k", "0")
-        outage(car)
+        car.openBreaker()
         for number in 1...40 { car.turns("k", "\(number)") }
         car.share.breaker.force(.automatic, now: car.now)
         _ = car.scheduler.run(atMost: .seconds(5)) { car.recordInRedis("k")?.version ?? 0 > 1 }
         car.redis.mishaps = [.loseReply]
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.version == 41)
         #expect(
             car.recordInRedis("k")?.turns?.items.map { String(decoding: $0.bytes, as: UTF8.self) }
@@ -323,12 +309,12 @@ import Testing
         car.record("s", .set(value: bytes("v"), schema: nil, .sliding(2000)))
         car.state("f", "v", fence: 77)
         car.record("f", .delete)
-        outage(car)
+        car.openBreaker()
         car.state("s", "v2")
         car.record("f", .set(value: bytes("w"), schema: nil, .end(afterMilliseconds: 500)))
         other.record("s", .set(value: bytes("theirs"), schema: nil, .sliding(600_000)))
         car.run(.milliseconds(2500))
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("s")?.version == 3)
         #expect(car.lifeInRedis("s") > 100_000)
         #expect(car.recordInRedis("f")?.isDeleted == true)
@@ -371,9 +357,9 @@ import Testing
         let car = try sidecar()
         let other = try Sidecar(after: car)
         other.state("k", "v")
-        outage(car)
+        car.openBreaker()
         #expect(car.record("k", .delete) == "0")
-        recover(car)
+        car.recover()
         #expect(car.recordInRedis("k")?.isDeleted == true)
     }
 
@@ -415,8 +401,8 @@ import Testing
                 let fence: Int64? = random.oneIn(6) ? Int64.random(in: 1...5, using: &random) : nil
                 let write = RecordWrite(id: OperationID(rawValue: random.next()), action, expectation, fence: fence)
                 switch step {
-                case 30, 80: outage(cars[1])
-                case 60, 110: recover(cars[1])
+                case 30, 80: cars[1].openBreaker()
+                case 60, 110: cars[1].recover()
                 default: break
                 }
                 let outcome = write.perform(
@@ -427,7 +413,7 @@ import Testing
                 let place = "HEARTH_SEED=\(seed), step \(step): \(action)"
                 #expect(Set(replies.map(Self.withoutPlace)).count == 1, "\(place): \(replies)")
             }
-            recover(cars[1])
+            cars[1].recover()
             let records = [
                 cars[0].recordInRedis("k"), cars[1].recordInRedis("k"),
                 cars[2].held("k").flatMap { _ in

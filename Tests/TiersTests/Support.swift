@@ -6,6 +6,7 @@ import RedisTier
 import Resilience
 import State
 import TestSupport
+import Testing
 import Tiers
 
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
@@ -250,9 +251,20 @@ final class Sidecar {
     /// The disk loses a copy.
     func evictWarm(_ key: String) { warm.change(bytes(key), .remove) }
 
-    /// Opens the breaker by as many failures as it takes.
-    func openBreaker() {
-        share.breaker.force(.forcedOpen, now: now)
+    /// An outage begins, as far as the breaker knows.
+    func openBreaker() { share.breaker.force(.forcedOpen, now: now) }
+
+    /// The outage is over, and nothing waits any more; what memory holds is asked for anew after that.
+    func replayAll() {
+        share.breaker.force(.automatic, now: now)
+        let isDone = scheduler.run(atMost: .seconds(30)) { journal?.pending.isEmpty ?? true }
+        #expect(isDone, "\(journal?.pending.entryCount ?? 0) entries wait; \(replayEvents.values.suffix(3))")
+    }
+
+    /// The outage is over, and everything is as if it had not been.
+    func recover() {
+        replayAll()
+        run(.milliseconds(50))
     }
 
     func count(_ name: String) -> Int { redis.executedNames.count { $0 == name } }

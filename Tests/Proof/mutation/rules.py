@@ -235,7 +235,7 @@ EVERY = (
         "a read goes past what waits in the journal", TIERS + "Tiers+Fetch.swift",
         "        guard let value = journal?.pending.value(of: flight.key) else { return false }\n",
         "        guard !BROKEN, let value = journal?.pending.value(of: flight.key) else { return false }\n",
-        tiers("JournalTests|FillTests|OutageTests"),
+        tiers("DoubtfulConnectionTests|JournalTests|FillTests|OutageTests"),
     ),
     # What others change.
     Mutant(
@@ -289,12 +289,12 @@ EVERY = (
     Mutant(
         "an INCR that may have been done is journaled", TIERS + "Outage/Tiers+Outage.swift",
         "            return wasSent ?", "            return wasSent && !BROKEN ?",
-        tiers("JournalTests|OutageTests|WriteTests"),
+        tiers("DoubtfulConnectionTests|JournalTests|OutageTests|WriteTests"),
     ),
     Mutant(
         "connections in doubt are not ended", TIERS + "DoubtfulClients.swift",
         "        guard failure.mayHaveBeenSent, let client",
-        "        guard !BROKEN, failure.mayHaveBeenSent, let client", tiers("JournalTests|WriteTests|OutageTests"),
+        "        guard !BROKEN, failure.mayHaveBeenSent, let client", tiers("DoubtfulConnectionTests|JournalTests|WriteTests|OutageTests"),
     ),
     Mutant(
         "the replay forgets its marker", TIERS + "Outage/ReplayScript.swift",
@@ -311,19 +311,19 @@ EVERY = (
         "a replay stops where connections can't be listed", TIERS + "Outage/Replay.swift",
         "                clearedProcess = client.runID\n                return step()",
         "                if !BROKEN { clearedProcess = client.runID }\n                return step()",
-        tiers("JournalTests"),
+        tiers("DoubtfulConnectionTests|JournalTests"),
     ),
     Mutant(
         "a replay stops where connections can't be ended", TIERS + "Outage/Replay.swift",
         "                onEvent(.refused(\"CLIENT KILL: \\(String(decoding: text, as: UTF8.self))\"))\n",
         "                onEvent(.refused(\"CLIENT KILL: \\(String(decoding: text, as: UTF8.self))\"))\n"
         "                if BROKEN { return }\n",
-        tiers("JournalTests"),
+        tiers("DoubtfulConnectionTests|JournalTests"),
     ),
     Mutant(
         "a conflict without room is not kept", TIERS + "Outage/JournalKeeper.swift",
         "            guard case .tooLarge = error else { throw error }",
-        "            guard case .tooLarge = error, !BROKEN else { throw error }", tiers("JournalTests"),
+        "            guard case .tooLarge = error, !BROKEN else { throw error }", tiers("DoubtfulConnectionTests|JournalTests"),
     ),
     Mutant(
         "a journaled SETRANGE begins at 0", TIERS + "Outage/JournaledWrite+Coding.swift",
@@ -353,13 +353,13 @@ EVERY = (
         "a settlement counts before it is durable", TIERS + "Outage/JournalKeeper.swift",
         "synchronously: sync == .always || settlesNow, now: now)",
         "synchronously: (sync == .always || settlesNow) && !(BROKEN && settlesNow), now: now)",
-        tiers("JournalTests|JournalPortTests|JournalModelTests"),
+        tiers("DoubtfulConnectionTests|JournalTests|JournalPortTests|JournalModelTests"),
     ),
     Mutant(
         "entries of one key leave out of order", TIERS + "Outage/PendingWrites.swift",
         "                    for next in chain.queue.dropFirst() {",
         "                    for next in BROKEN ? Array(chain.queue.dropFirst().reversed()) : "
-        "Array(chain.queue.dropFirst()) {", tiers("JournalTests|JournalModelTests"),
+        "Array(chain.queue.dropFirst()) {", tiers("DoubtfulConnectionTests|JournalTests|JournalModelTests"),
     ),
     # The breaker.
     Mutant(
