@@ -321,7 +321,7 @@ extension Worker {
     }
 
     private func read(_ query: RecordQuery, _ connection: Connection) -> Bool {
-        let hash = query.key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(query.key)
         guard connection.mayStart([hash], isWrite: false) else { return false }
         counters.commands.add()
         let slot = connection.reserve(keys: [hash], isWrite: false, operation: .recordRead)
@@ -383,8 +383,8 @@ extension Worker {
 
     private static func hashes(of command: StringCommand) -> SlotKeys {
         switch command {
-        case .read(_, let key), .write(_, let key): .one(key.withUnsafeBytes { KeyHash($0) })
-        default: SlotKeys(command.keys.map { key in key.withUnsafeBytes { KeyHash($0) } })
+        case .read(_, let key), .write(_, let key): .one(KeyHash(key))
+        default: SlotKeys(command.keys.map { KeyHash($0) })
         }
     }
 

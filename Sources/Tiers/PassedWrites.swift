@@ -17,7 +17,7 @@ public final class PassedWrites {
         self.areAll = areAll
         self.tiers = tiers
         var hashes: [[UInt8]: KeyHash] = [:]
-        for key in keys { hashes[key] = key.withUnsafeBytes { KeyHash($0) } }
+        for key in keys { hashes[key] = KeyHash(key) }
         self.hashes = hashes
         let now = tiers.scheduler.now
         for (key, hash) in hashes {

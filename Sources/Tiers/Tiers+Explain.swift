@@ -43,7 +43,7 @@ extension Tiers {
     public func explain(_ key: [UInt8], completion: @escaping (Explanation) -> Void) {
         let policy = policies.policy(for: key)
         let authority = authority(policy)
-        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(key)
         let now = scheduler.now
         let copy = key.withUnsafeBytes { key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }
         var explanation = Explanation(key: key, policy: policy, authority: authority)

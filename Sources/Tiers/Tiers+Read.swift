@@ -171,7 +171,7 @@ extension Tiers {
     /// The copy on disk lives on with the one in memory: where Redis can't be told, its own ends before the outage
     /// does, and the copy is what brings the key back.
     private func extendCopyInWarm(_ key: [UInt8], _ policy: Policy) {
-        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(key)
         let now = scheduler.now
         guard warm != nil, policy.tiers.contains(.warm),
             let copy = key.withUnsafeBytes({ key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }),

@@ -7,6 +7,31 @@ import Testing
 import WarmTier
 
 @Suite struct `Records that were let go` {
+    /// Fills segments with the keys `k1`, `k2` … of 200 bytes each.
+    private final class Filler {
+        let writer: WarmWriter
+        var now = Timestamp.at(1)
+        /// Of the last key.
+        private(set) var number = 0
+
+        init(_ writer: WarmWriter) { self.writer = writer }
+
+        func put(_ key: String, _ value: String, _ metadata: WarmMetadata = WarmMetadata()) throws {
+            try writer.batch(now: now) { writer throws(WarmError) in try writer.put(key, value, metadata) }
+        }
+
+        func putNext() throws {
+            number += 1
+            try put("k\(number)", String(repeating: "v", count: 200))
+        }
+
+        /// Puts keys until another segment has begun.
+        func fillSegment() throws {
+            let segments = writer.tier.statistics.segments
+            while writer.tier.statistics.segments == segments { try putNext() }
+        }
+    }
+
     /// A store whose oldest segment is being emptied: some of its keys are gone, and its file is still there.
     private func halfEmptied(_ files: SimulatedFileSystem) throws -> (writer: WarmWriter, gone: [String]) {
         let writer = try simulated(files, maxBytes: 64 << 10)
@@ -94,78 +119,54 @@ import WarmTier
         }
         let files = SimulatedFileSystem()
         let writer = try open(files, now: .at(1))
-        var now = Timestamp.at(1)
-        var number = 0
-        func put(_ key: String, _ value: String, _ metadata: WarmMetadata = WarmMetadata()) throws {
-            try writer.batch(now: now) { writer throws(WarmError) in try writer.put(key, value, metadata) }
-        }
-        func putNext() throws {
-            number += 1
-            try put("k\(number)", String(repeating: "v", count: 200))
-        }
-        /// Puts keys until another segment has begun.
-        func fillSegment() throws {
-            let segments = writer.tier.statistics.segments
-            while writer.tier.statistics.segments == segments { try putNext() }
-        }
-        try put("k", "old")
+        let keys = Filler(writer)
+        try keys.put("k", "old")
         let first = try files.list("/warm")
-        try fillSegment()
+        try keys.fillSegment()
         // Its last key has begun the second segment.
-        let second = number
-        try put("k", "new", WarmMetadata(expiresAt: .at(100)))
-        try fillSegment()
-        for gone in second + 1...number { try put("k\(gone)", "v") }
+        let second = keys.number
+        try keys.put("k", "new", WarmMetadata(expiresAt: .at(100)))
+        try keys.fillSegment()
+        for gone in second + 1...keys.number { try keys.put("k\(gone)", "v") }
         // The second segment is mostly dead, and emptied once the store is half full.
-        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext() }
-        while writer.maintain(now: now).hasMore {}
+        while writer.tier.statistics.diskBytes < 40 << 10 { try keys.putNext() }
+        while writer.maintain(now: keys.now).hasMore {}
         #expect(writer.tier.statistics.compacted > 0)
         // Every file goes, that with the copy as well, but for the first one.
         let others = try Set(files.list("/warm")).subtracting(first)
-        now = .at(1_000_000)
+        keys.now = .at(1_000_000)
         var rounds = 0
         while try !others.isDisjoint(with: files.list("/warm")) {
             rounds += 1
             try #require(rounds < 20, "not all of \(others) have gone")
-            for other in second...number {
-                try put("k\(other)", "\(rounds)" + String(repeating: "v", count: 200))
-                while writer.maintain(now: now).hasMore {}
+            for other in second...keys.number {
+                try keys.put("k\(other)", "\(rounds)" + String(repeating: "v", count: 200))
+                while writer.maintain(now: keys.now).hasMore {}
             }
         }
         #expect(try Set(first).isSubset(of: files.list("/warm")))
         files.endProcess()
-        #expect(try open(files, now: now).tier.lookup("k", now: now).bytes == nil)
+        #expect(try open(files, now: keys.now).tier.lookup("k", now: keys.now).bytes == nil)
     }
 
     @Test func `a record that is found damaged as it is copied is let go, and nothing older comes back`() throws {
         let files = SimulatedFileSystem()
         func open() throws -> WarmWriter { try simulated(files, maxBytes: 64 << 10, segmentBytes: 2048) }
         let writer = try open()
-        var number = 0
-        func put(_ key: String, _ value: String) throws {
-            try writer.batch { writer throws(WarmError) in try writer.put(key, value) }
-        }
-        func putNext() throws {
-            number += 1
-            try put("k\(number)", String(repeating: "v", count: 200))
-        }
-        func fillSegment() throws {
-            let segments = writer.tier.statistics.segments
-            while writer.tier.statistics.segments == segments { try putNext() }
-        }
-        try put("k", "older")
-        try fillSegment()
-        let second = number
-        try put("k", "to be damaged")
-        try fillSegment()
-        for gone in second...number { try put("k\(gone)", "v") }
+        let keys = Filler(writer)
+        try keys.put("k", "older")
+        try keys.fillSegment()
+        let second = keys.number
+        try keys.put("k", "to be damaged")
+        try keys.fillSegment()
+        for gone in second...keys.number { try keys.put("k\(gone)", "v") }
         let wanted = Array("to be damaged".utf8)
         let path = try #require(files.paths.first { files.contents($0)?.firstRange(of: wanted) != nil })
         var bytes = try #require(files.contents(path))
         bytes[try #require(bytes.firstRange(of: wanted)).lowerBound] ^= 1
         files.setContents(path, bytes)
         // Its segment is mostly dead, and emptied once the store is half full.
-        while writer.tier.statistics.diskBytes < 40 << 10 { try putNext() }
+        while writer.tier.statistics.diskBytes < 40 << 10 { try keys.putNext() }
         while writer.maintain(now: .at(1)).hasMore {}
         #expect(files.contents(path) == nil)
         #expect(writer.tier.statistics.damaged == 1)

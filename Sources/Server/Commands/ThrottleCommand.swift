@@ -31,7 +31,7 @@ enum ThrottleCommand {
                     + "or quantity times period \(Throttle.productMax / 1_000_000) seconds at most")
         }
         let key = a.bytes(1)
-        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(key)
         guard c.mayStart([hash], isWrite: true) else { return false }
         c.worker.counters.commands.add()
         let slot = c.reserve(keys: [hash], isWrite: true, operation: .modify)

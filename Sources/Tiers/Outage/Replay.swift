@@ -432,7 +432,7 @@ public final class Replay: RedisConnectionDelegate {
 extension Tiers {
     /// Asks Redis for a key whose waiting writes are done, behind everything: what is held here may differ from it.
     func refreshAfterReplay(_ key: [UInt8], _ value: PendingWrites.Value) {
-        let hash = key.withUnsafeBytes { KeyHash($0) }
+        let hash = KeyHash(key)
         let policy = policies.policy(for: key)
         guard flights[HashedKey(key)] == nil, !breaker.refusesReads else { return }
         var form = HeldValue.Kind.string
@@ -442,6 +442,6 @@ extension Tiers {
 
     /// Forgets what an outage has left here of a key, since Redis has something else.
     func forgetAfterReplay(_ key: [UInt8]) {
-        forget(key, key.withUnsafeBytes { KeyHash($0) }, policies.policy(for: key))
+        forget(key, KeyHash(key), policies.policy(for: key))
     }
 }
