@@ -38,7 +38,7 @@ extension Tiers {
     /// Value and life are read as one, since a value with another moment's life would live too long: as a transaction,
     /// or, where Redis tells of what changes between the two, as two commands that travel together (Redis carries out
     /// what has come of a connection without a break, and what is told of is not held). That is less than half of the
-    /// commands, and spares Redis a fifth of a single read.
+    /// commands, and spares Redis a seventh of a single read.
     private func send(_ flights: [Flight]) {
         guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
         let now = scheduler.monotonicNanoseconds

@@ -44,12 +44,12 @@ struct OwnWrites {
 
     /// Something is sent that has Redis tell of the key's next change.
     mutating func ask(_ hash: KeyHash) {
-        guard isEnabled, places[place(hash)] | 1 == hash.rawValue | 1 else { return }
+        guard isEnabled, places[place(hash)] & ~1 == word(hash, isAnswered: false) else { return }
         places[place(hash)] = 0
     }
 
     /// Nothing is known any more of what was sent.
-    mutating func removeAll() { isEnabled = isEnabled }
+    mutating func removeAll() { for index in places.indices { places[index] = 0 } }
 
     /// Whether a change of the key of which Redis tells now is this worker's last write, or one before it.
     func explains(_ hash: KeyHash) -> Bool {
