@@ -56,7 +56,8 @@ extension RealProcesses {
             // Neither a restart nor a Redis that lost everything brings it back: no disk has it.
             hearth.process.signal(.kill)
             _ = try hearth.process.wait()
-            _ = try direct.call("FLUSHALL")
+            redis.kill()
+            try redis.restart()
             try hearth.restart()
             try hearth.waitUntilClosed()
             let later = try hearth.client()
