@@ -102,6 +102,8 @@ extension SegmentLog {
 
     /// Ends the active segment with its footer. A segment whose footer can't be written is as good without: it is
     /// scanned.
+    ///
+    /// Who finds a footer takes the records for durable: it is written when they are.
     public func sealActive() {
         guard hasActive else { return }
         let index = segments.count - 1
@@ -109,6 +111,7 @@ extension SegmentLog {
         let footer = SegmentFooter.encode(activeSummaries, identity: segment.file.identity, offset: segment.dataEnd)
         dropActive()
         do throws(FileError) {
+            if segment.isUnsynchronized { try synchronizeSegment(index) }
             try footer.withTyped { bytes throws(FileError) in
                 try fileSystem.writeFully(segment.file.file, from: bytes, at: segment.dataEnd)
             }
@@ -118,7 +121,7 @@ extension SegmentLog {
         } catch {
             failure = error
             // Records that were acknowledged before they were synchronised are now of unknown durability.
-            if segment.isUnsynchronized {
+            if segments[index].isUnsynchronized {
                 segments[index].isSuspect = true
                 segments[index].isUncertain = true
             }

@@ -31,6 +31,31 @@ import WarmTier
         }
     }
 
+    @Test func `what was not synchronised when its segment was sealed is no less on the disk`() throws {
+        for seed in 1...20 {
+            let files = SimulatedFileSystem(seed: UInt64(seed))
+            let large = String(repeating: "v", count: 6000)
+            do {
+                let writer = try simulated(files, maxBytes: 64 << 10, sync: .interval(milliseconds: 1000))
+                try writer.batch { writer throws(WarmError) in try writer.put("k", large) }
+                files.faults.failingOperation = .synchronize
+                files.faults.failingCall = 1
+                // The segment is sealed to make place, and the process ends before what it held is copied.
+                _ = try? writer.batch { writer throws(WarmError) in try writer.put("other", large) }
+                files.endProcess()
+            }
+            files.faults = SimulatedFaults()
+            do {
+                let writer = try simulated(files, maxBytes: 64 << 10)
+                #expect(writer.tier.value("k") == large)
+            }
+            files.cutPower()
+            files.restorePower()
+            let writer = try simulated(files, maxBytes: 64 << 10)
+            #expect(writer.tier.value("k") == large, "seed \(seed)")
+        }
+    }
+
     /// A segment that was made and whose name is not durable yet may stay behind, empty: the next process finds it.
     @Test func `what a process acknowledges survives, wherever the one before it lost the disk`() throws {
         for seed in 1...10 as ClosedRange<UInt64> {
