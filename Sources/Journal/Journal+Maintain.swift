@@ -32,14 +32,7 @@ extension Journal {
         forgetRefusal(now: now)
         noteTrouble()
         if trouble != nil || log.failure != nil {
-            try refuseWhileDegraded(now: now)
-            do throws(JournalError) {
-                try repair(now: now)
-                if log.failure != nil { try probe(now: now) }
-            } catch {
-                retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds)
-                throw error
-            }
+            try recover(now: now)
             return true
         }
         guard let oldest = log.segments.first, log.segments.count > 1 || log.activeSequence == nil else { return false }
@@ -51,6 +44,19 @@ extension Journal {
         guard isWorthCopying(oldest) else { return false }
         if try evacuate(oldest.sequence, budget: stepBytes, now: now) { try retire(oldest.sequence, now: now) }
         return true
+    }
+
+    /// Repairs what is troubled, and tries the disk where it failed last; throws while it is left alone, or when it
+    /// fails again. To be called between batches.
+    public func recover(now: Timestamp) throws(JournalError) {
+        try refuseWhileDegraded(now: now)
+        do throws(JournalError) {
+            try repair(now: now)
+            if log.failure != nil { try probe(now: now) }
+        } catch {
+            retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds)
+            throw error
+        }
     }
 
     /// Begins a new segment, to learn whether the disk takes writes again.

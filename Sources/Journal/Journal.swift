@@ -52,6 +52,12 @@ public final class Journal {
     /// The random seed of this journal: with it, the number of an entry is unique among all journals.
     public var identity: UInt64 { log.storeSeed }
 
+    /// Whether a crash may bring back what was refused: no durable note says yet that it is void. Nothing is committed
+    /// before one does; `maintain` and `recover` try to write it.
+    public var mayBringBack: Bool { log.hasPendingMarks }
+    /// How often such notes were written: how many segments were opened.
+    public var segmentsOpened: Int { log.segmentsOpened }
+
     /// A pending entry; nil when it was settled or superseded, or is only staged.
     public func entry(_ sequence: UInt64) -> JournalEntry? { ledger.entries[sequence]?.entry }
 
@@ -148,7 +154,7 @@ public final class Journal {
         numbers.note = staged.numbers.note
         do throws(JournalError) {
             try refuseWhileDegraded(now: now)
-            try repair(now: now)
+            try ahead { () throws(JournalError) in try repair(now: now) }
             try write(synchronously: synchronously, now: now)
         } catch {
             counters.failedCommits += 1
@@ -176,6 +182,16 @@ public final class Journal {
         if let refusal, now >= refusal.until { self.refusal = nil }
     }
 
+    /// What fails before a byte of the batch is written leaves nothing of the batch, whatever it leaves of copies.
+    private func ahead(_ body: () throws(JournalError) -> Void) throws(JournalError) {
+        do throws(JournalError) {
+            try body()
+        } catch {
+            if case .refused(let cause, _) = error { throw .refused(cause, isVoid: true) }
+            throw error
+        }
+    }
+
     private func write(synchronously: Bool, now: Timestamp) throws(JournalError) {
         let entryBytes = batch.footprint
         staged.makeRoomForNotes(ledger, options)
@@ -185,7 +201,7 @@ public final class Journal {
         let keptBytes = batch.footprint
         if staged.hasEnds { batch.append(endOf: staged.settled, notes: staged.droppedNotes) }
         if isGroup { batch.endGroup() }
-        try makeRoom(kept: keptBytes, all: batch.footprint, now: now)
+        try ahead { () throws(JournalError) in try makeRoom(kept: keptBytes, all: batch.footprint, now: now) }
         // Numbers that no durable record tells of must not be given again after a power cut.
         let raisesCeiling = !synchronously && entryBytes > 0 && numbers.sequence > numbers.ceiling
         let ceiling = numbers.ceiling

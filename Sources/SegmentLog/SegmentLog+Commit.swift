@@ -211,6 +211,7 @@ extension SegmentLog {
         }
         hasActive = true
         hasPendingMarks = false
+        segmentsOpened += 1
         failure = nil
     }
 

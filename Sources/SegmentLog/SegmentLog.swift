@@ -73,6 +73,8 @@ public final class SegmentLog {
     var marks: SegmentMarks
     /// Whether something was refused of which no durable note says so yet: a crash may bring it back.
     public internal(set) var hasPendingMarks = false
+    /// How many segments were opened for writing; each has the marks of all that was refused before.
+    public internal(set) var segmentsOpened = 0
     /// Files that could not be created whole nor removed; tried again before the next is created.
     var strays: [String] = []
 

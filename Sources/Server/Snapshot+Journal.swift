@@ -11,6 +11,8 @@ struct JournalFigures {
     let statistics: JournalStatistics
     let entries: Int
     let keys: Int
+    /// Keys whose writes are held back since the disk took no note of what became of an earlier one.
+    let unnotedKeys: Int
     /// Milliseconds since the oldest entry that waits was accepted; 0 where none waits.
     let ageMilliseconds: Int64
     /// Whether they wait for a person's word, since they are for another Redis.
@@ -25,6 +27,7 @@ struct JournalFigures {
         statistics = service.statistics
         entries = service.pending.entryCount
         keys = service.pending.keyCount
+        unnotedKeys = service.pending.unnoted.keyCount
         let oldest = entries > 0 ? statistics.oldest : nil
         ageMilliseconds = oldest.map { max(0, Loop.wallClock.milliseconds(since: $0)) } ?? 0
         isHeld = entries > 0 && counters.isHeld
@@ -40,7 +43,8 @@ struct JournalFigures {
     var statusFields: [(String, Field)] {
         [
             ("journal_state", .text(state)), ("journal_entries", .integer(Int64(entries))),
-            ("journal_keys", .integer(Int64(keys))), ("journal_age_ms", .integer(ageMilliseconds)),
+            ("journal_keys", .integer(Int64(keys))), ("journal_unnoted_keys", .integer(Int64(unnotedKeys))),
+            ("journal_age_ms", .integer(ageMilliseconds)),
             ("journal_disk_bytes", .integer(Int64(statistics.diskBytes))),
             ("journal_accepted", .integer(Int64(accepted))), ("journal_refused", .integer(Int64(refused))),
             ("journal_replayed", .integer(Int64(replayed))),
@@ -78,6 +82,10 @@ struct JournalFigures {
         return [
             gauge("hearth_journal_entries", "Entries that wait for Redis.", entries),
             gauge("hearth_journal_keys", "Keys of which entries wait for Redis.", keys),
+            gauge(
+                "hearth_journal_unnoted_keys",
+                "Keys whose writes are refused until the disk has a note of what became of an earlier one.", unnotedKeys
+            ),
             MetricFamily(
                 "hearth_journal_age_seconds", "Age of the oldest entry that waits; 0 where none does.", .gauge,
                 [Sample([], Double(ageMilliseconds) / 1000)]),

@@ -49,6 +49,8 @@ public final class SimulatedJournal: JournalAccess {
         port.settle(settlement, completion: completion)
     }
 
+    public func note(completion: @escaping (Bool) -> Void) { port.note(completion: completion) }
+
     public func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void) {
         port.erase(prefix, completion: completion)
     }

@@ -126,7 +126,9 @@ extension Tiers {
     private func journalNote(_ key: [UInt8]) -> String {
         guard let pending = journal?.pending else { return "there is none" }
         let count = pending.entryCount(of: key)
-        return count == 0 ? "nothing waits" : "\(count) \(count == 1 ? "entry waits" : "entries wait") for Redis"
+        let waiting = count == 0 ? "nothing waits" : "\(count) \(count == 1 ? "entry waits" : "entries wait") for Redis"
+        guard pending.unnoted.contains(anyOf: [key]) else { return waiting }
+        return waiting + "; writes wait until the disk has a note of what became of an earlier one"
     }
 
     private func age(_ verifiedAt: Timestamp, _ now: Timestamp) -> Int64? {

@@ -460,12 +460,17 @@ extension Tiers {
     private func promote(_ flight: Flight, _ copy: WarmCopy, after position: StreamPosition?) {
         let sentAt = scheduler.now
         let now = scheduler.monotonicNanoseconds
-        // A write of this process since the question was asked knows better, a deletion above all.
-        guard flight.token?.isCurrent(in: local) ?? false else { return askAgain(flight, now) }
         guard let (given, content) = promoted(copy, flight.policy) else {
             return fail(flight, "the warm tier's record can't be read")
         }
+        guard let isWaitedFor = share.erasures.beginPromotion(of: flight.key) else { return askAgain(flight, now) }
+        // A write of this process since the question was asked knows better, a deletion above all.
+        guard flight.token?.isCurrent(in: local) ?? false else {
+            share.erasures.endPromotion(isWaitedFor)
+            return askAgain(flight, now)
+        }
         guard let redis, let permit = breaker.admit(.write, now: now) else {
+            share.erasures.endPromotion(isWaitedFor)
             return fail(flight, breaker.reasonForWrites)
         }
         distrustTracking(of: flight.key, flight.hash)
@@ -478,6 +483,7 @@ extension Tiers {
                 [position?.text ?? [], DeletedKey(flight.key).hexadecimal, Array(String(life).utf8)] + content))
         // A time of its own: that the disk was slow must not look as if Redis were.
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
+            share.erasures.endPromotion(isWaitedFor)
             let ended = scheduler.monotonicNanoseconds
             let elapsed = scheduler.waitedNanoseconds(since: now)
             switch result {

@@ -133,7 +133,7 @@ extension Tiers {
                 commands, self, sentAt: sentAt, ticket: ticket, asksBehind: asksBehind, isOrdered: wanted == 0)
             : nil
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
-        let late = isWrite && wanted == 0 && journal != nil ? LateAnswer() : nil
+        let late = isWrite && wanted == 0 && journal != nil ? LateAnswer(commands, share.erasures) : nil
         let hears: (([Reply]) -> Void)? = late.map { late in
             { [self, counts] replies in
                 let answers = counts.map { Self.unwrap(replies, counts: $0) } ?? replies

@@ -12,6 +12,8 @@ final class Writes {
     private let sentAt: Timestamp
     /// Of the deletions among them.
     private let ticket: UInt64
+    /// Where erasures stood as they began.
+    private let erasures: UInt64
 
     /// `asksBehind`: the request has Redis read a key after it has written it, or may. `isOrdered`: it is settled when
     /// its answer comes, and not later.
@@ -21,6 +23,7 @@ final class Writes {
     ) {
         self.sentAt = sentAt
         self.ticket = ticket
+        erasures = tiers.share.erasures.moment
         for command in commands where command.command.isWrite {
             if case .removeAll = command.command { tiers.flights = [:] }
             _ = command.command.allKeys { bytes in
@@ -182,6 +185,9 @@ final class Writes {
             let isKnown = hold(key, hash, policy, value.bytes, metadata, tiers)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
             tiers.changeWarm(key, policy, isKnown ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
+            // An erasure that begins after this looks for it. One that began before may have removed it from Redis, and
+            // have looked here before it was held.
+            if tiers.share.erasures.mayHaveErased(key, since: erasures) { forget(key, tiers) }
         case .remove:
             let isKnown = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
             tiers.changeWarm(key, policy, isKnown ? .end : .remove)

@@ -188,19 +188,35 @@ final class Passage: RedisConnectionDelegate {
         _ request: PassedRequest, over redis: RedisConnection, _ c: Connection, _ slot: Slot,
         then: @escaping (Reply?) -> Void = { _ in }
     ) {
-        guard let keys = request.awaited else { return transmit(request, over: redis, c, slot, then: then) }
+        guard worker.tiers.mayHaveToWait else { return transmit(request, over: redis, c, slot, then: then) }
         var wasAnswered = false
-        worker.tiers.whenSettled(keys) { [self] isSettled in
+        func refuse(_ text: String) {
             wasAnswered = true
-            if isSettled {
+            self.refuse(c, slot, text)
+            then(nil)
+        }
+        settled(request) { [self] isSettled in
+            guard isSettled else { return refuse("not sent: writes of this key wait in the journal for Redis") }
+            noted(request) { [self] isNoted in
+                guard isNoted else { return refuse(Tiers.unnoted) }
+                wasAnswered = true
                 transmit(request, over: redis, c, slot, then: then)
-            } else {
-                refuse(c, slot, "not sent: writes of this key wait in the journal for Redis")
-                then(nil)
             }
         }
         // What comes behind must not overtake it.
         if !wasAnswered { c.hold(slot) }
+    }
+
+    /// Waits for what the journal has of the request's keys.
+    private func settled(_ request: PassedRequest, _ completion: @escaping (Bool) -> Void) {
+        guard let keys = request.awaited else { return completion(true) }
+        worker.tiers.whenSettled(keys, completion: completion)
+    }
+
+    /// Waits until the next process can't do an earlier write again over what the request changes.
+    private func noted(_ request: PassedRequest, _ completion: @escaping (Bool) -> Void) {
+        guard request.changesAll || !request.written.isEmpty else { return completion(true) }
+        worker.tiers.whenNoted(request.changesAll ? [] : request.written, completion: completion)
     }
 
     func refuse(_ c: Connection, _ slot: Slot, _ text: String) {

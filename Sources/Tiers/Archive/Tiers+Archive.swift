@@ -4,12 +4,16 @@ public import State
 
 extension Tiers {
     /// Keeps turns on this host's disk, durably, before their record lets them go; hears at once where there are none.
+    ///
+    /// Those of a record that is being erased are not kept.
     func archive(
         _ turns: [Turns.Turn], of key: [UInt8], _ held: HeldValue, _ policy: Policy,
         completion: @escaping (Bool) -> Void
     ) {
         guard !turns.isEmpty else { return completion(true) }
-        guard let warm, policy.tiers.contains(.warm), let id = held.archiveID else { return completion(false) }
+        guard let warm, policy.tiers.contains(.warm), let id = held.archiveID, !share.erasures.covers(key) else {
+            return completion(false)
+        }
         warm.archive(
             LeavingTurns(
                 key: key, id: id, turns: turns, expiresAt: held.expiresAt, staleFor: policy.staleSeconds(of: held)),

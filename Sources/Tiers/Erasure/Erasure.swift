@@ -3,9 +3,10 @@
 // DESIGN. What must not happen is that something comes back. So the order is: nothing that is read from now on is kept
 // (`Erasures.covers`, and every fill under way is cancelled); memory; the journal, where a write that is on its way to
 // Redis is waited for and the others are settled undone; the disk, durably, since it would give its copies back to
-// Redis; Redis, batch by batch until a walk finds nothing; and memory again, which the journal and late answers may
-// have filled. Records leave their tombstones, which hold version and fence. It works behind everything: steps are
-// small, and pause for as long as they took. One erasure is under way in a process.
+// Redis; what is on its way from there already, which is waited for; Redis, batch by batch until a walk finds nothing;
+// and disk and memory again, which the journal and late answers may have filled. Records leave their tombstones, which
+// hold version and fence. It works behind everything: steps are small, and pause for as long as they took. One erasure
+// is under way in a process.
 //
 // A failure ends it where it is, and its answer says what was removed by then. Doing it again does the rest.
 
@@ -51,7 +52,11 @@ final class Erasure {
         eraseLocal { [self] in
             eraseJournal { [self] in
                 eraseWarm { [self] in
-                    eraseRedis { [self] in eraseLocal { [self] in end(.done(count)) } }
+                    awaitPromotions(deadline: now + settlingTime) { [self] in
+                        eraseRedis { [self] in
+                            eraseWarmAgain { [self] in eraseLocal { [self] in end(.done(count)) } }
+                        }
+                    }
                 }
             }
         }
@@ -136,6 +141,17 @@ final class Erasure {
             guard let removed else { return stop("the journal's disk did not take it") }
             count.journal = (count.journal ?? 0) + removed.entries
             count.conflicts = (count.conflicts ?? 0) + removed.conflicts
+            let unnoted = journal.pending.unnoted
+            if unnoted.count(under: prefix) > 0 {
+                return journal.note { [self] _ in
+                    guard unnoted.count(under: prefix) == 0 else {
+                        return stop(
+                            "the journal's disk took no note of what became of earlier writes of these keys, and a "
+                                + "restart would do them again")
+                    }
+                    eraseJournal(journal, isClear: false, deadline: deadline, then)
+                }
+            }
             let left = journal.pending.entryCount(under: prefix)
             // What was sent and not answered may be carried out late: a replay ends its connection before it begins.
             if left == 0, tiers.share.doubtful.isEmpty || now >= deadline {
@@ -159,6 +175,12 @@ final class Erasure {
         guard let warm = tiers.warm else { return then() }
         count.warm = 0
         // What waits to be written is committed first, so that the walk finds it.
+        erase([], in: warm) { [self] in eraseWarm(warm, from: 0, then) }
+    }
+
+    /// Where Redis was walked meanwhile, what came to the disk since is gone from there.
+    private func eraseWarmAgain(_ then: @escaping () -> Void) {
+        guard let warm = tiers.warm, tiers.redis != nil else { return then() }
         erase([], in: warm) { [self] in eraseWarm(warm, from: 0, then) }
     }
 
@@ -188,6 +210,13 @@ final class Erasure {
     }
 
     // MARK: Redis
+
+    /// A copy that is on its way from the disk to Redis would come there behind the walk.
+    private func awaitPromotions(deadline: Int64, _ then: @escaping () -> Void) {
+        guard tiers.share.erasures.hasPromotions else { return then() }
+        guard now < deadline else { return stop("copies from the warm tier are on their way to Redis") }
+        pause(milliseconds: 1) { [self] in awaitPromotions(deadline: deadline, then) }
+    }
 
     /// Redis may be slow with a batch: so long in nanoseconds, not `redis.timeout`, which is for one request.
     private var timeout: Int64 { max(4 * tiers.limits.timeout, 1_000_000_000) }
@@ -219,6 +248,8 @@ final class Erasure {
     private func eraseRedis(_ then: @escaping () -> Void) {
         guard let redis = tiers.redis else { return then() }
         (count.redis, count.messages) = (0, 0)
+        // What was given up and not answered must not be carried out behind the walk.
+        tiers.endDoubtful(over: redis)
         walk(Walk(left: Self.walksMax)) { [self] in
             eraseMessages { [self] in
                 tiers.awaitReplicas(replicasWanted, over: redis, since: now) { [self] shortfall in

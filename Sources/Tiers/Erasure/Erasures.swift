@@ -39,7 +39,9 @@ public enum ErasureOutcome: Sendable, Equatable {
 
 /// Erasures of all workers together; safe from any thread.
 public final class Erasures: Sendable {
-    private let isUnderWay = Atomic<Bool>(false)
+    /// How many have begun and how many have ended, as one number: it is odd while one is under way.
+    private let turns = Atomic<UInt64>(0)
+    /// Of the one under way, or the last one.
     private let prefix = Locked<[UInt8]>([])
 
     public let done = SharedCounter()
@@ -58,18 +60,52 @@ public final class Erasures: Sendable {
     /// Takes the one place that there is; false where another erasure has it.
     func begin(_ prefix: [UInt8]) -> Bool {
         self.prefix.withLock { held in
-            guard !isUnderWay.load(ordering: .relaxed) else { return false }
+            guard turns.load(ordering: .relaxed) % 2 == 0 else { return false }
             held = prefix
-            isUnderWay.store(true, ordering: .releasing)
+            turns.add(1, ordering: .sequentiallyConsistent)
             return true
         }
     }
 
-    func end() { prefix.withLock { _ in isUnderWay.store(false, ordering: .releasing) } }
+    func end() { prefix.withLock { _ in _ = turns.add(1, ordering: .sequentiallyConsistent) } }
 
     /// Whether a key is being erased: what is read of it must not be held, kept on disk or given back to Redis.
     func covers(_ key: [UInt8]) -> Bool {
-        isUnderWay.load(ordering: .acquiring) && prefix.withLock { key.starts(with: $0) }
+        turns.load(ordering: .acquiring) % 2 == 1 && prefix.withLock { key.starts(with: $0) }
+    }
+
+    /// Copies on their way from the disk to Redis that set out while no erasure was under way.
+    private let promotions = Atomic<Int>(0)
+
+    /// A copy of the key is about to be given to Redis: nil where it must not be, since the key is being erased; else
+    /// whether an erasure that begins now waits for it, which `endPromotion` is to hear.
+    func beginPromotion(of key: [UInt8]) -> Bool? {
+        promotions.add(1, ordering: .sequentiallyConsistent)
+        if moment % 2 == 0 { return true }
+        promotions.subtract(1, ordering: .sequentiallyConsistent)
+        return covers(key) ? nil : false
+    }
+
+    func endPromotion(_ isWaitedFor: Bool) {
+        if isWaitedFor { promotions.subtract(1, ordering: .sequentiallyConsistent) }
+    }
+
+    /// Whether a copy is on its way to Redis from before the erasure under way.
+    var hasPromotions: Bool { promotions.load(ordering: .sequentiallyConsistent) != 0 }
+
+    /// Where erasures stand, for `mayHaveErased`.
+    var moment: UInt64 { turns.load(ordering: .sequentiallyConsistent) }
+
+    /// Whether a key may have been erased since `moment`, or is being erased: a write of it that began then, and that
+    /// Redis has done, may be gone from there and must not be held.
+    func mayHaveErased(_ key: [UInt8], since moment: UInt64) -> Bool {
+        let turns = turns.load(ordering: .acquiring)
+        if turns == moment, turns % 2 == 0 { return false }
+        return prefix.withLock { prefix in
+            // Of several only the last one's prefix is known.
+            let begun = (self.turns.load(ordering: .relaxed) + 1) / 2 - moment / 2
+            return begun > 1 || key.starts(with: prefix)
+        }
     }
 
     func note(_ outcome: ErasureOutcome) {

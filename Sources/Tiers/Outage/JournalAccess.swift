@@ -55,6 +55,8 @@ public protocol JournalAccess: AnyObject {
     func append(_ request: JournalRequest, completion: @escaping (JournalOutcome) -> Void)
     /// Notes durably that entries need no replay any more; false where the disk refuses.
     func settle(_ settlement: Settlement, completion: @escaping (Bool) -> Void)
+    /// Tries to note what became of writes (`PendingWrites.unnoted`); false where the disk refuses.
+    func note(completion: @escaping (Bool) -> Void)
     /// Forgets, durably, what is kept of keys under `prefix`, but for entries that are on their way to Redis or concern
     /// other keys as well; nil where the disk refuses.
     func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void)

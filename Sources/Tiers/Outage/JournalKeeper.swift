@@ -20,6 +20,8 @@ public enum JournalJob: Sendable {
     case dropConflicts([UInt64]?, deliver: @Sendable (Int?) -> Void)
     /// Forgets entries and conflicts of keys under a prefix. Hears how many, or nil where the disk refuses.
     case erase([UInt8], deliver: @Sendable (JournalErasure?) -> Void)
+    /// Tries to note what became of writes (`UnnotedWrites`). Hears whether nothing is left to note.
+    case note(deliver: @Sendable (Bool) -> Void)
     /// The conflicts that are kept, oldest first.
     case conflicts(deliver: @Sendable ([(id: UInt64, conflict: Conflict)]) -> Void)
 }
@@ -91,7 +93,10 @@ public final class JournalKeeper {
         let retried = unsettled
         unsettled = []
         var settlesNow = !retried.isEmpty
-        for settlement in retried { stage(settlement, { _ in }, now) }
+        if !retried.isEmpty {
+            let erased = jobs.compactMap { if case .erase(let prefix, _) = $0 { prefix } else { nil } }
+            for settlement in retried { stage(settlement, erased: erased, { _ in }, now) }
+        }
         for job in jobs {
             switch job {
             case .write(let request, let answer): stage(request, answer, now)
@@ -105,6 +110,7 @@ public final class JournalKeeper {
             case .erase(let prefix, let deliver):
                 settlesNow = true
                 erase(prefix, deliver)
+            case .note(let deliver): deliver(pending.unnoted.isEmpty)
             case .conflicts(let deliver): deliver(conflicts)
             }
         }
@@ -130,6 +136,10 @@ public final class JournalKeeper {
             }
         } else {
             for write in staged { pending.release(write.superseded) }
+            if !isVoid {
+                let keys = staged.lazy.flatMap { $0.write.bases.lazy.map(\.key) }
+                pending.unnoted.refuse(keys, opening: journal.segmentsOpened)
+            }
         }
         staged.removeAll(keepingCapacity: true)
         stagedPolicies.removeAll(keepingCapacity: true)
@@ -143,6 +153,13 @@ public final class JournalKeeper {
             }
         }
         waiting.removeAll(keepingCapacity: true)
+        lookAtUnnoted()
+    }
+
+    /// What the disk has a note of by now is not held back any more.
+    func lookAtUnnoted() {
+        if !journal.mayBringBack { pending.unnoted.noteRefused() }
+        if unsettled.isEmpty { pending.unnoted.noteDone() }
     }
 
     // MARK: Writes
@@ -285,20 +302,29 @@ public final class JournalKeeper {
 
     private func afterCommit(_ deliver: @escaping (_ isDone: Bool) -> Void) { waiting.append(.other(deliver)) }
 
+    /// Conflicts of keys under the prefixes in `erased` are not kept.
     private func stage(
-        _ settlement: Settlement, _ deliver: @escaping @Sendable (Bool) -> Void, _ now: Timestamp
+        _ settlement: Settlement, erased: [[UInt8]] = [], _ deliver: @escaping @Sendable (Bool) -> Void,
+        _ now: Timestamp
     ) {
         do throws(JournalError) {
-            for conflict in settlement.conflicts { try note(conflict, now) }
+            for conflict in settlement.conflicts where !erased.contains(where: conflict.key.starts) {
+                try note(conflict, now)
+            }
             try journal.settle(settlement.sequences)
         } catch {
-            unsettled.append(settlement)
+            leaveUnsettled(settlement)
             return deliver(false)
         }
         afterCommit { [self] isDone in
-            if !isDone { unsettled.append(settlement) }
+            if !isDone { leaveUnsettled(settlement) }
             deliver(isDone)
         }
+    }
+
+    private func leaveUnsettled(_ settlement: Settlement) {
+        unsettled.append(settlement)
+        pending.unnoted.finish(pending.recordKeys(of: settlement.sequences))
     }
 
     /// Keeps a conflict; of one that is larger than all that may be kept, what happened without the values.
@@ -346,7 +372,6 @@ public final class JournalKeeper {
     private func erase(_ prefix: [UInt8], _ deliver: @escaping @Sendable (JournalErasure?) -> Void) {
         let claimed = pending.claim(under: prefix)
         let dropped = conflicts.filter { $0.conflict.key.starts(with: prefix) }.map(\.id)
-        for index in unsettled.indices { unsettled[index].conflicts.removeAll { $0.key.starts(with: prefix) } }
         do throws(JournalError) {
             try journal.settle(claimed)
             try journal.dropNotes(dropped)

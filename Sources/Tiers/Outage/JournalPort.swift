@@ -47,6 +47,13 @@ public final class JournalPort: JournalAccess {
         if !isQueued { completion(false) }
     }
 
+    public func note(completion: @escaping (Bool) -> Void) {
+        flush()
+        let box = Delivery(completion)
+        let isQueued = jobs.send(.note { [returns] isNoted in returns.run { box.completion(isNoted) } })
+        if !isQueued { completion(false) }
+    }
+
     public func erase(_ prefix: [UInt8], completion: @escaping (JournalErasure?) -> Void) {
         flush()
         let box = Delivery(completion)

@@ -83,6 +83,8 @@ public final class PendingWrites: Sendable {
 
     private let table = Locked(Table())
     private let count = Atomic<Int>(0)
+    /// What the disk should say of writes that are no longer pending, and does not.
+    public let unnoted = UnnotedWrites()
 
     public init() {}
 
@@ -116,9 +118,11 @@ public final class PendingWrites: Sendable {
         return keys.isEmpty || table.withLock { table in keys.contains { table.chains[HashedKey($0)] != nil } }
     }
 
-    /// Whether every entry of these keys is on its way to Redis, or done there and being settled.
+    /// Whether every entry of these keys is on its way to Redis, or done there and being settled; false where no key is
+    /// named.
     func isAllInFlight(of keys: [[UInt8]]) -> Bool {
-        table.withLock { table in
+        guard !keys.isEmpty else { return false }
+        return table.withLock { table in
             keys.allSatisfy { key in
                 // They are taken in order: behind one that is under way none waits before it.
                 guard let last = table.chains[HashedKey(key)]?.queue.last else { return true }
@@ -294,6 +298,16 @@ public final class PendingWrites: Sendable {
                 table.entries[sequence]?.stage = .waiting
                 if wasAttempted { table.entries[sequence]?.wasAttempted = true }
                 table.offer(sequence)
+            }
+        }
+    }
+
+    /// The keys of those among these that write records.
+    func recordKeys(of sequences: [UInt64]) -> [[UInt8]] {
+        table.withLock { table in
+            sequences.compactMap { sequence in
+                guard let write = table.entries[sequence]?.write, write.record != nil else { return nil }
+                return write.bases[0].key
             }
         }
     }

@@ -2,7 +2,8 @@
 //
 // DESIGN §6: what is journaled is decided by the kind of a command, by whether it may have reached Redis, and by the
 // policy. While a key has entries its new writes go behind them and its reads are answered from them, whatever the
-// breaker says.
+// breaker says. Once it has none, a write may still have to wait until the disk has a note of what became of an earlier
+// one (`UnnotedWrites`).
 
 internal import LocalTier
 internal import Primitives
@@ -45,11 +46,11 @@ extension Tiers {
         _ completion: @escaping ([Reply]) -> Void
     ) {
         guard let journal, !journal.pending.isEmpty, mustWait(commands, behind: journal.pending) else {
-            return performInRedis(commands, isTransaction, completion)
+            return performNoted(commands, isTransaction, completion)
         }
         let refusesWrites = breaker.refusesWrites
+        let keys = Self.keys(commands) { _ in true }
         if maySettle, !refusesWrites {
-            let keys = commands.flatMap(\.command.keys)
             if journal.pending.isAllInFlight(of: keys) {
                 let trace = trace
                 return whenSettled(keys) { [self] _ in
@@ -67,32 +68,64 @@ extension Tiers {
                 commands, isTransaction, attempt: .notSent, reason: breaker.reason(for: .write), completion)
         }
         let trace = trace
-        whenSettled(commands.flatMap(\.command.keys)) { [self] isSettled in
+        whenSettled(keys) { [self] isSettled in
             guard isSettled else { return completion(unavailable(commands, Self.stillWaiting)) }
+            resuming(trace) { performNoted(commands, isTransaction, completion) }
+        }
+    }
+
+    /// Carries commands out in Redis once the disk has a note of what became of earlier writes of their keys. Without
+    /// Redis they go into the journal, which writes that note first.
+    private func performNoted(
+        _ commands: [NativeCommand], _ isTransaction: Bool, _ completion: @escaping ([Reply]) -> Void
+    ) {
+        guard let journal, !journal.pending.unnoted.isEmpty, commands.contains(where: \.command.isWrite) else {
+            return performInRedis(commands, isTransaction, completion)
+        }
+        let keys = Self.keys(commands, where: \.command.isWrite)
+        if breaker.refusesWrites, journal.pending.unnoted.contains(anyOf: keys) {
+            return performWithoutRedis(
+                commands, isTransaction, attempt: .notSent, reason: breaker.reason(for: .write), completion)
+        }
+        let trace = trace
+        whenNoted(keys) { [self] isNoted in
+            guard isNoted else { return completion(unavailable(commands, Self.unnoted)) }
             resuming(trace) { performInRedis(commands, isTransaction, completion) }
         }
     }
 
-    /// Whether commands concern keys of which something waits for Redis; one without keys (FLUSHDB) concerns all of
-    /// them, but for DBSIZE.
-    private func mustWait(_ commands: [NativeCommand], behind pending: PendingWrites) -> Bool {
-        var hasKeys = false
-        var countsOnly = true
-        for command in commands {
-            if case .countAll = command.command { continue }
-            countsOnly = false
-            let areFree = command.command.allKeys { key in
-                hasKeys = true
-                return !pending.has(key)
-            }
-            if !areFree { return true }
+    /// Whether an earlier write of the key waits for Redis, or for a note of what became of it.
+    func mustFollow(_ key: [UInt8]) -> Bool {
+        guard let pending = journal?.pending else { return false }
+        return pending.has(key) || pending.unnoted.contains(anyOf: [key])
+    }
+
+    /// The keys of those commands; none where one concerns all of them (FLUSHDB).
+    private static func keys(_ commands: [NativeCommand], where isAsked: (NativeCommand) -> Bool) -> [[UInt8]] {
+        var keys: [[UInt8]] = []
+        for command in commands where isAsked(command) {
+            if case .removeAll = command.command { return [] }
+            keys += command.command.keys
         }
-        return !countsOnly && !hasKeys
+        return keys
+    }
+
+    /// Whether commands concern keys of which something waits for Redis; FLUSHDB concerns all of them, DBSIZE none.
+    private func mustWait(_ commands: [NativeCommand], behind pending: PendingWrites) -> Bool {
+        commands.contains { command in
+            if case .removeAll = command.command { return true }
+            return !command.command.allKeys { !pending.has($0) }
+        }
     }
 
     /// Why a command that can't go into the journal was not sent.
     static let stillWaiting =
         "not sent: writes of this key wait in the journal for Redis" + Attempt.notSent.advice
+
+    /// Why a write was not sent whose key has an earlier one that the disk says something wrong of.
+    public static let unnoted =
+        "not sent: the journal's disk took no note of what became of an earlier write of this key, and a restart would "
+        + "do that again: nothing was done, try again when the disk takes writes"
 
     private static func kind(of commands: [NativeCommand]) -> OutageKind {
         commands.reduce(.read) { max($0, $1.command.outageKind) }
@@ -113,6 +146,8 @@ extension Tiers {
 
     /// Redis has answered a write that was given up: what the journal keeps of it is done, and what Redis does after it
     /// must not be undone by a replay.
+    ///
+    /// Of a key that may have been erased since, nothing is held: Redis had done the write before, and has it no more.
     func settle(_ late: LateAnswer) {
         late.hasCome = true
         guard let journal, let sequence = late.sequence else { return }
@@ -120,6 +155,9 @@ extension Tiers {
         let claimed = journal.pending.claim([sequence])
         guard !claimed.isEmpty else { return }
         settleClaimed(claimed)
+        for key in late.keys where share.erasures.mayHaveErased(key, since: late.erasures) {
+            forget(key, KeyHash(key), policies.policy(for: key))
+        }
     }
 
     /// Notes entries as settled that no replay did, and of which Redis has no marker: they count as settled when the
@@ -323,6 +361,19 @@ extension Tiers {
 
     // MARK: Waiting
 
+    /// Whether there is anything for which `whenSettled` or `whenNoted` would wait.
+    public var mayHaveToWait: Bool {
+        guard let pending = journal?.pending else { return false }
+        return !pending.isEmpty || !pending.unnoted.isEmpty
+    }
+
+    /// Calls back when the next process can't do an earlier write of these keys (of any, where none is named) again:
+    /// true; or false where the journal's disk takes no note of it, or took none a moment ago.
+    public func whenNoted(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
+        guard let journal, journal.pending.unnoted.contains(anyOf: keys) else { return completion(true) }
+        journal.note { _ in completion(!journal.pending.unnoted.contains(anyOf: keys)) }
+    }
+
     /// Calls back when no writes of these keys (of any, where none is named) wait for Redis: true; or false after
     /// `redis.timeout`, or at once when Redis takes no writes.
     public func whenSettled(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
@@ -368,8 +419,18 @@ private struct JournalAppend {
 
 /// The answer to a write that was given up, which may still come, and the entry that was made of the write.
 final class LateAnswer {
+    private let commands: [NativeCommand]
+    /// Where erasures stood when the write was sent.
+    let erasures: UInt64
     var hasCome = false
     var sequence: UInt64?
+
+    init(_ commands: [NativeCommand], _ erasures: Erasures) {
+        self.commands = commands
+        self.erasures = erasures.moment
+    }
+
+    var keys: [[UInt8]] { commands.flatMap(\.command.keys) }
 }
 
 /// A request that waits until writes of its keys have reached Redis.

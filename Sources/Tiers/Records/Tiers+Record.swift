@@ -93,7 +93,7 @@ extension Tiers {
 
     private func apply(_ attempt: RecordAttempt, to held: HeldValue?, _ certainty: Certainty, now: Timestamp) {
         // What began to wait in the journal meanwhile comes first.
-        if let journal, journal.pending.hasAny(of: [attempt.key]) {
+        if mustFollow(attempt.key) {
             return performInOrder([attempt.native], false, maySettle: false, attempt.completion)
         }
         let base = held.flatMap(\.record)
@@ -129,7 +129,7 @@ extension Tiers {
             guard !leaving.isEmpty else { return exchange(attempt, swap, (result, answer)) }
             archive(leaving, of: attempt.key, result, attempt.policy) { [self] isKept in
                 attempt.keepsTurns = !isKept
-                guard isKept, !(journal?.pending.hasAny(of: [attempt.key]) ?? false) else {
+                guard isKept, !mustFollow(attempt.key) else {
                     return apply(attempt, to: held, .shown, now: scheduler.now)
                 }
                 exchange(attempt, swap, (result, answer))
@@ -153,12 +153,12 @@ extension Tiers {
         let asksBehind = result == nil || attempt.write.emission != nil
         if asksBehind { ownWrites.ask(attempt.hash) }
         let wanted = result == nil ? 0 : replicasWanted([attempt.key])
+        let commands = [attempt.native]
         let writes =
             result == nil
             ? nil
-            : Writes(
-                [attempt.native], self, sentAt: scheduler.now, asksBehind: asksBehind, isOrdered: wanted == 0)
-        let late = LateAnswer()
+            : Writes(commands, self, sentAt: scheduler.now, asksBehind: asksBehind, isOrdered: wanted == 0)
+        let late = LateAnswer(commands, share.erasures)
         let messages = attempt.write.emission == nil ? 0 : 1
         let hears: (RecordSwap.Answer) -> Void = { [self] in
             guard case .done(let waiting) = $0 else { return }

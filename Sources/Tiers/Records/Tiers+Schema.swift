@@ -54,7 +54,7 @@ extension Tiers {
         let write = RecordWrite(id: OperationID(rawValue: 0), .migrate(includesHeld: false))
         let native = NativeCommand(.write(.record(write), key: key), arguments: [])
         let authority = authority(policy)
-        if authority == .redis, breaker.refusesWrites || journal?.pending.hasAny(of: [key]) ?? false {
+        if authority == .redis, breaker.refusesWrites || mustFollow(key) {
             return completion(false)
         }
         let hears: ([Reply]) -> Void = { completion(MigrationAnswer.isMigrated($0[0])) }

@@ -99,6 +99,11 @@ EVERY = (
         "            BROKEN || xxh3(lines, seed: identity.checkSeed(at: trailer.offset)) == trailer.check\n", STORES,
     ),
     Mutant(
+        "a footer is written before its records are synced", LOG + "SegmentLog+Commit.swift",
+        "            if segment.isUnsynchronized { try", "            if segment.isUnsynchronized, !BROKEN { try",
+        "^WarmTierTests",
+    ),
+    Mutant(
         "copies are not synced before their original goes", WARM + "WarmWriter+Room.swift",
         "        if log.isUnsynchronized { try reportingLog",
         "        if log.isUnsynchronized && !BROKEN { try reportingLog",
@@ -276,8 +281,8 @@ EVERY = (
     ),
     Mutant(
         "what is being erased is kept", TIERS + "Erasure/Erasures.swift",
-        "        isUnderWay.load(ordering: .acquiring) &&",
-        "        !BROKEN && isUnderWay.load(ordering: .acquiring) &&",
+        "        turns.load(ordering: .acquiring) % 2 == 1 &&",
+        "        !BROKEN && turns.load(ordering: .acquiring) % 2 == 1 &&",
         tiers("ErasureTests"),
     ),
     Mutant(
@@ -285,7 +290,53 @@ EVERY = (
         "eraseLocal { [self] in end(.done(count)) } }",
         "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", tiers("ErasureTests"),
     ),
+    Mutant(
+        "what another worker wrote during an erasure is held", TIERS + "Writes.swift",
+        "            if tiers.share.erasures.mayHaveErased", "            if !BROKEN, tiers.share.erasures.mayHaveErased",
+        tiers("ErasureRaceTests"),
+    ),
+    Mutant(
+        "a late answer leaves what was erased held", TIERS + "Outage/Tiers+Outage.swift",
+        "for key in late.keys where share.", "for key in late.keys where !BROKEN && share.", tiers("ErasureRaceTests"),
+    ),
+    Mutant(
+        "an erasure does not wait for copies on their way", TIERS + "Erasure/Erasure.swift",
+        "        guard tiers.share.erasures.hasPromotions", "        guard !BROKEN, tiers.share.erasures.hasPromotions",
+        tiers("ErasureRaceTests"),
+    ),
+    Mutant(
+        "turns are archived while their record is erased", TIERS + "Archive/Tiers+Archive.swift",
+        "!share.erasures.covers(key) else", "BROKEN || !share.erasures.covers(key) else", tiers("ErasureRaceTests"),
+    ),
+    Mutant(
+        "an erasure looks at the disk only once", TIERS + "Erasure/Erasure.swift",
+        "        guard let warm = tiers.warm, tiers.redis", "        guard !BROKEN, let warm = tiers.warm, tiers.redis",
+        tiers("ErasureRaceTests"),
+    ),
     # The journal and its replay.
+    Mutant(
+        "what comes after a refused write in doubt goes to Redis", TIERS + "Outage/JournalKeeper.swift",
+        "            if !isVoid {\n", "            if !isVoid, !BROKEN {\n", tiers("UnnotedWritesTests"),
+    ),
+    Mutant(
+        "a replayed record is written before that is noted", TIERS + "Outage/JournalKeeper.swift",
+        "        pending.unnoted.finish(pending.recordKeys(of: settlement.sequences))",
+        "        if !BROKEN { pending.unnoted.finish(pending.recordKeys(of: settlement.sequences)) }", tiers("UnnotedWritesTests"),
+    ),
+    Mutant(
+        "keys that were noted are held back", TIERS + "Outage/UnnotedWrites.swift",
+        "            if table.opening != opening", "            if !BROKEN, table.opening != opening",
+        tiers("UnnotedWritesTests"),
+    ),
+    Mutant(
+        "a conflict of an erased key is noted later", TIERS + "Outage/JournalKeeper.swift",
+        "where !erased.contains", "where BROKEN || !erased.contains", tiers("UnnotedWritesTests"),
+    ),
+    Mutant(
+        "a FLUSHDB among others passes what waits", TIERS + "Outage/Tiers+Outage.swift",
+        "            if case .removeAll = command.command { return true }",
+        "            if case .removeAll = command.command { return !BROKEN }", tiers("UnnotedWritesTests"),
+    ),
     Mutant(
         "an INCR that may have been done is journaled", TIERS + "Outage/Tiers+Outage.swift",
         "            return wasSent ?", "            return wasSent && !BROKEN ?",
