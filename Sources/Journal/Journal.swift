@@ -128,6 +128,17 @@ public final class Journal {
         return note.id
     }
 
+    public var hasStagedNotes: Bool { staged.noteBytes > 0 }
+
+    /// Whether the batch takes notes of these sizes, in bytes, beside those that it has.
+    public func hasRoom(forNotes sizes: [Int]) -> Bool {
+        let bytes = sizes.reduce(0) { $0 + JournalRecord.footprint(key: 8, value: $1) }
+        return staged.noteBytes + bytes <= options.noteBatchBytesMax
+    }
+
+    /// Counts a note that was not kept for want of room.
+    public func leaveNoteOut() { counters.notesDropped += 1 }
+
     /// Stages that notes are not needed any more; unknown ids are passed over.
     public func dropNotes(_ ids: [UInt64]) throws(JournalError) {
         precondition(isBegun, "BUG: dropNotes without begin")

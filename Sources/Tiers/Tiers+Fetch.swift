@@ -463,14 +463,14 @@ extension Tiers {
         guard let (given, content) = promoted(copy, flight.policy) else {
             return fail(flight, "the warm tier's record can't be read")
         }
-        guard let isWaitedFor = share.erasures.beginPromotion(of: flight.key) else { return askAgain(flight, now) }
+        guard share.erasures.beginPromotion(of: flight.key) else { return askAgain(flight, now) }
         // A write of this process since the question was asked knows better, a deletion above all.
         guard flight.token?.isCurrent(in: local) ?? false else {
-            share.erasures.endPromotion(isWaitedFor)
+            share.erasures.endPromotion(of: flight.key)
             return askAgain(flight, now)
         }
         guard let redis, let permit = breaker.admit(.write, now: now) else {
-            share.erasures.endPromotion(isWaitedFor)
+            share.erasures.endPromotion(of: flight.key)
             return fail(flight, breaker.reasonForWrites)
         }
         distrustTracking(of: flight.key, flight.hash)
@@ -483,7 +483,7 @@ extension Tiers {
                 [position?.text ?? [], DeletedKey(flight.key).hexadecimal, Array(String(life).utf8)] + content))
         // A time of its own: that the disk was slow must not look as if Redis were.
         redis.send(request, timeoutNanoseconds: limits.timeout) { [self] result in
-            share.erasures.endPromotion(isWaitedFor)
+            share.erasures.endPromotion(of: flight.key)
             let ended = scheduler.monotonicNanoseconds
             let elapsed = scheduler.waitedNanoseconds(since: now)
             switch result {

@@ -16,6 +16,18 @@ import Testing
         if case .done? = erased.value { true } else { false }
     }
 
+    /// The answer to the next command of that name travels for half of this.
+    private func delayAnswer(to name: String, milliseconds: Int, _ car: Sidecar) {
+        let (redis, scheduler) = (car.redis, car.scheduler)
+        let latency = redis.latency
+        redis.onPerformed = { [unowned redis] words, _ in
+            guard words[0] == bytes(name) else { return }
+            redis.onPerformed = nil
+            redis.latency = .milliseconds(milliseconds)
+            scheduler.after(nanoseconds: 1) { redis.latency = latency }
+        }
+    }
+
     @Test(arguments: 1...8)
     func `what another worker wrote meanwhile, and hears late, is held nowhere`(seed: UInt64) throws {
         let car = try Sidecar(workers: 2, seed: seed, journalOn: disk)
@@ -50,24 +62,37 @@ import Testing
         #expect(car.read("user:1:new", worker: 1).summary == "v local fresh")
     }
 
-    @Test func `a write that Redis did before, and whose answer comes after it was journaled, is held nowhere`() throws
-    {
+    @Test func `what Redis was asked meanwhile, and answers afterwards, is held nowhere`() throws {
         let car = try Sidecar(workers: 2, journalOn: disk)
-        let redis = car.redis
-        // Redis's answer to this one alone is late.
-        redis.onPerformed = { [unowned redis] words, _ in
-            if words[0] == bytes("SET") { redis.latency = .milliseconds(400) }
-        }
+        car.set("user:1:read", "v")
+        car.evict("user:1:read")
+        car.redis.latency = .milliseconds(2)
+        let erased = car.beginErase("user:1:")
+        // At no moment at which the erasure sends.
+        car.run(.microseconds(300))
+        delayAnswer(to: "GET", milliseconds: 180, car)
+        let read = car.begin("user:1:read", worker: 1)
+        #expect(car.scheduler.run(atMost: .milliseconds(80)) { erased.value != nil })
+        #expect(isDone(erased) && read.value == nil)
+        car.scheduler.run { read.value != nil }
+        #expect(read.value?.summary == "v redis fresh", "it was there when it was asked for")
+        car.run(.seconds(1))
+        let held = car.held("user:1:read").map { $0.value }
+        #expect(held == nil && car.warm.copies[bytes("user:1:read")] == nil)
+    }
+
+    /// In time, and after it was given up and journaled.
+    @Test(arguments: [180, 400])
+    func `a write that Redis did before, and whose answer comes afterwards, is held nowhere`(milliseconds: Int) throws {
+        let car = try Sidecar(workers: 2, journalOn: disk)
+        delayAnswer(to: "SET", milliseconds: milliseconds, car)
         let reply = car.beginPerform([.set("user:1:late", "v")], worker: 1)
-        #expect(car.scheduler.run(atMost: .milliseconds(20)) { redis.entries[bytes("user:1:late")] != nil })
-        car.run(.microseconds(1))
-        redis.onPerformed = nil
-        redis.latency = .microseconds(200)
+        #expect(car.scheduler.run(atMost: .milliseconds(20)) { car.redis.entries[bytes("user:1:late")] != nil })
         let erased = car.beginErase("user:1:")
         #expect(car.scheduler.run(atMost: .milliseconds(50)) { erased.value != nil })
         #expect(isDone(erased) && reply.value == nil)
         car.scheduler.run { reply.value != nil }
-        #expect(reply.value == [.ok], "the journal has it")
+        #expect(reply.value == [.ok], "Redis had done it, or the journal has it")
         car.run(.seconds(2))
         #expect(car.journal?.pending.entryCount == 0)
         let value = car.inRedis("user:1:late")
@@ -94,6 +119,48 @@ import Testing
         #expect(car.count("EVAL") > 0, "the copy was given to Redis")
         car.run(.seconds(1))
         #expect(car.inRedis("user:1:old") == nil)
+    }
+
+    @Test func `a copy whose giving was not answered does not arrive behind the walk`() throws {
+        let car = try Sidecar(workers: 2)
+        car.warm.plant(bytes("user:1:old"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now))
+        car.run(.seconds(5))
+        let before = car.redis.executedNames.count
+        let read = car.begin("user:1:old", worker: 1)
+        #expect(car.scheduler.run(atMost: .seconds(1)) { car.redis.executedNames[before...].contains("PTTL") })
+        // On its way for longer than anybody waits, over a connection that stands.
+        car.redis.latency = .milliseconds(600)
+        car.run(.milliseconds(2))
+        car.redis.latency = .microseconds(200)
+        car.scheduler.run { read.value != nil }
+        let erased = car.beginErase("user:1:")
+        car.scheduler.run { erased.value != nil }
+        #expect(isDone(erased))
+        car.run(.seconds(1))
+        #expect(car.inRedis("user:1:old") == nil)
+    }
+
+    @Test func `a copy that set out while another subject was erased is waited for as well`() throws {
+        let car = try Sidecar(workers: 2)
+        car.warm.plant(bytes("user:2:old"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now))
+        car.run(.seconds(5))
+        car.redis.latency = .milliseconds(2)
+        let first = car.beginErase("user:1:")
+        let before = car.redis.executedNames.count
+        _ = car.begin("user:2:old", worker: 1)
+        #expect(car.scheduler.run(atMost: .seconds(1)) { car.redis.executedNames[before...].contains("PTTL") })
+        car.run(.microseconds(1100))
+        #expect(first.value == nil)
+        car.redis.latency = .milliseconds(160)
+        car.run(.microseconds(500))
+        car.redis.latency = .microseconds(200)
+        car.scheduler.run { first.value != nil }
+        let erased = car.beginErase("user:2:")
+        car.scheduler.run { erased.value != nil }
+        #expect(isDone(erased))
+        #expect(car.count("EVAL") > 0, "the copy was given to Redis")
+        car.run(.seconds(1))
+        #expect(car.inRedis("user:2:old") == nil)
     }
 
     @Test func `turns that leave a record while Redis is walked stay in no archive`() throws {

@@ -175,7 +175,7 @@ import Testing
         unnoted.refuse(["a", "b"].map(bytes), opening: 1)
         unnoted.refuse([bytes("c")], opening: 1)
         #expect(unnoted.count(under: []) == 3)
-        unnoted.finish([bytes("a"), bytes("r")])
+        unnoted.finish(records: [bytes("a"), bytes("r")])
         unnoted.refuse([bytes("d")], opening: 2)
         #expect(["a", "r", "d"].allSatisfy { unnoted.contains(anyOf: [bytes($0)]) })
         #expect(!unnoted.contains(anyOf: [bytes("b"), bytes("c")]))
@@ -183,6 +183,11 @@ import Testing
         #expect(unnoted.contains(anyOf: []) && unnoted.count(under: []) == 2)
         unnoted.noteDone()
         #expect(unnoted.isEmpty && !unnoted.contains(anyOf: []))
+        // Of others Redis has markers, which go with all keys.
+        unnoted.finish(records: [])
+        #expect(unnoted.contains(anyOf: []) && unnoted.keyCount == 0 && !unnoted.contains(anyOf: [bytes("a")]))
+        unnoted.noteDone()
+        #expect(unnoted.isEmpty)
     }
 
     // MARK: Done
@@ -217,7 +222,51 @@ import Testing
         #expect(next.inRedis("plain") == "after")
     }
 
-    @Test func `a conflict that could not be noted is not noted once its key is erased`() throws {
+    @Test func `a FLUSHDB waits until the disk has noted what was replayed, whose markers it removes`() throws {
+        let disk = SimulatedFileSystem(seed: 3)
+        let car = try Sidecar(journalOn: disk)
+        car.openBreaker()
+        #expect(car.set("k", "journaled") == .ok)
+        breakDisk(disk)
+        car.share.breaker.force(.automatic, now: car.now)
+        #expect(car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? false })
+        let flush = NativeCommand.words(.removeAll, "FLUSHDB")
+        let refused = Self.text(car.perform(flush)[0])
+        #expect(refused.hasPrefix(Self.refusal), "\(refused)")
+        mend(disk, car)
+        #expect(car.perform(flush) == [.ok])
+        car.crash()
+        disk.endProcess()
+        let next = try Sidecar(journalOn: disk, after: car)
+        next.replayAll()
+        #expect(next.inRedis("k") == nil)
+    }
+
+    @Test func `conflicts that are more than a batch of notes takes settle all the same, and a record is free again`()
+        throws
+    {
+        let disk = SimulatedFileSystem(seed: 1)
+        let car = try Sidecar([policy { $0.onConflict = .keep }], journalOn: disk, journalBytes: 1 << 20)
+        let keys = (0..<400).map { "k\($0)" }
+        for key in keys { car.set(key, "before") }
+        car.openBreaker()
+        let ours = String(repeating: "o", count: 400)
+        let all = NativeCommand(
+            .setMany(keys.map(bytes), values: keys.map { _ in bytes(ours) }, onlyIfNone: false),
+            arguments: [bytes("MSET")] + keys.flatMap { [bytes($0), bytes(ours)] })
+        #expect(car.perform(all) == [.ok])
+        for key in keys { car.redis.execute("SET", key, String(repeating: "t", count: 400)) }
+        car.replayAll()
+        car.run(.seconds(3))
+        let keeper = try #require(car.journal?.keeper)
+        #expect(!keeper.hasUnsettled && keeper.pending.unnoted.isEmpty)
+        #expect(!keeper.conflicts.isEmpty && keeper.conflicts.count < keys.count)
+        #expect(keeper.journal.statistics.notesDropped == keys.count - keeper.conflicts.count)
+        #expect(Set(keeper.conflicts.map(\.conflict.key)).count == keeper.conflicts.count, "each is noted once")
+    }
+
+    @Test(arguments: [false, true])
+    func `a conflict that could not be noted is not noted once its key is erased`(failsOnceMore: Bool) throws {
         let disk = SimulatedFileSystem(seed: 1)
         let car = try Sidecar([policy { $0.onConflict = .keep }], journalOn: disk)
         car.set("user:1:k", "before")
@@ -228,11 +277,20 @@ import Testing
         car.share.breaker.force(.automatic, now: car.now)
         #expect(car.scheduler.run(atMost: .seconds(30)) { car.journal?.pending.isEmpty ?? false })
         #expect(car.journal?.keeper.hasUnsettled == true)
+        if failsOnceMore {
+            car.run(.milliseconds(300))
+            guard case .incomplete(_, let reason) = car.erase("user:1:") else {
+                Issue.record("it was done, or refused")
+                return
+            }
+            #expect(reason == "the journal's disk did not take it")
+        }
         mend(disk, car)
-        guard case .done = car.erase("user:1:") else {
+        guard case .done(let count) = car.erase("user:1:") else {
             Issue.record("it was not done")
             return
         }
+        #expect(count.conflicts == 1)
         car.run(.seconds(2))
         #expect(car.journal?.keeper.conflicts.isEmpty == true)
     }

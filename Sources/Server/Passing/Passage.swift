@@ -195,14 +195,21 @@ final class Passage: RedisConnectionDelegate {
             self.refuse(c, slot, text)
             then(nil)
         }
-        settled(request) { [self] isSettled in
-            guard isSettled else { return refuse("not sent: writes of this key wait in the journal for Redis") }
-            noted(request) { [self] isNoted in
-                guard isNoted else { return refuse(Tiers.unnoted) }
-                wasAnswered = true
-                transmit(request, over: redis, c, slot, then: then)
+        func goOn() {
+            settled(request) { [self] isSettled in
+                guard isSettled else { return refuse("not sent: writes of this key wait in the journal for Redis") }
+                var hasWaited = false
+                noted(request) { [self] isNoted in
+                    guard isNoted else { return refuse(Tiers.unnoted) }
+                    // A write that went before this one may have come to wait meanwhile.
+                    if hasWaited { return goOn() }
+                    wasAnswered = true
+                    transmit(request, over: redis, c, slot, then: then)
+                }
+                hasWaited = true
             }
         }
+        goOn()
         // What comes behind must not overtake it.
         if !wasAnswered { c.hold(slot) }
     }

@@ -127,7 +127,10 @@ enum PinnedTransaction {
         if transaction.hasScript { request.timeout = .max }
         c.transaction = nil
         c.watch = .none
-        passage.send(request, pin, c, slot)
+        passage.send(request, pin, c, slot) { reply in
+            // Where the pin stays, Redis must not stay within MULTI.
+            if reply == nil, c.pin === pin { passage.undo(c, "DISCARD") }
+        }
     }
 
     /// Forgets a transaction and what was watched for it; Redis does with the connection.

@@ -211,11 +211,17 @@ final class Erasure {
 
     // MARK: Redis
 
-    /// A copy that is on its way from the disk to Redis would come there behind the walk.
+    /// A copy that is on its way from the disk to Redis would come there behind the walk, and so would a write that was
+    /// given up and whose connection still stands.
     private func awaitPromotions(deadline: Int64, _ then: @escaping () -> Void) {
-        guard tiers.share.erasures.hasPromotions else { return then() }
-        guard now < deadline else { return stop("copies from the warm tier are on their way to Redis") }
-        pause(milliseconds: 1) { [self] in awaitPromotions(deadline: deadline, then) }
+        guard let redis = tiers.redis else { return then() }
+        tiers.endDoubtful(over: redis)
+        let areUnderWay = tiers.share.erasures.hasPromotions(under: prefix)
+        guard areUnderWay || !tiers.share.doubtful.isEmpty else { return then() }
+        guard now < deadline else {
+            return stop("writes to Redis that were not answered, or copies from the warm tier, may still reach it")
+        }
+        pause(milliseconds: 5) { [self] in awaitPromotions(deadline: deadline, then) }
     }
 
     /// Redis may be slow with a batch: so long in nanoseconds, not `redis.timeout`, which is for one request.
@@ -248,8 +254,6 @@ final class Erasure {
     private func eraseRedis(_ then: @escaping () -> Void) {
         guard let redis = tiers.redis else { return then() }
         (count.redis, count.messages) = (0, 0)
-        // What was given up and not answered must not be carried out behind the walk.
-        tiers.endDoubtful(over: redis)
         walk(Walk(left: Self.walksMax)) { [self] in
             eraseMessages { [self] in
                 tiers.awaitReplicas(replicasWanted, over: redis, since: now) { [self] shortfall in

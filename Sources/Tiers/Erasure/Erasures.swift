@@ -74,24 +74,29 @@ public final class Erasures: Sendable {
         turns.load(ordering: .acquiring) % 2 == 1 && prefix.withLock { key.starts(with: $0) }
     }
 
-    /// Copies on their way from the disk to Redis that set out while no erasure was under way.
-    private let promotions = Atomic<Int>(0)
+    /// Keys of copies on their way from the disk to Redis, and how many of each.
+    private let promotions = Locked<[[UInt8]: Int]>([:])
 
-    /// A copy of the key is about to be given to Redis: nil where it must not be, since the key is being erased; else
-    /// whether an erasure that begins now waits for it, which `endPromotion` is to hear.
-    func beginPromotion(of key: [UInt8]) -> Bool? {
-        promotions.add(1, ordering: .sequentiallyConsistent)
-        if moment % 2 == 0 { return true }
-        promotions.subtract(1, ordering: .sequentiallyConsistent)
-        return covers(key) ? nil : false
+    /// A copy of the key is about to be given to Redis; false where it must not be, since the key is being erased. An
+    /// erasure that begins after this waits until `endPromotion`.
+    func beginPromotion(of key: [UInt8]) -> Bool {
+        promotions.withLock { $0[key, default: 0] += 1 }
+        if !covers(key) { return true }
+        endPromotion(of: key)
+        return false
     }
 
-    func endPromotion(_ isWaitedFor: Bool) {
-        if isWaitedFor { promotions.subtract(1, ordering: .sequentiallyConsistent) }
+    func endPromotion(of key: [UInt8]) {
+        promotions.withLock { promotions in
+            let left = (promotions[key] ?? 0) - 1
+            promotions[key] = left > 0 ? left : nil
+        }
     }
 
-    /// Whether a copy is on its way to Redis from before the erasure under way.
-    var hasPromotions: Bool { promotions.load(ordering: .sequentiallyConsistent) != 0 }
+    /// Whether copies of keys under the prefix are on their way to Redis.
+    func hasPromotions(under prefix: [UInt8]) -> Bool {
+        promotions.withLock { $0.keys.contains { $0.starts(with: prefix) } }
+    }
 
     /// Where erasures stand, for `mayHaveErased`.
     var moment: UInt64 { turns.load(ordering: .sequentiallyConsistent) }

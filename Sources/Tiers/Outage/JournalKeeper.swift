@@ -38,6 +38,8 @@ public final class JournalKeeper {
     /// Done in Redis, but the disk refused to note it: tried again with each batch. A crash in between is harmless,
     /// since Redis has a marker of each.
     private var unsettled: [Settlement] = []
+    /// The entries of `unsettled`, each of which stands there once.
+    private var unsettledEntries: Set<UInt64> = []
     /// Whether anything is done of which only Redis knows.
     package var hasUnsettled: Bool { !unsettled.isEmpty }
 
@@ -90,13 +92,13 @@ public final class JournalKeeper {
     public func process(_ jobs: [JournalJob], now: Timestamp) {
         journal.begin()
         var failed: String?
+        // Before they are tried again: what is noted in this batch an erasure does not find.
+        var erased: [Conflict] = []
+        for case .erase(let prefix, _) in jobs { erased += takeUnsettled(under: prefix) }
         let retried = unsettled
-        unsettled = []
+        (unsettled, unsettledEntries) = ([], [])
         var settlesNow = !retried.isEmpty
-        if !retried.isEmpty {
-            let erased = jobs.compactMap { if case .erase(let prefix, _) = $0 { prefix } else { nil } }
-            for settlement in retried { stage(settlement, erased: erased, { _ in }, now) }
-        }
+        for settlement in retried { stage(settlement, { _ in }, now) }
         for job in jobs {
             switch job {
             case .write(let request, let answer): stage(request, answer, now)
@@ -109,7 +111,7 @@ public final class JournalKeeper {
             case .dropConflicts(let ids, let deliver): drop(ids, deliver)
             case .erase(let prefix, let deliver):
                 settlesNow = true
-                erase(prefix, deliver)
+                erase(prefix, erased, deliver)
             case .note(let deliver): deliver(pending.unnoted.isEmpty)
             case .conflicts(let deliver): deliver(conflicts)
             }
@@ -302,15 +304,17 @@ public final class JournalKeeper {
 
     private func afterCommit(_ deliver: @escaping (_ isDone: Bool) -> Void) { waiting.append(.other(deliver)) }
 
-    /// Conflicts of keys under the prefixes in `erased` are not kept.
     private func stage(
-        _ settlement: Settlement, erased: [[UInt8]] = [], _ deliver: @escaping @Sendable (Bool) -> Void,
-        _ now: Timestamp
+        _ settlement: Settlement, _ deliver: @escaping @Sendable (Bool) -> Void, _ now: Timestamp
     ) {
+        // Of one that is too large for what the batch has left nothing is noted: the next batch begins with it.
+        let payloads = settlement.conflicts.map { $0.encoded().count }
+        guard journal.hasRoom(forNotes: payloads) || !journal.hasStagedNotes else {
+            leaveUnsettled(settlement)
+            return deliver(false)
+        }
         do throws(JournalError) {
-            for conflict in settlement.conflicts where !erased.contains(where: conflict.key.starts) {
-                try note(conflict, now)
-            }
+            for conflict in settlement.conflicts { try note(conflict, now) }
             try journal.settle(settlement.sequences)
         } catch {
             leaveUnsettled(settlement)
@@ -323,11 +327,14 @@ public final class JournalKeeper {
     }
 
     private func leaveUnsettled(_ settlement: Settlement) {
-        unsettled.append(settlement)
-        pending.unnoted.finish(pending.recordKeys(of: settlement.sequences))
+        pending.unnoted.finish(records: pending.recordKeys(of: settlement.sequences))
+        var left = settlement
+        left.sequences.removeAll { !unsettledEntries.insert($0).inserted }
+        if !left.sequences.isEmpty || !left.conflicts.isEmpty { unsettled.append(left) }
     }
 
-    /// Keeps a conflict; of one that is larger than all that may be kept, what happened without the values.
+    /// Keeps a conflict; of one that is larger than all that may be kept, what happened without the values; and nothing
+    /// of one for which even that is too much, because a command had so many.
     private func note(_ conflict: Conflict, _ now: Timestamp) throws(JournalError) {
         do throws(JournalError) {
             _ = try journal.note(conflict.encoded(), now: now)
@@ -336,7 +343,12 @@ public final class JournalKeeper {
             var short = conflict
             short.ours = conflict.ours.map { Array($0.prefix(Self.shortened)) }
             short.theirs = conflict.theirs.map { Array($0.prefix(Self.shortened)) }
-            _ = try journal.note(short.encoded(), now: now)
+            do throws(JournalError) {
+                _ = try journal.note(short.encoded(), now: now)
+            } catch {
+                guard case .tooLarge = error else { throw error }
+                journal.leaveNoteOut()
+            }
         }
     }
 
@@ -368,8 +380,21 @@ public final class JournalKeeper {
         }
     }
 
-    /// A batch of its own: what is staged beside it would not be found.
-    private func erase(_ prefix: [UInt8], _ deliver: @escaping @Sendable (JournalErasure?) -> Void) {
+    /// Conflicts of keys under a prefix that the disk has not taken yet; they are no longer tried.
+    private func takeUnsettled(under prefix: [UInt8]) -> [Conflict] {
+        var taken: [Conflict] = []
+        for index in unsettled.indices {
+            taken += unsettled[index].conflicts.filter { $0.key.starts(with: prefix) }
+            unsettled[index].conflicts.removeAll { $0.key.starts(with: prefix) }
+        }
+        return taken
+    }
+
+    /// A batch of its own: what is staged beside it would not be found. `unsettled` are the conflicts that the disk has
+    /// not taken yet: they are tried again where it does not take this either.
+    private func erase(
+        _ prefix: [UInt8], _ unsettled: [Conflict], _ deliver: @escaping @Sendable (JournalErasure?) -> Void
+    ) {
         let claimed = pending.claim(under: prefix)
         let dropped = conflicts.filter { $0.conflict.key.starts(with: prefix) }.map(\.id)
         do throws(JournalError) {
@@ -377,11 +402,18 @@ public final class JournalKeeper {
             try journal.dropNotes(dropped)
         } catch {
             pending.release(claimed)
+            keepTrying(unsettled)
             return deliver(nil)
         }
-        finishUndone(claimed) { isDone in
-            deliver(isDone ? JournalErasure(entries: claimed.count, conflicts: dropped.count) : nil)
+        finishUndone(claimed) { [self] isDone in
+            if !isDone { keepTrying(unsettled) }
+            let conflicts = dropped.count + unsettled.count
+            deliver(isDone ? JournalErasure(entries: claimed.count, conflicts: conflicts) : nil)
         }
+    }
+
+    private func keepTrying(_ conflicts: [Conflict]) {
+        if !conflicts.isEmpty { unsettled.append(Settlement(sequences: [], conflicts: conflicts)) }
     }
 
     private func drop(_ ids: [UInt64]?, _ deliver: @escaping @Sendable (Int?) -> Void) {

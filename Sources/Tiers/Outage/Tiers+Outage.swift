@@ -83,14 +83,18 @@ extension Tiers {
             return performInRedis(commands, isTransaction, completion)
         }
         let keys = Self.keys(commands, where: \.command.isWrite)
-        if breaker.refusesWrites, journal.pending.unnoted.contains(anyOf: keys) {
+        guard journal.pending.unnoted.contains(anyOf: keys) else {
+            return performInRedis(commands, isTransaction, completion)
+        }
+        if breaker.refusesWrites {
             return performWithoutRedis(
                 commands, isTransaction, attempt: .notSent, reason: breaker.reason(for: .write), completion)
         }
         let trace = trace
         whenNoted(keys) { [self] isNoted in
             guard isNoted else { return completion(unavailable(commands, Self.unnoted)) }
-            resuming(trace) { performInRedis(commands, isTransaction, completion) }
+            // A write that went before this one may have come to wait meanwhile.
+            resuming(trace) { performInOrder(commands, isTransaction, maySettle: false, completion) }
         }
     }
 
@@ -368,10 +372,14 @@ extension Tiers {
     }
 
     /// Calls back when the next process can't do an earlier write of these keys (of any, where none is named) again:
-    /// true; or false where the journal's disk takes no note of it, or took none a moment ago.
+    /// true; or false where the journal's disk takes no note of it, took none a moment ago, or has not within
+    /// `redis.timeout`.
     public func whenNoted(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
         guard let journal, journal.pending.unnoted.contains(anyOf: keys) else { return completion(true) }
-        journal.note { _ in completion(!journal.pending.unnoted.contains(anyOf: keys)) }
+        let wait = NoteWait(completion)
+        wait.timer = scheduler.makeTimer { wait.answer(false) }
+        wait.timer?.start(afterMilliseconds: max(1, limits.timeout / 1_000_000))
+        journal.note { _ in wait.answer(!journal.pending.unnoted.contains(anyOf: keys)) }
     }
 
     /// Calls back when no writes of these keys (of any, where none is named) wait for Redis: true; or false after
@@ -431,6 +439,22 @@ final class LateAnswer {
     }
 
     var keys: [[UInt8]] { commands.flatMap(\.command.keys) }
+}
+
+/// A request that waits until the disk has a note of earlier writes, or has refused it, or for too long.
+private final class NoteWait {
+    var timer: (any ScheduledTimer)?
+    private var completion: ((Bool) -> Void)?
+
+    init(_ completion: @escaping (Bool) -> Void) { self.completion = completion }
+
+    func answer(_ isNoted: Bool) {
+        guard let completion else { return }
+        self.completion = nil
+        timer?.stop()
+        timer = nil
+        completion(isNoted)
+    }
 }
 
 /// A request that waits until writes of its keys have reached Redis.

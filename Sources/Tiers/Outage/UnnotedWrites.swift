@@ -1,9 +1,10 @@
 // Keys of which the journal's disk says something else than is true, because it took no note of what became of a write.
 //
 // DESIGN. The next process would replay such a write over whatever Redis has been given since: one that was refused,
-// whose bytes may be there all the same; or one of a record that is done in Redis. (Of other writes that are done Redis
-// keeps a marker; a record remembers no more than its last sixteen.) So a later write of the key is sent to Redis only
-// when the disk has the note: whoever has one asks the keeper to try. What is known ends with the process.
+// whose bytes may be there all the same; or one that is done in Redis. Of those Redis keeps a marker, which FLUSHDB
+// would remove with the rest; a record keeps no marker, and remembers its last sixteen writes. So a later write of the
+// key is sent to Redis only when the disk has the note: whoever has one asks the keeper to try. What is known ends with
+// the process.
 
 internal import Primitives
 internal import Synchronization
@@ -16,6 +17,8 @@ public final class UnnotedWrites: Sendable {
         var opening = 0
         /// Of the writes that are done.
         var done: Set<HashedKey> = []
+        /// Whether writes of other keys are done as well: what removes every key removes their markers.
+        var hasMarked = false
 
         var count: Int { refused.count + done.count }
 
@@ -26,17 +29,17 @@ public final class UnnotedWrites: Sendable {
     }
 
     private let table = Locked(Table())
-    private let count = Atomic<Int>(0)
+    private let hasAny = Atomic<Bool>(false)
 
     init() {}
 
     /// Whether there are none, which every write asks.
-    public var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
+    public var isEmpty: Bool { !hasAny.load(ordering: .acquiring) }
 
     /// How many keys there are; one that is there for both reasons counts twice.
-    public var keyCount: Int { count.load(ordering: .acquiring) }
+    public var keyCount: Int { isEmpty ? 0 : table.withLock { $0.count } }
 
-    /// Whether one of these keys is among them; any at all, where none is named.
+    /// Whether one of these keys is among them; where none is named, whether what removes every key has to wait.
     public func contains(anyOf keys: [[UInt8]]) -> Bool {
         !isEmpty && (keys.isEmpty || table.withLock { table in keys.contains { table.contains($0) } })
     }
@@ -59,21 +62,24 @@ public final class UnnotedWrites: Sendable {
         }
     }
 
-    /// Writes of these keys are done; as many as the journal had entries at most.
-    func finish(_ keys: some Sequence<[UInt8]>) {
-        change { table in table.done.formUnion(keys.lazy.map { HashedKey($0) }) }
+    /// Writes of records are done, of these keys, and others. There are as many at most as the journal had entries.
+    func finish(records keys: some Sequence<[UInt8]>) {
+        change { table in
+            table.done.formUnion(keys.lazy.map { HashedKey($0) })
+            table.hasMarked = true
+        }
     }
 
     /// The disk has the note of all that was refused.
     func noteRefused() { if !isEmpty { change { $0.refused = [] } } }
 
     /// The disk has the note of all that is done.
-    func noteDone() { if !isEmpty { change { $0.done = [] } } }
+    func noteDone() { if !isEmpty { change { ($0.done, $0.hasMarked) = ([], false) } } }
 
     private func change(_ body: (inout Table) -> Void) {
         table.withLock { table in
             body(&table)
-            count.store(table.count, ordering: .releasing)
+            hasAny.store(table.count > 0 || table.hasMarked, ordering: .releasing)
         }
     }
 }

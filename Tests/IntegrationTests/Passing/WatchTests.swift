@@ -137,6 +137,23 @@ extension RealProcesses {
             try fixture.waitForPins(1)
         }
 
+        @Test func `a subscriber whose EXEC was not sent is not left within MULTI`() throws {
+            let fixture = try PassingFixture()
+            let (c, other) = (try fixture.client(resp3: true), try fixture.client())
+            #expect(try c.call("SUBSCRIBE", "a").items.count == 3)
+            _ = try c.call("MULTI")
+            #expect(try c.call("LPUSH", "refused", "1").text == "QUEUED")
+            _ = try other.call("HEARTH", "BREAKER", "OPEN")
+            #expect(try c.call("EXEC").text.hasPrefix("UNAVAILABLE not sent"))
+            _ = try other.call("HEARTH", "BREAKER", "AUTO")
+            try fixture.hearth.waitUntilClosed()
+            #expect(try c.call("EVAL", "return 7", "0").integer == 7)
+            _ = try c.call("MULTI")
+            #expect(try c.call("LPUSH", "done", "1").text == "QUEUED")
+            #expect(try c.call("EXEC").items.count == 1)
+            #expect(try c.call("EXISTS", "refused", "done").integer == 1)
+        }
+
         @Test func `a watch whose connection is given up for another reason is lost as well`() throws {
             let fixture = try PassingFixture(timeout: "1s")
             let c = try fixture.client()

@@ -283,12 +283,12 @@ EVERY = (
         "what is being erased is kept", TIERS + "Erasure/Erasures.swift",
         "        turns.load(ordering: .acquiring) % 2 == 1 &&",
         "        !BROKEN && turns.load(ordering: .acquiring) % 2 == 1 &&",
-        tiers("ErasureTests"),
+        tiers("ErasureRaceTests"),
     ),
     Mutant(
         "an erasure leaves what filled memory meanwhile", TIERS + "Erasure/Erasure.swift",
         "eraseLocal { [self] in end(.done(count)) } }",
-        "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", tiers("ErasureTests"),
+        "if BROKEN { end(.done(count)) } else { eraseLocal { [self] in end(.done(count)) } } }", tiers("ErasureRaceTests"),
     ),
     Mutant(
         "what another worker wrote during an erasure is held", TIERS + "Writes.swift",
@@ -301,7 +301,7 @@ EVERY = (
     ),
     Mutant(
         "an erasure does not wait for copies on their way", TIERS + "Erasure/Erasure.swift",
-        "        guard tiers.share.erasures.hasPromotions", "        guard !BROKEN, tiers.share.erasures.hasPromotions",
+        "        guard areUnderWay ||", "        guard !BROKEN && areUnderWay ||",
         tiers("ErasureRaceTests"),
     ),
     Mutant(
@@ -313,15 +313,30 @@ EVERY = (
         "        guard let warm = tiers.warm, tiers.redis", "        guard !BROKEN, let warm = tiers.warm, tiers.redis",
         tiers("ErasureRaceTests"),
     ),
+    Mutant(
+        "an erasure does not wait for what was not answered", TIERS + "Erasure/Erasure.swift",
+        "|| !tiers.share.doubtful.isEmpty else { return then() }",
+        "|| !BROKEN && !tiers.share.doubtful.isEmpty else { return then() }", tiers("ErasureRaceTests"),
+    ),
     # The journal and its replay.
+    Mutant(
+        "a FLUSHDB removes markers of what is not noted", TIERS + "Outage/UnnotedWrites.swift",
+        "            table.hasMarked = true", "            table.hasMarked = !BROKEN", tiers("UnnotedWritesTests"),
+    ),
+    Mutant(
+        "conflicts without room are tried for ever", TIERS + "Outage/JournalKeeper.swift",
+        "                guard case .tooLarge = error else { throw error }\n                journal",
+        "                guard case .tooLarge = error, !BROKEN else { throw error }\n                journal",
+        tiers("UnnotedWritesTests"),
+    ),
     Mutant(
         "what comes after a refused write in doubt goes to Redis", TIERS + "Outage/JournalKeeper.swift",
         "            if !isVoid {\n", "            if !isVoid, !BROKEN {\n", tiers("UnnotedWritesTests"),
     ),
     Mutant(
         "a replayed record is written before that is noted", TIERS + "Outage/JournalKeeper.swift",
-        "        pending.unnoted.finish(pending.recordKeys(of: settlement.sequences))",
-        "        if !BROKEN { pending.unnoted.finish(pending.recordKeys(of: settlement.sequences)) }", tiers("UnnotedWritesTests"),
+        "        pending.unnoted.finish(records: pending.recordKeys(of: settlement.sequences))",
+        "        if !BROKEN { pending.unnoted.finish(records: pending.recordKeys(of: settlement.sequences)) }", tiers("UnnotedWritesTests"),
     ),
     Mutant(
         "keys that were noted are held back", TIERS + "Outage/UnnotedWrites.swift",
@@ -330,7 +345,7 @@ EVERY = (
     ),
     Mutant(
         "a conflict of an erased key is noted later", TIERS + "Outage/JournalKeeper.swift",
-        "where !erased.contains", "where BROKEN || !erased.contains", tiers("UnnotedWritesTests"),
+        "        for case .erase(let prefix, _) in jobs { erased +=", "        for case .erase(let prefix, _) in jobs where !BROKEN { erased +=", tiers("UnnotedWritesTests"),
     ),
     Mutant(
         "a FLUSHDB among others passes what waits", TIERS + "Outage/Tiers+Outage.swift",
