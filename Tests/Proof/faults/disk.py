@@ -4,6 +4,7 @@ import os
 import shutil
 
 from kit.disks import BlockDisk, NoDisk, SmallDisk, files
+from kit.scene import go_on, stop
 from kit.waiting import eventually
 
 from .fault import Missing, fault
@@ -60,13 +61,17 @@ def on_block_disk(journal):
 @fault(
     GROUP,
     "embedded, read-only",
-    "ext4 on a loop device is made read-only under the open files (remount,abort); 0.7 s later "
-    "Hearth is ended, the disk checked and mounted again, Hearth started",
+    "ext4 on a loop device is made read-only under the open files (remount,abort), between two "
+    "system calls; 0.7 s later Hearth is ended, the disk checked and mounted again, Hearth started",
     on_block_disk(True),
 )
 def embedded_readonly(scene):
     with scene.fault():
+        # Within an fdatasync, ext4 answers that it succeeded, and has not written: no store can know.
+        stop(scene.hearth)
+        eventually("no system call is under way", lambda: scene.hearth.states() == {"T"})
         scene.disk.abort()
+        go_on(scene.hearth)
         refused(scene, "writes are refused on a read-only disk")
         scene.pause(0.7)
         scene.hearth.terminate()

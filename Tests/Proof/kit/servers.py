@@ -131,6 +131,15 @@ class Process:
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
+    def states(self):
+        """The states of its threads, as /proc tells them: "T" is stopped."""
+        tasks = f"/proc/{self.pid}/task"
+        states = set()
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat") as file:
+                states.add(file.read().rpartition(")")[2].split()[0])
+        return states
+
     def resident(self):
         with open(f"/proc/{self.pid}/statm") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
