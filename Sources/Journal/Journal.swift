@@ -128,6 +128,7 @@ public final class Journal {
         return note.id
     }
 
+    /// Whether the batch has notes.
     public var hasStagedNotes: Bool { staged.noteBytes > 0 }
 
     /// Whether the batch takes notes of these sizes, in bytes, beside those that it has.
@@ -165,7 +166,7 @@ public final class Journal {
         numbers.note = staged.numbers.note
         do throws(JournalError) {
             try refuseWhileDegraded(now: now)
-            try ahead { () throws(JournalError) in try repair(now: now) }
+            try beforeWriting { () throws(JournalError) in try repair(now: now) }
             try write(synchronously: synchronously, now: now)
         } catch {
             counters.failedCommits += 1
@@ -194,7 +195,7 @@ public final class Journal {
     }
 
     /// What fails before a byte of the batch is written leaves nothing of the batch, whatever it leaves of copies.
-    private func ahead(_ body: () throws(JournalError) -> Void) throws(JournalError) {
+    private func beforeWriting(_ body: () throws(JournalError) -> Void) throws(JournalError) {
         do throws(JournalError) {
             try body()
         } catch {
@@ -212,7 +213,7 @@ public final class Journal {
         let keptBytes = batch.footprint
         if staged.hasEnds { batch.append(endOf: staged.settled, notes: staged.droppedNotes) }
         if isGroup { batch.endGroup() }
-        try ahead { () throws(JournalError) in try makeRoom(kept: keptBytes, all: batch.footprint, now: now) }
+        try beforeWriting { () throws(JournalError) in try makeRoom(kept: keptBytes, all: batch.footprint, now: now) }
         // Numbers that no durable record tells of must not be given again after a power cut.
         let raisesCeiling = !synchronously && entryBytes > 0 && numbers.sequence > numbers.ceiling
         let ceiling = numbers.ceiling

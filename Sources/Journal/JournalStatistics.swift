@@ -27,7 +27,7 @@ public struct JournalStatistics: Sendable, Equatable {
     public var maxBytes = 0
     public var segments = 0
     public var notes = 0
-    /// Notes that went because newer ones needed their place.
+    /// Notes that went because newer ones needed their place, or that found none.
     public var notesDropped = 0
     /// Successful fdatasync calls on segments.
     public var synchronizations = 0

@@ -173,7 +173,7 @@ extension Tiers {
     private func extendCopyInWarm(_ key: [UInt8], _ policy: Policy) {
         let hash = KeyHash(key)
         let now = scheduler.now
-        let erasures = share.erasures.moment
+        let erasureGeneration = share.erasures.generation
         guard warm != nil, policy.tiers.contains(.warm),
             let copy = key.withUnsafeBytes({ key in local.peek(key, hash: hash, now: now) { Self.copy($0) } }),
             !copy.isAbsent, !copy.isExpired, copy.metadata.mark & EntryMark.suspect == 0
@@ -183,7 +183,7 @@ extension Tiers {
             .put(
                 WarmCopy(copy.held, verifiedAt: copy.metadata.verifiedAt), staleFor: policy.staleSeconds(of: copy.held))
         )
-        if share.erasures.mayHaveErased(key, since: erasures) { changeWarm(key, policy, .remove) }
+        if share.erasures.mayHaveErased(key, since: erasureGeneration) { changeWarm(key, policy, .remove) }
     }
 
     /// A failure is the disk's, which reports it itself; the life is then extended by a later read, or ends.

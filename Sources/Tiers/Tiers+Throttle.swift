@@ -40,12 +40,9 @@ extension Tiers {
             }
         }
         // A write of this very key that waits for Redis: the limit is judged when it is there.
-        whenSettled([key]) { [self] isSettled in
-            guard isSettled else { return throttleWithoutRedis(throttle, key, policy, completion) }
-            whenNoted([key]) { [self] isNoted in
-                guard isNoted else { return throttleWithoutRedis(throttle, key, policy, completion) }
-                throttleInRedis(throttle, key, policy, byDigest: true, completion)
-            }
+        whenFree([key], changing: [key]) { [self] refusal in
+            guard refusal == nil else { return throttleWithoutRedis(throttle, key, policy, completion) }
+            throttleInRedis(throttle, key, policy, byDigest: true, completion)
         }
     }
 

@@ -13,7 +13,7 @@ final class Writes {
     /// Of the deletions among them.
     private let ticket: UInt64
     /// Where erasures stood as they began.
-    private let erasures: UInt64
+    private let erasureGeneration: UInt64
 
     /// `asksBehind`: the request has Redis read a key after it has written it, or may. `isOrdered`: it is settled when
     /// its answer comes, and not later.
@@ -23,7 +23,7 @@ final class Writes {
     ) {
         self.sentAt = sentAt
         self.ticket = ticket
-        erasures = tiers.share.erasures.moment
+        erasureGeneration = tiers.share.erasures.generation
         for command in commands where command.command.isWrite {
             if case .removeAll = command.command { tiers.flights = [:] }
             _ = command.command.allKeys { bytes in
@@ -187,7 +187,7 @@ final class Writes {
             tiers.changeWarm(key, policy, isKnown ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
             // An erasure that begins after this looks for it. One that began before may have removed it from Redis, and
             // have looked here before it was held.
-            if tiers.share.erasures.mayHaveErased(key, since: erasures) { forget(key, tiers) }
+            if tiers.share.erasures.mayHaveErased(key, since: erasureGeneration) { forget(key, tiers) }
         case .remove:
             let isKnown = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
             tiers.changeWarm(key, policy, isKnown ? .end : .remove)

@@ -101,18 +101,24 @@ import Testing
         #expect(car.warm.copies[bytes("user:1:late")].map { String(decoding: $0.value.bytes, as: UTF8.self) } == value)
     }
 
+    /// A read through the second worker of a key that the disk alone has: the script that gives it to Redis travels for
+    /// half of that time.
+    private func beginPromotion(of key: String, milliseconds: Int, _ car: Sidecar) -> Sidecar.Box<Reading> {
+        let (redis, latency) = (car.redis, car.redis.latency)
+        let before = redis.executedNames.count
+        let read = car.begin(key, worker: 1)
+        #expect(car.scheduler.run(atMost: .seconds(1)) { redis.executedNames[before...].contains("PTTL") })
+        redis.latency = .milliseconds(milliseconds)
+        car.run(.milliseconds(2))
+        redis.latency = latency
+        return read
+    }
+
     @Test func `a copy that is on its way to Redis arrives before Redis is walked`() throws {
         let car = try Sidecar(workers: 2, journalOn: disk)
-        car.warm.plant(
-            bytes("user:1:old"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now))
+        car.warm.plant(bytes("user:1:old"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now))
         car.run(.seconds(5))
-        let forgets = car.redis.executedNames.count
-        let read = car.begin("user:1:old", worker: 1)
-        // Redis knows of none, the disk does, and the script that gives it to Redis takes its time on the way.
-        #expect(car.scheduler.run(atMost: .seconds(1)) { car.redis.executedNames[forgets...].contains("PTTL") })
-        car.redis.latency = .milliseconds(60)
-        car.run(.milliseconds(2))
-        car.redis.latency = .microseconds(200)
+        let read = beginPromotion(of: "user:1:old", milliseconds: 60, car)
         let erased = car.beginErase("user:1:")
         car.scheduler.run { erased.value != nil && read.value != nil }
         #expect(isDone(erased))
@@ -125,13 +131,8 @@ import Testing
         let car = try Sidecar(workers: 2)
         car.warm.plant(bytes("user:1:old"), WarmCopy(HeldValue(bytes("v")), verifiedAt: car.scheduler.now))
         car.run(.seconds(5))
-        let before = car.redis.executedNames.count
-        let read = car.begin("user:1:old", worker: 1)
-        #expect(car.scheduler.run(atMost: .seconds(1)) { car.redis.executedNames[before...].contains("PTTL") })
-        // On its way for longer than anybody waits, over a connection that stands.
-        car.redis.latency = .milliseconds(600)
-        car.run(.milliseconds(2))
-        car.redis.latency = .microseconds(200)
+        // Longer than anybody waits, over a connection that stands.
+        let read = beginPromotion(of: "user:1:old", milliseconds: 600, car)
         car.scheduler.run { read.value != nil }
         let erased = car.beginErase("user:1:")
         car.scheduler.run { erased.value != nil }

@@ -188,42 +188,21 @@ final class Passage: RedisConnectionDelegate {
         _ request: PassedRequest, over redis: RedisConnection, _ c: Connection, _ slot: Slot,
         then: @escaping (Reply?) -> Void = { _ in }
     ) {
-        guard worker.tiers.mayHaveToWait else { return transmit(request, over: redis, c, slot, then: then) }
+        let tiers = worker.tiers
+        guard tiers.mayHaveToWait else { return transmit(request, over: redis, c, slot, then: then) }
         var wasAnswered = false
-        func refuse(_ text: String) {
+        let changed = request.changesAll ? [] : request.written.isEmpty ? nil : request.written
+        tiers.whenFree(request.awaited, changing: changed) { [self] refusal in
             wasAnswered = true
-            self.refuse(c, slot, text)
-            then(nil)
-        }
-        func goOn() {
-            settled(request) { [self] isSettled in
-                guard isSettled else { return refuse("not sent: writes of this key wait in the journal for Redis") }
-                var hasWaited = false
-                noted(request) { [self] isNoted in
-                    guard isNoted else { return refuse(Tiers.unnoted) }
-                    // A write that went before this one may have come to wait meanwhile.
-                    if hasWaited { return goOn() }
-                    wasAnswered = true
-                    transmit(request, over: redis, c, slot, then: then)
-                }
-                hasWaited = true
+            if let refusal {
+                refuse(c, slot, refusal)
+                then(nil)
+            } else {
+                transmit(request, over: redis, c, slot, then: then)
             }
         }
-        goOn()
         // What comes behind must not overtake it.
         if !wasAnswered { c.hold(slot) }
-    }
-
-    /// Waits for what the journal has of the request's keys.
-    private func settled(_ request: PassedRequest, _ completion: @escaping (Bool) -> Void) {
-        guard let keys = request.awaited else { return completion(true) }
-        worker.tiers.whenSettled(keys, completion: completion)
-    }
-
-    /// Waits until the next process can't do an earlier write again over what the request changes.
-    private func noted(_ request: PassedRequest, _ completion: @escaping (Bool) -> Void) {
-        guard request.changesAll || !request.written.isEmpty else { return completion(true) }
-        worker.tiers.whenNoted(request.changesAll ? [] : request.written, completion: completion)
     }
 
     func refuse(_ c: Connection, _ slot: Slot, _ text: String) {

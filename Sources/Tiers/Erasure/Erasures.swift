@@ -99,16 +99,16 @@ public final class Erasures: Sendable {
     }
 
     /// Where erasures stand, for `mayHaveErased`.
-    var moment: UInt64 { turns.load(ordering: .sequentiallyConsistent) }
+    var generation: UInt64 { turns.load(ordering: .sequentiallyConsistent) }
 
-    /// Whether a key may have been erased since `moment`, or is being erased: a write of it that began then, and that
-    /// Redis has done, may be gone from there and must not be held.
-    func mayHaveErased(_ key: [UInt8], since moment: UInt64) -> Bool {
+    /// Whether a key may have been erased since `generation`, or is being erased: a write of it that began then, and
+    /// that Redis has done, may be gone from there and must not be held.
+    func mayHaveErased(_ key: [UInt8], since generation: UInt64) -> Bool {
         let turns = turns.load(ordering: .acquiring)
-        if turns == moment, turns % 2 == 0 { return false }
+        if turns == generation, turns % 2 == 0 { return false }
         return prefix.withLock { prefix in
             // Of several only the last one's prefix is known.
-            let begun = (self.turns.load(ordering: .relaxed) + 1) / 2 - moment / 2
+            let begun = (self.turns.load(ordering: .relaxed) + 1) / 2 - generation / 2
             return begun > 1 || key.starts(with: prefix)
         }
     }

@@ -123,11 +123,11 @@ extension Tiers {
     }
 
     /// Why a command that can't go into the journal was not sent.
-    static let stillWaiting =
+    private static let stillWaiting =
         "not sent: writes of this key wait in the journal for Redis" + Attempt.notSent.advice
 
     /// Why a write was not sent whose key has an earlier one that the disk says something wrong of.
-    public static let unnoted =
+    private static let unnoted =
         "not sent: the journal's disk took no note of what became of an earlier write of this key, and a restart would "
         + "do that again: nothing was done, try again when the disk takes writes"
 
@@ -159,7 +159,7 @@ extension Tiers {
         let claimed = journal.pending.claim([sequence])
         guard !claimed.isEmpty else { return }
         settleClaimed(claimed)
-        for key in late.keys where share.erasures.mayHaveErased(key, since: late.erasures) {
+        for key in late.keys where share.erasures.mayHaveErased(key, since: late.erasureGeneration) {
             forget(key, KeyHash(key), policies.policy(for: key))
         }
     }
@@ -365,16 +365,37 @@ extension Tiers {
 
     // MARK: Waiting
 
-    /// Whether there is anything for which `whenSettled` or `whenNoted` would wait.
+    /// Whether there is anything for which `whenFree` would wait.
     public var mayHaveToWait: Bool {
         guard let pending = journal?.pending else { return false }
         return !pending.isEmpty || !pending.unnoted.isEmpty
     }
 
+    /// Calls back when nothing that is to be done before stands in the way of a request to Redis: with nil, or with why
+    /// it may not be sent, as the text of -UNAVAILABLE.
+    ///
+    /// `keys` are those whose writes have to reach Redis first, `changed` those that it may change: nil is none of
+    /// either, an empty list is every key.
+    public func whenFree(
+        _ keys: [[UInt8]]?, changing changed: [[UInt8]]?, completion: @escaping (String?) -> Void
+    ) {
+        func goOn(_ isSettled: Bool) {
+            guard isSettled else { return completion(Self.stillWaiting) }
+            guard let changed, journal?.pending.unnoted.contains(anyOf: changed) ?? false else {
+                return completion(nil)
+            }
+            whenNoted(changed) { [self] isNoted in
+                // A write that went before this one may have come to wait meanwhile.
+                isNoted ? whenFree(keys, changing: changed, completion: completion) : completion(Self.unnoted)
+            }
+        }
+        if let keys { whenSettled(keys, completion: goOn) } else { goOn(true) }
+    }
+
     /// Calls back when the next process can't do an earlier write of these keys (of any, where none is named) again:
     /// true; or false where the journal's disk takes no note of it, took none a moment ago, or has not within
     /// `redis.timeout`.
-    public func whenNoted(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
+    func whenNoted(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
         guard let journal, journal.pending.unnoted.contains(anyOf: keys) else { return completion(true) }
         let wait = NoteWait(completion)
         wait.timer = scheduler.makeTimer { wait.answer(false) }
@@ -384,7 +405,7 @@ extension Tiers {
 
     /// Calls back when no writes of these keys (of any, where none is named) wait for Redis: true; or false after
     /// `redis.timeout`, or at once when Redis takes no writes.
-    public func whenSettled(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
+    func whenSettled(_ keys: [[UInt8]], completion: @escaping (Bool) -> Void) {
         guard let journal, journal.pending.hasAny(of: keys) else { return completion(true) }
         guard !breaker.refusesWrites else { return completion(false) }
         settleWaits.append(
@@ -429,13 +450,13 @@ private struct JournalAppend {
 final class LateAnswer {
     private let commands: [NativeCommand]
     /// Where erasures stood when the write was sent.
-    let erasures: UInt64
+    let erasureGeneration: UInt64
     var hasCome = false
     var sequence: UInt64?
 
     init(_ commands: [NativeCommand], _ erasures: Erasures) {
         self.commands = commands
-        self.erasures = erasures.moment
+        erasureGeneration = erasures.generation
     }
 
     var keys: [[UInt8]] { commands.flatMap(\.command.keys) }
