@@ -85,8 +85,8 @@ public final class ReplyReader: ReplySource {
     }
 
     /// The string, nil or integer that comes next, or the array of them, where all of it is there: what reads are
-    /// answered with, and transactions of reads. hiredis would make an object of each, and a copy of each string, of
-    /// which ours is made.
+    /// answered with, and transactions of reads, which may have such arrays within. hiredis would make an object of
+    /// each, and a copy of each string, of which ours is made.
     private func takeFlat() -> Reply? {
         guard let buffer = reader.pointee.buf else { return nil }
         let start = Int(reader.pointee.pos)
@@ -133,47 +133,46 @@ public final class ReplyReader: ReplySource {
     }
 }
 
-/// Strings, nils and integers, and arrays of them, read where all of it has come. Whatever else there is, is hiredis'
-/// to judge.
+/// Strings, nils and integers, arrays of them, and arrays that have such arrays within, read where all of it has come.
+/// Whatever else there is, is hiredis' to judge.
 private enum FlatReply {
-    /// The most elements: a longer one is worth hiredis' way.
+    /// The most elements, those of arrays within among them: longer ones are worth hiredis' way. All are looked at anew
+    /// with each piece that comes.
     private static let elementsMax: Int64 = 65_536
 
     /// The reply with which `bytes` begin, and its length; nil where they begin with anything else, or it is not whole.
     static func read(_ bytes: UnsafeRawBufferPointer) -> (Reply, count: Int)? {
-        if bytes.first != UInt8(ascii: "*") {
-            guard let end = end(of: 0, in: bytes) else { return nil }
-            var position = 0
-            return (element(at: &position, of: bytes), end)
-        }
-        guard let head = line(bytes, 0, UInt8(ascii: "*")), head.number > 0, head.number <= elementsMax else {
-            return nil
-        }
         // Looked through before anything is made of it: what has come in part is seen by this more than once.
-        var end = head.end
-        for _ in 0..<head.number {
-            guard let next = self.end(of: end, in: bytes) else { return nil }
-            end = next
-        }
-        var position = head.end
-        let elements = [Reply](unsafeUninitializedCapacity: Int(head.number)) { elements, initialized in
-            for index in 0..<Int(head.number) {
-                let element = element(at: &position, of: bytes)
-                (elements.baseAddress! + index).initialize(to: element)
-            }
-            initialized = Int(head.number)
-        }
-        return (.array(elements), end)
+        var room = elementsMax
+        guard let end = end(of: 0, in: bytes, depth: 0, &room) else { return nil }
+        var position = 0
+        return (element(at: &position, of: bytes), end)
     }
 
-    private static func end(of position: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
+    private static func end(of position: Int, in bytes: UnsafeRawBufferPointer, depth: Int, _ room: inout Int64) -> Int?
+    {
         guard position < bytes.count else { return nil }
-        if bytes[position] == UInt8(ascii: ":") { return line(bytes, position, UInt8(ascii: ":"))?.end }
-        guard let head = line(bytes, position, UInt8(ascii: "$")), head.number >= -1 else { return nil }
-        guard head.number >= 0 else { return head.end }
-        guard head.number <= bytes.count - head.end - 2 else { return nil }
-        let end = head.end + Int(head.number)
-        return bytes[end] == 13 && bytes[end + 1] == 10 ? end + 2 : nil
+        switch bytes[position] {
+        case UInt8(ascii: ":"): return line(bytes, position, UInt8(ascii: ":"))?.end
+        case UInt8(ascii: "$"):
+            guard let head = line(bytes, position, UInt8(ascii: "$")), head.number >= -1 else { return nil }
+            guard head.number >= 0 else { return head.end }
+            guard head.number <= bytes.count - head.end - 2 else { return nil }
+            let end = head.end + Int(head.number)
+            return bytes[end] == 13 && bytes[end + 1] == 10 ? end + 2 : nil
+        case UInt8(ascii: "*") where depth < 2:
+            guard let head = line(bytes, position, UInt8(ascii: "*")), head.number >= 0, head.number <= room else {
+                return nil
+            }
+            room -= head.number
+            var end = head.end
+            for _ in 0..<head.number {
+                guard let next = self.end(of: end, in: bytes, depth: depth + 1, &room) else { return nil }
+                end = next
+            }
+            return end
+        default: return nil
+        }
     }
 
     /// An element that was looked through before.
@@ -185,6 +184,15 @@ private enum FlatReply {
         position = head.end
         if mark == UInt8(ascii: ":") { return .integer(head.number) }
         guard head.number >= 0 else { return .null }
+        if mark == UInt8(ascii: "*") {
+            return .array(
+                [Reply](unsafeUninitializedCapacity: Int(head.number)) { elements, initialized in
+                    for index in 0..<Int(head.number) {
+                        (elements.baseAddress! + index).initialize(to: element(at: &position, of: bytes))
+                    }
+                    initialized = Int(head.number)
+                })
+        }
         let start = position
         position += Int(head.number) + 2
         return .string(Array(UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(head.number)])))

@@ -33,8 +33,7 @@ public struct RequestEncoder: Sendable {
 
     private mutating func appendInOnePiece(_ arguments: [[UInt8]], _ most: Int) {
         commands += 1
-        withUnsafeTemporaryAllocation(byteCount: most, alignment: 1) { room in
-            var pen = Pen(room.baseAddress!)
+        inOnePiece(most) { pen in
             pen.write("*")
             pen.write(decimal: arguments.count)
             pen.write("\r\n")
@@ -42,7 +41,6 @@ public struct RequestEncoder: Sendable {
                 pen.write("$")
                 pen.write(argument)
             }
-            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<(pen.place - room.baseAddress!)]))
         }
     }
 
@@ -53,18 +51,50 @@ public struct RequestEncoder: Sendable {
         if needed > bytes.capacity { bytes.reserveCapacity(bytes.isEmpty ? needed : max(needed, 2 * bytes.capacity)) }
     }
 
-    /// Bytes of GET and PTTL beside the key, twice: 37 of fixed words, and the key's length in twenty digits each.
-    public static let readBytesMax = 80
+    /// Bytes of a command of one key beside its name and the key: 13 of marks and line ends, and two lengths.
+    public static let keyBytesMax = 64
 
-    /// GET and PTTL of one key.
-    public mutating func appendRead(_ key: [UInt8]) {
-        commands += 2
-        withUnsafeTemporaryAllocation(byteCount: 2 * key.count + Self.readBytesMax, alignment: 1) { room in
+    /// A command whose only argument is a key, as `PTTL`.
+    public mutating func append(_ name: StaticString, of key: [UInt8]) {
+        commands += 1
+        inOnePiece(key.count + name.utf8CodeUnitCount + Self.keyBytesMax) { pen in
+            pen.write("*2\r\n$")
+            pen.write(decimal: name.utf8CodeUnitCount)
+            pen.write("\r\n")
+            pen.write(name)
+            pen.write("\r\n$")
+            pen.write(key)
+        }
+    }
+
+    /// The beginning of a command whose arguments are keys, as `MGET`; as many ``append(key:)`` follow.
+    public mutating func begin(_ name: StaticString, keys: Int) {
+        head(keys + 1)
+        argument(name)
+    }
+
+    /// A key of a command that has begun.
+    public mutating func append(key: [UInt8]) {
+        inOnePiece(key.count + Self.keyBytesMax) { pen in
+            pen.write("$")
+            pen.write(key)
+        }
+    }
+
+    /// Has a Redis that tracks what it is asked to (`CLIENT TRACKING … OPTIN`) remember the keys that the next command
+    /// reads.
+    public mutating func appendCaching() {
+        commands += 1
+        let text: StaticString = "*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"
+        bytes += UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
+    /// Appends what `write` puts into a place of so many bytes at most.
+    @inline(__always)
+    private mutating func inOnePiece(_ most: Int, _ write: (inout Pen) -> Void) {
+        withUnsafeTemporaryAllocation(byteCount: most, alignment: 1) { room in
             var pen = Pen(room.baseAddress!)
-            pen.write("*2\r\n$3\r\nGET\r\n$")
-            pen.write(key)
-            pen.write("*2\r\n$4\r\nPTTL\r\n$")
-            pen.write(key)
+            write(&pen)
             bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<(pen.place - room.baseAddress!)]))
         }
     }

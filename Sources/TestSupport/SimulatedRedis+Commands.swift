@@ -10,8 +10,7 @@ extension SimulatedRedis {
         case lengthenLife = """
             local life = redis.call('PTTL', KEYS[1])
             if life > 0 and life < tonumber(ARGV[1]) then
-              redis.call('PEXPIRE', KEYS[1], ARGV[1])
-              return redis.call('EXISTS', KEYS[1])
+              return redis.call('PEXPIRE', KEYS[1], ARGV[1])
             end
             return 0
             """
@@ -51,7 +50,7 @@ extension SimulatedRedis {
         currentClient = connection
         defer {
             currentClient = nil
-            if name != "CLIENT", connection.queue == nil { connection.leavesOut = false }
+            if name != "CLIENT", connection.queue == nil { connection.isExcepted = false }
         }
         if let reply = track(name, arguments, connection) { return reply }
         if let reply = shakeHands(name, arguments, connection) { return reply }
@@ -176,7 +175,9 @@ extension SimulatedRedis {
         case "SETEX", "PSETEX":
             put(key, a[3], now.advanced(byMilliseconds: number(a[2]) * (name == "SETEX" ? 1000 : 1)))
             return .ok
-        case "MGET": return .array(a.dropFirst().map { string($0).map { .string($0) } ?? .null })
+        case "MGET":
+            return .array(
+                a.dropFirst().map { live($0)?.isString ?? false ? performOnString("GET", $0, a) : .null })
         case "MSET":
             for index in stride(from: 1, to: a.count, by: 2) { put(a[index], a[index + 1], .never) }
             return .ok
@@ -312,8 +313,7 @@ extension SimulatedRedis {
             guard case .integer(let life) = perform([Array("PTTL".utf8), keys[0]]), life > 0,
                 life < number(arguments[0])
             else { return .integer(0) }
-            _ = perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
-            return perform([Array("EXISTS".utf8), keys[0]])
+            return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
         case .giveLife?:
             guard case .integer(-1) = perform([Array("PTTL".utf8), keys[0]]) else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])

@@ -29,8 +29,8 @@ final class SimulatedRedisConnection: RedisTransport {
     var isAuthenticated = false
     /// As CLIENT TRACKING ON said.
     var tracking: SimulatedTracking?
-    /// As CLIENT CACHING NO said of the next command.
-    var leavesOut = false
+    /// As CLIENT CACHING said of the next command: it is tracked under OPTIN, and is not otherwise.
+    var isExcepted = false
     var isSubscribed = false
     var name = ""
     let clientID: Int64

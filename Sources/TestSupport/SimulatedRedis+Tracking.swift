@@ -10,6 +10,8 @@ internal import Primitives
 struct SimulatedTracking {
     var redirect: Int64
     var skipsOwn: Bool
+    /// Only what CLIENT CACHING YES is said of is tracked.
+    var isOptIn: Bool
     /// Nil where single keys are tracked.
     var prefixes: [[UInt8]]?
 }
@@ -36,10 +38,16 @@ extension SimulatedRedis {
             connection.isSubscribed = true
             return .array([.string(Array("subscribe".utf8)), .string(Array(channel.utf8)), .integer(1)])
         case ("CLIENT", "CACHING"):
-            guard connection.tracking != nil else {
-                return .error("ERR CLIENT CACHING can be called only when tracking")
+            guard let tracking = connection.tracking else {
+                return .error(
+                    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
+                        + "enabled")
             }
-            connection.leavesOut = words[2] == "NO"
+            if refusesCaching { return .error("NOPERM this user has no permissions to run 'client|caching'") }
+            guard tracking.isOptIn == (words[2] == "YES") else {
+                return .error("ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.")
+            }
+            connection.isExcepted = true
             return .ok
         case ("CLIENT", "TRACKING"):
             if refusesTracking { return .error("NOPERM this user has no permissions to run 'client|tracking'") }
@@ -54,7 +62,7 @@ extension SimulatedRedis {
             let prefixes = words.indices.filter { words[$0] == "PREFIX" }.map { a[$0 + 1] }
             let isBroadcast = words.contains("BCAST")
             connection.tracking = SimulatedTracking(
-                redirect: redirect, skipsOwn: words.contains("NOLOOP"),
+                redirect: redirect, skipsOwn: words.contains("NOLOOP"), isOptIn: words.contains("OPTIN"),
                 prefixes: isBroadcast ? prefixes.isEmpty ? [[]] : prefixes : nil)
             return .ok
         default: return nil
@@ -63,7 +71,7 @@ extension SimulatedRedis {
 
     func noteRead(_ name: String, _ a: [[UInt8]]) {
         guard Self.reading.contains(name), let client = currentClient, let tracking = client.tracking,
-            tracking.prefixes == nil, !client.leavesOut
+            tracking.prefixes == nil, tracking.isOptIn == client.isExcepted
         else { return }
         for key in name == "MGET" || name == "EXISTS" ? a[1...] : a[1...1] {
             trackers[key, default: []].insert(client.clientID)

@@ -122,6 +122,8 @@ public final class SimulatedRedis {
     public var invalidationDelay: () -> Int64 = { 0 }
     /// CLIENT TRACKING is refused.
     public var refusesTracking = false
+    /// It lets nobody say CLIENT CACHING.
+    public var refusesCaching = false
     /// Subcommands of CLIENT that the user has no permission for, in capitals.
     public var refusedClientCommands: Set<String> = []
     var nextClientID: Int64 = 1

@@ -1,4 +1,4 @@
-// Asking Redis: flights that reached the same iteration travel as one transaction, and their answers fill the tiers.
+// Asking Redis: flights that reached the same iteration travel as one question, and their answers fill the tiers.
 
 internal import LocalTier
 internal import Primitives
@@ -7,7 +7,7 @@ internal import Resilience
 internal import State
 
 extension Tiers {
-    /// The most keys in one transaction: Redis serves nobody else meanwhile.
+    /// The most keys in one question: Redis serves nobody else meanwhile.
     static let batchMax = 64
 
     /// Sends what has gathered; to be called once per iteration of the worker's loop.
@@ -15,7 +15,7 @@ extension Tiers {
         if !extensions.isEmpty { sendExtensions() }
         replicas?.flush()
         while !outgoing.isEmpty {
-            // One deadline rules a transaction: a flight that is tried again, with little time left, has its own.
+            // One deadline rules a question: a flight that is tried again, with little time left, has its own.
             let deadline = outgoing[0].deadline
             let isTracked = outgoing[0].isTracked
             let count =
@@ -35,10 +35,6 @@ extension Tiers {
         }
     }
 
-    /// Value and life are read as one, since a value with another moment's life would live too long: as a transaction,
-    /// or, where Redis tells of what changes between the two, as two commands that travel together (Redis carries out
-    /// what has come of a connection without a break, and what is told of is not held). That is less than half of the
-    /// commands, and spares Redis a seventh of a single read.
     private func send(_ flights: [Flight]) {
         guard let redis else { preconditionFailure("BUG: a flight to a Redis that is not configured") }
         let now = scheduler.monotonicNanoseconds
@@ -51,41 +47,18 @@ extension Tiers {
             for flight in batch { fail(flight, breaker.reasonForReads) }
             return
         }
-        var request = RequestEncoder()
         let sentAt = scheduler.now
-        let asScript = now < scriptUntil
-        let isLive = tracker?.canLeaveOut ?? false
-        // For the whole transaction: whoever does not rest on it spares Redis its memory.
-        if !batch[0].isTracked, isLive {
-            request.append("CLIENT", Array("CACHING".utf8), Array("NO".utf8))
-        }
-        let form: FetchForm = asScript ? .script : batch[0].isTracked && isLive ? .commands : .transaction
-        request.reserve(batch.reduce(128) { $0 + 2 * $1.key.count + RequestEncoder.readBytesMax })
-        if form == .transaction { request.append("MULTI") }
+        let question = FetchQuestion(batch, tracker, asScript: now < scriptUntil)
         for flight in batch {
             if !flight.wasRetried { retryBudget.onRequest() }
             flight.isOnWire = true
             flight.sentAt = sentAt
-            ownWrites.ask(flight.hash)
-            guard form != .script else { continue }
-            switch flight.form {
-            case .string: request.appendRead(flight.key)
-            case .record:
-                request.append("HGETALL", flight.key)
-                request.append("PTTL", flight.key)
-            }
         }
-        switch form {
-        case .script:
-            let count = Array(String(batch.count).utf8)
-            let readers = batch.map { Array(($0.form == .string ? "GET" : "HGETALL").utf8) }
-            request.append([Array("EVAL".utf8), Self.readScript, count] + batch.map(\.key) + readers)
-        case .transaction: request.append("EXEC")
-        case .commands: break
-        }
+        let request = question.request()
+        for flight in batch where flight.isRemembered { ownWrites.ask(flight.hash) }
         let deadline = batch.reduce(Int64.max) { min($0, $1.deadline) }
-        redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self, batch] result in
-            didFetch(batch, permit, sentAt: now, form, result)
+        redis.send(request, timeoutNanoseconds: max(1, deadline - now)) { [self, question] result in
+            didFetch(question, permit, sentAt: now, result)
         }
     }
 
@@ -107,11 +80,10 @@ extension Tiers {
         return true
     }
 
-    private func didFetch(
-        _ batch: [Flight], _ permit: Permit, sentAt: Int64, _ form: FetchForm, _ result: RedisResult
-    ) {
+    private func didFetch(_ question: FetchQuestion, _ permit: Permit, sentAt: Int64, _ result: RedisResult) {
         let now = scheduler.monotonicNanoseconds
         let elapsed = scheduler.waitedNanoseconds(since: sentAt)
+        let batch = question.flights
         for flight in batch { flight.note(AnswerStep(.redis, nanoseconds: now - sentAt, isAnswered: result.isSuccess)) }
         switch result {
         case .failure(let failure):
@@ -120,50 +92,37 @@ extension Tiers {
             for flight in batch where !retry(flight, after: failure, now) { fail(flight, failure.text) }
         case .success(let replies):
             counters.redisLatency.record(UInt64(max(0, now - sentAt)), count: UInt64(batch.count))
-            guard let pairs = Self.pairs(replies, form), pairs.count == batch.count * 2 else {
-                return didRefuse(batch, permit, replies, asScript: form == .script, now: now, elapsed: elapsed)
+            var passedOver: [Flight] = []
+            let isAnswered = question.eachAnswer(replies) { flight, value, life, isPassedOver in
+                if isPassedOver { passedOver.append(flight) } else { land(flight, value, life) }
             }
+            guard isAnswered else { return didRefuse(question, permit, replies, now: now, elapsed: elapsed) }
             breaker.succeeded(permit, now: now, elapsed: elapsed)
-            for (index, flight) in batch.enumerated() { land(flight, pairs[index * 2], pairs[index * 2 + 1]) }
+            for flight in passedOver { send([flight]) }
         }
     }
 
-    /// Value and life of each key; nil where Redis has not carried out what was asked. Of a key of another type that is
-    /// one key's answer.
-    private static func pairs(_ replies: [Reply], _ form: FetchForm) -> [Reply]? {
-        guard form == .commands else {
-            if case .array(let pairs) = replies[replies.count - 1] { return pairs } else { return nil }
-        }
-        for case .error(let text) in replies where !text.starts(with: "WRONGTYPE".utf8) { return nil }
-        return replies
-    }
-
-    /// What MULTI, GET, PTTL … EXEC reads, for a Redis that is out of memory: it refuses to queue even a GET.
-    private static let readScript = Array(
-        """
-        local r = {}
-        for i, key in ipairs(KEYS) do
-            r[2 * i - 1] = redis.pcall(ARGV[i], key)
-            r[2 * i] = redis.pcall('PTTL', key)
-        end
-        return r
-        """.utf8)
     /// How long reads are scripts after a Redis said that it is out of memory, in nanoseconds.
     private static let scriptTime: Int64 = 1_000_000_000
 
-    /// Redis did not carry the transaction out: the first error says why.
+    /// Redis did not carry out what was asked: the first error says why.
     private func didRefuse(
-        _ batch: [Flight], _ permit: Permit, _ replies: [Reply], asScript: Bool, now: Int64, elapsed: Int64
+        _ question: FetchQuestion, _ permit: Permit, _ replies: [Reply], now: Int64, elapsed: Int64
     ) {
+        let batch = question.flights
         var text = Array("ERR Redis answered a read with something else than was asked".utf8)
         if case .error(let error)? = replies.first(where: \.isError) { text = error }
         let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
+        if isOwn, let tracker, let refusal = question.refusalOfTracking(replies) {
+            tracker.refused(refusal)
+            return send(batch)
+        }
         // One key's error (-NOPERM) refuses the whole transaction: each key is asked for by itself.
         if isOwn && batch.count > 1 {
             for flight in batch { send([flight]) }
             return
         }
-        if text.starts(with: "OOM".utf8), !asScript {
+        if text.starts(with: "OOM".utf8), question.form != .script {
             scriptUntil = now + Self.scriptTime
             return send(batch)
         }
@@ -270,14 +229,16 @@ extension Tiers {
             }
         }
         held = policy.retained(held)
-        keep(flight.key, flight.hash, policy, held, sentAt: flight.sentAt, flight.token)
+        keep(
+            flight.key, flight.hash, policy, held, sentAt: flight.sentAt, flight.token,
+            isTracked: flight.isToldOfChanges)
         return .found(held, .redis, .fresh, verifiedAt: flight.sentAt)
     }
 
     /// Holds what Redis said in the tiers that the policy allows, unless a write or an invalidation came between.
     func keep(
         _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ value: HeldValue, sentAt: Timestamp,
-        _ token: TokenBox?, isTracked: Bool = true
+        _ token: TokenBox?, isTracked: Bool
     ) {
         guard let token else { return }
         let now = scheduler.now
@@ -566,14 +527,11 @@ extension Tiers {
     // MARK: Extensions
 
     /// Lengthens a life, never shortens one, and gives none to a key without. (PEXPIRE … GT would do, from Redis 7 on.)
-    ///
-    /// A write of ours ends the tracking of the key, and the copy here rests on it: it is read once more.
     private static let extensionScript = Array(
         """
         local life = redis.call('PTTL', KEYS[1])
         if life > 0 and life < tonumber(ARGV[1]) then
-          redis.call('PEXPIRE', KEYS[1], ARGV[1])
-          return redis.call('EXISTS', KEYS[1])
+          return redis.call('PEXPIRE', KEYS[1], ARGV[1])
         end
         return 0
         """.utf8)
@@ -585,7 +543,6 @@ extension Tiers {
         guard let redis, let permit = breaker.admit(.write, now: now) else { return }
         var request = RequestEncoder()
         for (key, life) in batch {
-            ownWrites.ask(KeyHash(key))
             let life = Array(String(life).utf8)
             if let retention = policies.policies[policies.index(for: key)].retention?.milliseconds {
                 let words = [Array("EVAL".utf8), Self.retainedExtensionScript, [UInt8(ascii: "1")], key, life]
@@ -609,14 +566,6 @@ extension Tiers {
             }
         }
     }
-}
-
-/// How value and life of keys are asked for.
-private enum FetchForm {
-    case transaction
-    /// As commands behind each other, where changes between them are told of.
-    case commands
-    case script
 }
 
 extension RedisFailure {

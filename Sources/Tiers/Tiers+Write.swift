@@ -104,7 +104,6 @@ extension Tiers {
         var counts: [Int]?
         // Of the deletions among them; 0 where there are none.
         let ticket: UInt64
-        var asksBehind = false
         if !isTransaction, commands.count == 1, goesAsItIs(commands[0]) {
             ticket = 0
             request.append(commands[0].arguments)
@@ -123,15 +122,11 @@ extension Tiers {
             }
             for arguments in sent.joined() { request.append(arguments) }
             if isWrapped { request.append("EXEC") }
-            asksBehind = commands.contains { !$0.command.isWrite } || sent.joined().contains { $0[0] == Self.script }
-            if asksBehind { for key in commands.flatMap(\.command.keys) { ownWrites.ask(KeyHash(key)) } }
         }
         let wanted = isWrite ? replicasWanted(commands) : 0
         let writes =
             isWrite
-            ? Writes(
-                commands, self, sentAt: sentAt, ticket: ticket, asksBehind: asksBehind, isOrdered: wanted == 0)
-            : nil
+            ? Writes(commands, self, sentAt: sentAt, ticket: ticket, isOrdered: wanted == 0) : nil
         counters.writes.add(isWrite ? UInt64(commands.count) : 0)
         let late = isWrite && wanted == 0 && journal != nil ? LateAnswer(commands, share.erasures) : nil
         let hears: (([Reply]) -> Void)? = late.map { late in
@@ -181,8 +176,6 @@ extension Tiers {
             }
         }
     }
-
-    private static let script = Array("EVAL".utf8)
 
     private func replicasWanted(_ commands: [NativeCommand]) -> Int {
         guard policies.waitsForReplicas else { return 0 }

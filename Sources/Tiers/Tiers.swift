@@ -245,6 +245,8 @@ final class Flight {
     var token: TokenBox?
     /// Whether Redis is to remember that the key was read.
     let isTracked: Bool
+    /// Whether it was asked to, with the question that is on its way.
+    var isRemembered = false
     /// When the question was sent.
     var sentAt = Timestamp.distantPast
 
@@ -256,6 +258,9 @@ final class Flight {
         self.deadline = deadline
         isTracked = policy.effectiveTracking == .keys
     }
+
+    /// Whether Redis tells of the next change of the key, if nothing has been lost.
+    var isToldOfChanges: Bool { isRemembered || policy.effectiveTracking == .prefix }
 
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
 

@@ -15,11 +15,9 @@ final class Writes {
     /// Where erasures stood as they began.
     private let erasureGeneration: UInt64
 
-    /// `asksBehind`: the request has Redis read a key after it has written it, or may. `isOrdered`: it is settled when
-    /// its answer comes, and not later.
+    /// `isOrdered`: it is settled when its answer comes, and not later.
     init(
-        _ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0, asksBehind: Bool,
-        isOrdered: Bool
+        _ commands: [NativeCommand], _ tiers: Tiers, sentAt: Timestamp, ticket: UInt64 = 0, isOrdered: Bool
     ) {
         self.sentAt = sentAt
         self.ticket = ticket
@@ -33,8 +31,8 @@ final class Writes {
                 if !tiers.flights.isEmpty { tiers.flights[key] = nil }
                 // From here on no question asked earlier may fill or promote: Redis may carry this out at any moment.
                 bytes.withUnsafeBytes { _ = tiers.local.update($0, hash: key.hash, now: sentAt) { _ in } }
-                if !asksBehind { tiers.ownWrites.begin(key.hash) }
-                let isTracked = tiers.tracker?.canLeaveOut ?? false
+                tiers.ownWrites.begin(key.hash)
+                let isTracked = tiers.tracker?.tellsOfChanges ?? false
                 keys.set(bytes, (key.hash, isTracked ? TokenBox(tiers.local.beginFill(key.hash)) : nil))
                 return true
             }

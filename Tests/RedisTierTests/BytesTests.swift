@@ -17,12 +17,16 @@ private final class Reader {
         "+OK\r\n-ERR no\r\n:-42\r\n$5\r\nhello\r\n$0\r\n\r\n$-1\r\n*3\r\n:1\r\n*1\r\n+a\r\n$-1\r\n*0\r\n*-1\r\n"
         + "+QUEUED\r\n+QUEUED\r\n*4\r\n$5\r\na\r\nb\n\r\n:-12\r\n$-1\r\n$0\r\n\r\n"
         + "*2\r\n$1\r\na\r\n-ERR b\r\n"
-        + "*1\r\n:1234567890123456789\r\n+end\r\n"
+        + "*1\r\n:1234567890123456789\r\n"
+        + "*3\r\n*2\r\n$1\r\na\r\n$-1\r\n*0\r\n:-1\r\n*2\r\n*1\r\n*1\r\n:7\r\n:8\r\n*2\r\n*1\r\n-ERR c\r\n*-1\r\n+end\r\n"
     private let replies: [Reply] = [
         .ok, .error("ERR no"), .integer(-42), .string(bytes("hello")), .string([]), .null,
         .array([.integer(1), .array([.status("a")]), .null]), .array([]), .null, .status("QUEUED"), .status("QUEUED"),
         .array([.string(bytes("a\r\nb\n")), .integer(-12), .null, .string([])]),
-        .array([.string(bytes("a")), .error("ERR b")]), .array([.integer(1_234_567_890_123_456_789)]), .status("end"),
+        .array([.string(bytes("a")), .error("ERR b")]), .array([.integer(1_234_567_890_123_456_789)]),
+        .array([.array([.string(bytes("a")), .null]), .array([]), .integer(-1)]),
+        .array([.array([.array([.integer(7)])]), .integer(8)]), .array([.array([.error("ERR c")]), .null]),
+        .status("end"),
     ]
 
     @Test(arguments: [
@@ -116,5 +120,21 @@ private final class Reader {
             request.append([[UInt8](repeating: 1, count: count)])
             #expect(request.bytes.starts(with: bytes("*1\r\n$\(count)\r\n")))
         }
+    }
+
+    @Test(arguments: [0, 1, 9, 10, 1023, 1024, 100_000])
+    func `commands of keys are what they are word by word`(_ count: Int) {
+        let keys = [bytes("a\r\n"), [UInt8](repeating: 107, count: count), []]
+        var request = RequestEncoder()
+        request.appendCaching()
+        request.begin("MGET", keys: keys.count)
+        for key in keys { request.append(key: key) }
+        for key in keys { request.append("PTTL", of: key) }
+        var plain = RequestEncoder()
+        plain.append(["CLIENT", "CACHING", "YES"].map { bytes($0) })
+        plain.append([bytes("MGET")] + keys)
+        for key in keys { plain.append([bytes("PTTL"), key]) }
+        #expect(request.bytes == plain.bytes)
+        #expect(request.commands == 5)
     }
 }

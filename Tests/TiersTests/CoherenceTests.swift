@@ -68,6 +68,94 @@ import Testing
         #expect(car.warm.copies[bytes("k")]?.value.expiresAt != .never)
     }
 
+    @Test func `values are asked for by one command, which alone is tracked`() throws {
+        let car = try car()
+        for key in ["a", "b", "c"] { car.redis.execute("SET", key, key) }
+        let before = car.redis.executedNames.count
+        let boxes = ["a", "b", "none", "c"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(
+            boxes.compactMap { $0.value?.summary }
+                == ["a redis fresh", "b redis fresh", "(absent) redis absent", "c redis fresh"])
+        #expect(car.redis.executedNames[before...] == ["MGET", "PTTL", "PTTL", "PTTL", "PTTL"])
+        for key in ["a", "b", "none", "c"] { #expect(car.redis.isTracked(key)) }
+        car.redis.execute("SET", "b", "2")
+        car.run(.seconds(60))
+        let summaries = ["a", "b", "c"].map { car.read($0).summary }
+        #expect(summaries == ["a local fresh", "2 redis fresh", "c local fresh"])
+    }
+
+    @Test func `records stand behind the values, each tracked`() throws {
+        let car = try car()
+        car.redis.execute("SET", "a", "a")
+        car.redis.execute("SET", "b", "b")
+        for key in ["r", "s"] {
+            #expect(car.state(key, key) == "version 1 redis")
+            car.evict(key)
+        }
+        let before = car.redis.executedNames.count
+        let boxes = [("r", HeldValue.Kind.record), ("a", .string), ("s", .record), ("b", .string), ("no", .record)].map
+        {
+            car.begin($0.0, form: $0.1)
+        }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(
+            boxes.compactMap { $0.value?.summary }
+                == [
+                    "record 1 redis fresh", "a redis fresh", "record 1 redis fresh", "b redis fresh",
+                    "(absent) redis absent",
+                ])
+        for (key, box) in zip(["r", "a", "s"], boxes) where key != "a" {
+            guard case .record(let held)? = box.value?.content else { continue }
+            #expect(held.record?.value == bytes(key))
+        }
+        let names = ["MGET", "HGETALL", "HGETALL", "HGETALL"] + Array(repeating: "PTTL", count: 5)
+        #expect(car.redis.executedNames[before...] == names[...])
+        for key in ["a", "b", "r", "s", "no"] { #expect(car.redis.isTracked(key)) }
+    }
+
+    @Test func `in a gap what is read is remembered, for when changes are told of again`() throws {
+        let car = try car([policy { ($0.consistency, $0.refreshAhead) = (.eventual, nil) }])
+        for key in ["a", "b"] { car.redis.execute("SET", key, key) }
+        car.redis.losesInvalidations = true
+        car.scheduler.run { car.tiers.tracker?.tellsOfChanges == false }
+        let before = car.redis.executedNames.count
+        let boxes = ["a", "b"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        let names = car.redis.executedNames[before...].filter {
+            !["STRLEN", "SET", "DEL", "MULTI", "EXEC"].contains($0)
+        }
+        #expect(names == ["MGET", "PTTL", "PTTL"])
+        #expect(car.redis.isTracked("a") && car.redis.isTracked("b"))
+        car.redis.losesInvalidations = false
+        car.run(.seconds(5))
+        #expect(car.read("a").summary == "a local fresh")
+        car.redis.execute("SET", "a", "2")
+        car.run(.milliseconds(5))
+        #expect(car.read("a").summary == "2 redis fresh")
+    }
+
+    @Test func `a Redis that lets nobody ask for tracking is told of once, and answers every read`() throws {
+        let car = try car()
+        for key in ["a", "b"] { car.redis.execute("SET", key, key) }
+        car.redis.refusesCaching = true
+        let boxes = ["a", "b"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "b redis fresh"])
+        #expect(!car.redis.isTracked("a"))
+        car.run(.seconds(25))
+        #expect(
+            car.coherenceEvents.values.suffix(2) == [
+                .gap("Redis refuses tracking"), .refused("NOPERM this user has no permissions to run 'client|caching'"),
+            ])
+        car.redis.execute("SET", "a", "2")
+        car.run(.seconds(6))
+        #expect(car.read("a").value.map { $0.bytes } == bytes("2"))
+        car.redis.refusesCaching = false
+        car.run(.seconds(15))
+        #expect(car.coherenceEvents.values.last == .live)
+    }
+
     @Test func `one key that ended in between is one key's answer`() throws {
         let car = try car()
         for key in ["a", "b"] { car.redis.execute("SET", key, key, "PX", "60000") }
@@ -86,6 +174,17 @@ import Testing
         let boxes = ["a", "l"].map { car.begin($0) }
         car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
         #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "(other type) redis fresh"])
+    }
+
+    @Test func `what came between a question about many and its life is asked for by itself`() throws {
+        let car = try car()
+        car.redis.execute("SET", "a", "a")
+        car.redis.onPerformed = { words, _ in
+            if words.first == bytes("MGET") { car.redis.execute("SET", "b", "b") }
+        }
+        let boxes = ["a", "b"].map { car.begin($0) }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "b redis fresh"])
     }
 
     @Test(arguments: [false, true])
@@ -261,9 +360,9 @@ import Testing
         #expect(car.read("k", strong: true).value.map { $0.bytes } == bytes("2"))
     }
 
-    /// What a worker may send about a key behind its write.
+    /// What a worker may ask about a key behind its write.
     enum Question: CaseIterable {
-        case read, transaction, extended
+        case read, extended
     }
 
     @Test(arguments: Question.allCases)
@@ -274,7 +373,6 @@ import Testing
         car.run(.milliseconds(5))
         switch question {
         case .read: _ = car.read(key, strong: true)
-        case .transaction: _ = car.perform(.get(key), .set("other", "1"), isTransaction: true)
         case .extended:
             car.run(.seconds(100))
             _ = car.read(key)
@@ -285,6 +383,17 @@ import Testing
         lose(car)
         #expect(car.read(key, strong: true).content == .absent)
         #expect(car.inRedis(key) == nil)
+    }
+
+    @Test func `Redis remembers what is held here, and nothing that is only passed on`() throws {
+        let car = try car()
+        let before = car.redis.trackedKeys
+        _ = car.perform(.get("k"), .set("other", "1"), isTransaction: true)
+        car.state("r", "1")
+        car.state("r", "2")
+        #expect(car.redis.trackedKeys == before)
+        _ = car.read("other", strong: true)
+        #expect(car.redis.trackedKeys == before + 1)
     }
 
     @Test func `a write that was not done does not explain a change`() throws {

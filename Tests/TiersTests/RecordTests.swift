@@ -500,8 +500,7 @@ extension Sidecar {
     func turns(_ key: String, _ turn: String) -> String { record(key, .addTurns([bytes(turn)], keep: nil)) }
 
     func readRecord(_ key: String, strong: Bool = false) -> Reading {
-        let box = Box<Reading>()
-        tiers.read(bytes(key), hash: hash(key), form: .record, strong: strong) { box.values.append($0) }
+        let box = begin(key, form: .record, strong: strong)
         scheduler.run { box.value != nil }
         guard let reading = box.value else { fatalError("a read of \(key) was not answered within a minute") }
         return reading

@@ -198,9 +198,11 @@ final class Sidecar {
     }
 
     /// Begins a read; the box fills when it is answered.
-    func begin(_ key: String, strong: Bool = false, worker: Int = 0) -> Box<Reading> {
+    func begin(
+        _ key: String, form: HeldValue.Kind = .string, strong: Bool = false, worker: Int = 0
+    ) -> Box<Reading> {
         let box = Box<Reading>()
-        workers[worker].read(bytes(key), hash: hash(key), strong: strong) { box.values.append($0) }
+        workers[worker].read(bytes(key), hash: hash(key), form: form, strong: strong) { box.values.append($0) }
         return box
     }
 

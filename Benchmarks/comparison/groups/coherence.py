@@ -48,42 +48,50 @@ def hits(bench):
 
 
 def misses(bench):
-    """The CPU is Redis's own, for each miss that it answers."""
-    cold = 2_000 if bench.tiny else 200_000
+    """The CPU is Redis's own, for each miss that it answers: of keys that it was asked for before, in turn, of which
+    local memory has evicted the next one by then; and of keys that it has not tracked yet."""
     asked = 300 if bench.tiny else int(30_000 * bench.seconds)
-    pairs = {}
+    cold = asked * (bench.rounds * 2 + 1)
+    servers = {}
     for name, extra in (("tracked", LIVE), ("by prefix", PREFIX), ("untracked", TIMED)):
         word = name.replace(" ", "-")
         backend = bench.stage.redis(f"miss-{word}")
-        front = bench.stage.hearth(f"front-{word}", redis=backend.path, local="4MiB", extra=extra, core=LOAD_CORE)
+        front = bench.stage.hearth(f"front-{word}", redis=backend.path, local="1MiB", extra=extra, core=LOAD_CORE)
         load(front, "--workload", "miss-redis", "--cold-keys", cold, "--load-only", "--connections", 50)
-        pairs[name] = (front, backend)
+        servers[name] = (front, backend)
     for name in ("tracked", "by prefix"):
-        live(pairs[name][0])
-    start = dict.fromkeys(pairs, 0)
+        live(servers[name][0])
+    # Where the keys begin that nobody has asked for.
+    new = dict.fromkeys(servers, 0)
 
-    def cells(name, pipeline):
-        front, backend = pairs[name]
+    def ask(name, pipeline, start):
+        front, backend = servers[name]
+        before = backend.cpu()
+        report = load(front, "--workload", "miss-redis", "--cold-keys", cold, "--no-load", "--pipeline", pipeline,
+                      "--cold-start", start, "--requests", asked, "--warmup", "0s")
+        each = (backend.cpu() - before) / report["completed"]
+        return NOTHING | {"cpu": each, "p50": None, "p99": None, "p99.9": None}
 
-        def measure(n):
-            before = backend.cpu()
-            report = load(front, "--workload", "miss-redis", "--cold-keys", cold, "--no-load", "--pipeline", pipeline,
-                          "--cold-start", start[name], "--requests", asked, "--warmup", "0s")
-            start[name] = (start[name] + asked) % cold
-            each = (backend.cpu() - before) / report["completed"]
-            return NOTHING | {"cpu": each, "p50": None, "p99": None, "p99.9": None}
+    def ask_new(name, pipeline):
+        new[name] += asked
+        return ask(name, pipeline, new[name] - asked)
 
-        return measure
-
-    for pipeline, name in [(1, "no pipeline"), (16, "pipeline 16")]:
-        row = Row(f"Redis per tracked miss, {name}", "redis-server", cells("tracked", pipeline))
-        prefix = Row(f"Redis per miss tracked by prefix, {name}", "redis-server", cells("by prefix", pipeline))
-        base = Row(f"Redis per untracked miss, {name}", "redis-server", cells("untracked", pipeline))
-        bench.group(f"Redis's CPU per miss, tracked and not, {name}", [row, prefix, base])
-        row.base = prefix.base = base.base = base
-        bench.ratio_verdict(f"CPU of Redis per miss, tracked, {name}", row, base, 1.25, against="untracked")
-        bench.ratio_verdict(f"CPU of Redis per miss, tracked by prefix, {name}", prefix, base, 1.25, against="untracked")
-    for front, backend in pairs.values():
+    for name in servers:
+        ask_new(name, 16)
+    for pipeline, form in [(1, "no pipeline"), (16, "pipeline 16")]:
+        known, fresh, prefix, base = rows = [
+            Row(f"Redis per {what} miss, {form}", "redis-server", lambda n, m=measure, s=name: m(s, pipeline))
+            for what, name, measure in (
+                ("tracked", "tracked", lambda s, p: ask(s, p, new[s] - asked)),
+                ("first tracked", "tracked", ask_new),
+                ("prefix-tracked", "by prefix", ask_new), ("untracked", "untracked", ask_new))]
+        bench.group(f"Redis's CPU per miss, tracked and not, {form}", rows)
+        for row in rows:
+            row.base = base
+        for row, how in ((known, "tracked"), (fresh, "tracked, of keys that it has not tracked yet"),
+                         (prefix, "tracked by prefix")):
+            bench.ratio_verdict(f"CPU of Redis per miss, {how}, {form}", row, base, 1.25, against="untracked")
+    for front, backend in servers.values():
         front.stop()
         backend.stop()
 

@@ -1,9 +1,9 @@
 // Which invalidations a worker has made itself.
 //
-// DESIGN. Redis tells who has read a key of its next change, once, and then has forgotten the reader. So while the last
-// that went to Redis about a key, over the connection that is tracked, is a write, nothing that Redis tells of the key
-// can be a change after that write: it is the write itself, or one before it, which the write has replaced. The copy on
-// disk is the write's, and as good as it was.
+// DESIGN. Redis tells who has read a key of its next change, once, and then has forgotten the reader; it remembers only
+// reads for which it is asked to. So while the last of a key's tracked reads and writes is a write, nothing that Redis
+// tells of the key can be a change after that write: it is the write itself, or one before it, which the write has
+// replaced. The copy on disk is the write's, and as good as it was.
 //
 // Whether Redis tells of a write at all nobody here knows (the key may not have been tracked), which is why no message
 // can be counted off against a write. What can be known is what was asked since.
@@ -30,7 +30,7 @@ struct OwnWrites {
     private func place(_ hash: KeyHash) -> Int { Int(hash.rawValue & UInt64(Self.placesCount - 1)) }
     private func word(_ hash: KeyHash, isAnswered: Bool) -> UInt64 { hash.rawValue & ~1 | (isAnswered ? 1 : 0) }
 
-    /// A write is sent, whose request asks nothing behind it.
+    /// A write is sent.
     mutating func begin(_ hash: KeyHash) {
         guard isEnabled else { return }
         places[place(hash)] = word(hash, isAnswered: false)
@@ -42,7 +42,7 @@ struct OwnWrites {
         places[place(hash)] = word(hash, isAnswered: true)
     }
 
-    /// Something is sent that has Redis tell of the key's next change.
+    /// A question is sent that has Redis tell of the key's next change.
     mutating func ask(_ hash: KeyHash) {
         guard isEnabled, places[place(hash)] & ~1 == word(hash, isAnswered: false) else { return }
         places[place(hash)] = 0

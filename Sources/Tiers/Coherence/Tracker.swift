@@ -86,8 +86,11 @@ public final class Tracker {
     /// What the sentinels of all sidecars begin with.
     private static let sentinels = Array("hearth:beat:".utf8)
 
-    /// Whether the data connection tracks in the mode in which single reads can be left out.
-    var canLeaveOut: Bool { phase == .proving }
+    /// Whether the data connection tracks those reads for which it is asked to, be anybody there to be told or not.
+    private(set) var isTracking = false
+
+    /// Whether Redis tells of changes: they may be missed all the same, which the next proof shows.
+    var tellsOfChanges: Bool { phase == .proving }
 
     /// Whether Redis tells of every change of the key, whoever has read it.
     func hasBroadcast(of key: [UInt8]) -> Bool { prefixes?.contains { key.starts(with: $0) } ?? false }
@@ -135,6 +138,7 @@ public final class Tracker {
     private func stop() {
         guard phase != .off else { return }
         lose("no policy asks for tracking")
+        isTracking = false
         phase = .off
         attempt += 1
         var request = RequestEncoder()
@@ -196,7 +200,10 @@ public final class Tracker {
     }
 
     /// The data connection has ended, before those hear who waited.
-    func dataDidEnd() { if phase != .off { lose("the connection for reads ended") } }
+    func dataDidEnd() {
+        isTracking = false
+        if phase != .off { lose("the connection for reads ended") }
+    }
 
     private var patience: Int64 { max(tiers.limits.timeout, 1_000_000_000) }
 
@@ -231,10 +238,11 @@ public final class Tracker {
         var missing = 1
         let hears: (RedisResult) -> Void = { [weak self, attempt] result in
             guard let self, attempt == self.attempt, case .success(let replies) = result else { return }
-            if case .error(let text) = replies[0] { return refused(text) }
+            if case .error(let text)? = replies.first(where: \.isError) { return refused(text) }
             missing -= 1
             guard missing == 0 else { return }
             phase = .proving
+            isTracking = true
             provenAt = scheduler.monotonicNanoseconds
             prove()
         }
@@ -245,14 +253,17 @@ public final class Tracker {
             let words = [Array("BCAST".utf8)] + all.flatMap { [Array("PREFIX".utf8), $0] }
             beat.send(tracking(words), timeoutNanoseconds: patience, completion: hears)
         }
-        data.send(
-            tracking([Array("OPTOUT".utf8)]), timeoutNanoseconds: patience, completion: hears)
+        // What every read will say is tried here: a user that may not say it hears so now.
+        var onlyAsked = tracking([Array("OPTIN".utf8)])
+        onlyAsked.appendCaching()
+        data.send(onlyAsked, timeoutNanoseconds: patience, completion: hears)
         wake(in: bound)
     }
 
     /// Redis refuses (a permission, a version that has no tracking): tried again now and then.
-    private func refused(_ text: [UInt8]) {
+    func refused(_ text: [UInt8]) {
         attempt += 1
+        isTracking = false
         lose("Redis refuses tracking")
         if !wasRefused { onEvent(.refused(String(decoding: text, as: UTF8.self))) }
         wasRefused = true
@@ -301,12 +312,13 @@ public final class Tracker {
         let keys = prefixes == nil ? [sentinelPrefix + number] : [sentinelPrefix + number, broadcastPrefix + number]
         pending = Pending(asOf: scheduler.now, startedAt: now, awaited: Set(keys))
         var request = RequestEncoder()
-        request.append("STRLEN", keys[0])
+        request.appendCaching()
+        request.append("STRLEN", of: keys[0])
         data.send(request, timeoutNanoseconds: patience) { [weak self, attempt, sentinelNumber] result in
             guard let self, attempt == self.attempt, sentinelNumber == self.sentinelNumber,
                 case .success(let replies) = result
             else { return }
-            if case .error(let text) = replies[0] { return refused(text) }
+            if case .error(let text)? = replies.first(where: \.isError) { return refused(text) }
             change(keys)
         }
         askForFigures(now)

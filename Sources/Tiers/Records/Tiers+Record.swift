@@ -148,16 +148,10 @@ extension Tiers {
                 [attempt.native], false, attempt: .notSent, reason: breaker.reason(for: .write), attempt.completion)
         }
         if let client = redis.client { share.noteProcess(Replay.process(client)) }
-        // A look is a question, and with messages the script looks at their queues behind the record's change, by which
-        // Redis takes all of its keys for read.
-        let asksBehind = result == nil || attempt.write.emission != nil
-        if asksBehind { ownWrites.ask(attempt.hash) }
         let wanted = result == nil ? 0 : replicasWanted([attempt.key])
         let commands = [attempt.native]
         let writes =
-            result == nil
-            ? nil
-            : Writes(commands, self, sentAt: scheduler.now, asksBehind: asksBehind, isOrdered: wanted == 0)
+            result == nil ? nil : Writes(commands, self, sentAt: scheduler.now, isOrdered: wanted == 0)
         let late = LateAnswer(commands, share.erasures)
         let messages = attempt.write.emission == nil ? 0 : 1
         let hears: (RecordSwap.Answer) -> Void = { [self] in

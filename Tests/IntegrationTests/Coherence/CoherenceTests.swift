@@ -158,10 +158,11 @@ extension RealProcesses {
             #expect(tracked.flatMap { Int($0.dropFirst(20)) } ?? 0 <= 5, "\(tracked ?? "nothing")")
         }
 
-        @Test func `a user who may not track is served, and bounded by time`() throws {
+        @Test(arguments: ["-client|tracking", "-client|caching"])
+        func `a user who may not track is served, and bounded by time`(_ denied: String) throws {
             let redis = try RedisServer()
             let direct = try redis.client()
-            _ = try direct.call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", "-client|tracking")
+            _ = try direct.call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", denied)
             let hearth = try HearthProcess(
                 redis: "unix://limited:pw@\(redis.socketPath)",
                 extra: #"policies: [{prefix: "", max_staleness: 200ms}]"#)
@@ -173,6 +174,54 @@ extension RealProcesses {
             }
             try eventually("it is said") { hearth.log.contains("coherence_refused") }
             #expect(try client.call("HEARTH", "EXPLAIN", "k").fields["bound"]?.text.contains("not live") == true)
+        }
+
+        @Test func `tracking that is forbidden while it works is done without, and taken up again`() throws {
+            let redis = try RedisServer()
+            let direct = try redis.client()
+            _ = try direct.call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all")
+            let hearth = try HearthProcess(redis: "unix://limited:pw@\(redis.socketPath)", extra: Self.hour)
+            try Self.waitUntilLive(hearth)
+            let client = try hearth.client()
+            _ = try direct.call("MSET", "a", "1", "b", "2")
+            _ = try direct.call("ACL", "SETUSER", "limited", "-client|caching")
+            #expect(try client.call("MGET", "a", "b", "none").items.map(\.text) == ["1", "2", ""])
+            try eventually("it is said") { hearth.log.contains("coherence_refused") }
+            _ = try direct.call("ACL", "SETUSER", "limited", "+client|caching")
+            try Self.waitUntilLive(hearth)
+            // What was read meanwhile is bounded by time.
+            _ = try direct.call("SET", "c", "1")
+            try seen("1", of: "c", by: [client])
+            _ = try direct.call("SET", "c", "2")
+            try seen("2", of: "c", by: [client])
+        }
+
+        @Test(arguments: ["+@all", "-mget"])
+        func `keys that are asked for together are answered each as it is`(_ rights: String) throws {
+            let redis = try RedisServer()
+            let direct = try redis.client()
+            _ = try direct.call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", rights)
+            let hearth = try HearthProcess(redis: "unix://limited:pw@\(redis.socketPath)", extra: Self.hour)
+            try Self.waitUntilLive(hearth)
+            _ = try direct.call("SET", "text", "a")
+            _ = try direct.call("SET", "empty", "")
+            _ = try direct.call("SET", "brief", "b", "PX", "90000")
+            _ = try direct.call("HSET", "hash", "field", "value")
+            _ = try direct.call("RPUSH", "list", "1")
+            let client = try hearth.client()
+            let asked = ["text", "hash", "none", "empty", "list", "brief"]
+            for key in asked { try client.send(["GET", key]) }
+            let answers = try asked.map { _ in try client.receive() }
+            #expect(answers[0].text == "a")
+            for other in [1, 4] { #expect(answers[other].text.hasPrefix("WRONGTYPE")) }
+            #expect(answers[2] == .null)
+            #expect(answers[3] == .bulk([]))
+            #expect(answers[5].text == "b")
+            #expect((80_000...90_000).contains(try client.call("PTTL", "brief").integer ?? 0))
+            // Each is tracked.
+            for key in asked { _ = try direct.call("DEL", key) }
+            for key in asked { _ = try direct.call("SET", key, "new") }
+            for key in asked { try seen("new", of: key, by: [client]) }
         }
 
         @Test func `readers and writers at the same time leave nobody with what is old`() throws {
