@@ -91,8 +91,11 @@ import Testing
         #expect(read(.memcached, "VALUE k 0 x\r\n").outcome == .garbled)
     }
 
-    @Test func `a process's account is read from stat, whatever its name`() {
+    @Test func `a process's account is read from stat, whatever its name, and from status`() {
         #expect(ProcessAccount.ticks("12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0") == 300)
         #expect(ProcessAccount.ticks("12 (a") == nil)
+        #expect(
+            ProcessAccount.sleeps("Name:\ta\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t7\n") == 150)
+        #expect(ProcessAccount.sleeps("Name:\ta\n") == nil)
     }
 }

@@ -25,6 +25,7 @@ extension LoadReport {
                 $0.object {
                     $0.member("pid", server.pid)
                     $0.member("cpu_ns_per_operation", server.cpuPerOperation)
+                    $0.member("sleeps_per_operation", server.sleepsPerOperation)
                     $0.member("cores", server.cores)
                     $0.member("resident_bytes", server.resident)
                     $0.member("cpu_source", server.isExact ? "schedstat" : "stat")

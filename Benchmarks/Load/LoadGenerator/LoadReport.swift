@@ -9,6 +9,8 @@ public struct LoadReport: Sendable {
         public let pid: Int32
         /// Nanoseconds of CPU per operation, of all its threads; 0 where nothing was answered.
         public let cpuPerOperation: Double
+        /// How often one of its threads waited for something, per operation.
+        public let sleepsPerOperation: Double
         /// CPU time as a share of one core.
         public let cores: Double
         /// Bytes of resident memory when the run ended.

@@ -447,8 +447,10 @@ public final class LoadRun {
         var server: LoadReport.Server?
         if let pid, let start = accounts.start, let end = accounts.end {
             let cpu = Double(end.cpu > start.cpu ? end.cpu - start.cpu : 0)
+            let sleeps = Double(end.sleeps > start.sleeps ? end.sleeps - start.sleeps : 0)
             server = LoadReport.Server(
                 pid: pid, cpuPerOperation: windowCompleted > 0 ? cpu / Double(windowCompleted) : 0,
+                sleepsPerOperation: windowCompleted > 0 ? sleeps / Double(windowCompleted) : 0,
                 cores: elapsed > 0 ? cpu / Double(elapsed) : 0, resident: end.resident, isExact: end.isExact)
         }
         return LoadReport(

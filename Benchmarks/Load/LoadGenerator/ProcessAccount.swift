@@ -1,4 +1,4 @@
-// What a process has cost so far, by the kernel's own account: CPU time of all its threads, and memory.
+// What a process has cost so far, by the kernel's own account: CPU time and sleeps of all its threads, and memory.
 
 #if canImport(Glibc)
     internal import Glibc
@@ -6,10 +6,12 @@
     internal import Darwin
 #endif
 
-/// CPU time and memory of a process at one moment.
+/// CPU time, sleeps and memory of a process at one moment.
 public struct ProcessAccount: Equatable, Sendable {
     /// Nanoseconds of CPU, user and system, of all threads that live.
     public let cpu: UInt64
+    /// How often they gave up their core to wait for something: a server that is kept busy hardly does.
+    public let sleeps: UInt64
     /// Resident memory, in bytes.
     public let resident: UInt64
     /// Whether `cpu` comes from schedstat, exact to the nanosecond, or from stat, exact to a tick of 10 ms.
@@ -22,11 +24,11 @@ public struct ProcessAccount: Equatable, Sendable {
             let resident = UInt64(pages)
         else { return nil }
         self.resident = resident * UInt64(max(1, sysconf(Int32(_SC_PAGESIZE))))
-        let exact = Self.threads(pid).map { threads in
-            threads.reduce(into: UInt64(0)) { $0 += Self.scheduled("/proc/\(pid)/task/\($1)/schedstat") ?? 0 }
-        }
-        isExact = (exact ?? 0) > 0
-        cpu = isExact ? exact ?? 0 : ticks * 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        let threads = (Self.threads(pid) ?? []).map { "/proc/\(pid)/task/\($0)" }
+        let exact = threads.reduce(into: UInt64(0)) { $0 += Self.scheduled($1 + "/schedstat") ?? 0 }
+        sleeps = threads.reduce(into: 0) { $0 += Self.content($1 + "/status").flatMap(Self.sleeps) ?? 0 }
+        isExact = exact > 0
+        cpu = isExact ? exact : ticks * 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
     }
 
     /// CPU time of this process, in nanoseconds.
@@ -57,6 +59,12 @@ public struct ProcessAccount: Equatable, Sendable {
         let fields = statistics[statistics.index(after: end)...].split(separator: " ")
         guard fields.count > 12, let user = UInt64(fields[11]), let system = UInt64(fields[12]) else { return nil }
         return user + system
+    }
+
+    /// The voluntary switches to another thread, of status.
+    static func sleeps(_ status: String) -> UInt64? {
+        let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+        return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).last.flatMap { UInt64($0) }
     }
 
     private static func scheduled(_ path: String) -> UInt64? {
