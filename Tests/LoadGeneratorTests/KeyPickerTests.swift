@@ -76,23 +76,25 @@ import Testing
     }
 
     @Test func `operations and sizes come by their weights`() throws {
-        let workload = try #require(Workload("get:70,miss:20,set:7,store:3"))
+        let workload = try #require(Workload("get:60,miss:20,set:7,store:3,state-get:6,state-set:4"))
         var random = LoadRandom(seed: 3)
-        var drawn = [0, 0, 0, 0]
+        var drawn = LoadGenerator.Operation.allCases.map { _ in 0 }
         for _ in 0..<100_000 { drawn[workload.pick(&random).rawValue] += 1 }
-        for (count, share) in zip(drawn, [0.7, 0.2, 0.07, 0.03]) {
+        for (count, share) in zip(drawn, [0.6, 0.2, 0.07, 0.03, 0.06, 0.04]) {
             #expect(abs(Double(count) / 100_000 - share) < 0.01)
         }
 
         let sizes = try #require(
             ValueSizes([.init(size: 64, weight: 50), .init(size: 1024, weight: 40), .init(size: 16384, weight: 10)]))
-        let keys = KeySpace(hotPrefix: "k:", coldPrefix: "c:", sizes: sizes)
+        let keys = KeySpace(hotPrefix: "k:", coldPrefix: "c:", statePrefix: "s:", sizes: sizes)
         var bySize: [Int: Int] = [:]
         for number in 0..<20_000 { bySize[keys.valueCount(.hot(UInt64(number))), default: 0] += 1 }
         for (size, share) in [(64, 0.5), (1024, 0.4), (16384, 0.1)] {
             #expect(abs(Double(bySize[size] ?? 0) / 20_000 - share) < 0.015)
         }
-        let large = KeySpace(hotPrefix: "k:", coldPrefix: "c:", sizes: ValueSizes(64), coldSizes: ValueSizes(65_536))
+        let large = KeySpace(
+            hotPrefix: "k:", coldPrefix: "c:", statePrefix: "s:", sizes: ValueSizes(64), coldSizes: ValueSizes(65_536))
         #expect(large.value(.hot(1)).count == 64 && large.value(.cold(1)).count == 65_536)
+        #expect(large.value(.record(1)).count == 64)
     }
 }

@@ -34,7 +34,8 @@ import Testing
         let options = try options(
             "--tcp=localhost:6379", "--protocol", "memcached", "--workload", "get:80,miss:10,set:10", "--connections=3",
             "--pipeline", "16", "--apart", "--keys", "7", "--cold-keys=9", "--cold-start", "8", "--prefix", "p:",
-            "--cold-prefix", "c:", "--distribution", "zipfian:1.2", "--value-size", "64:50,1024:40,16384:10", "--check",
+            "--cold-prefix", "c:", "--state-prefix", "s:", "--distribution", "zipfian:1.2", "--value-size",
+            "64:50,1024:40,16384:10", "--check",
             "frame", "--rate", "2500.5", "--duration", "1.5s", "--warmup", "250ms", "--drain", "1m", "--seed", "42",
             "--no-load", "--pid", "1", "--output", "json", "--timeline", "--svg", "out.svg")
         var expected = LoadOptions()
@@ -43,7 +44,7 @@ import Testing
         expected.workload = try #require(Workload("get:80,miss:10,set:10"))
         (expected.connections, expected.pipeline, expected.isApart) = (3, 16, true)
         (expected.keys, expected.coldKeys, expected.coldStart) = (7, 9, 8)
-        (expected.prefix, expected.coldPrefix) = ("p:", "c:")
+        (expected.prefix, expected.coldPrefix, expected.statePrefix) = ("p:", "c:", "s:")
         expected.distribution = .zipfian(theta: 1.2)
         expected.sizes = try #require(
             ValueSizes([(64, 50), (1024, 40), (16384, 10)].map { .init(size: $0.0, weight: $0.1) }))
@@ -53,6 +54,11 @@ import Testing
         (expected.output, expected.hasTimeline, expected.plotPath) = (.json, true, "out.svg")
         #expect(options == expected)
         #expect(try self.options("--requests", "1000").length == .requests(1000))
+        let mixed = try self.options("--workload", "get:50,state-get:45,state-set:5").workload
+        #expect(mixed.operations == [.get, .stateGet, .stateSet] && mixed.weight(.stateGet) == 45)
+        #expect(try self.options("--workload", "state").workload.operations == [.stateGet])
+        // Where no record is asked for, strings may have its keys.
+        #expect(try self.options("--prefix", "state:").prefix == "state:")
         #expect(try self.options("--tcp", "[::1]:1").address == .tcp(host: "::1", port: 1))
     }
 
@@ -65,7 +71,11 @@ import Testing
         ["--requests", "0"], ["--requests", "5", "--duration", "5s"], ["--socket", "a", "--tcp", "b:1"],
         ["--no-load", "--load-only"], ["--tcp", "6379"], ["--tcp", "host:0"], ["--tcp", ":1"], ["--seed", "-1"],
         ["--pid", "0"], ["--output", "xml"], ["--apart=yes"], ["--prefix", "a b"], ["--prefix", "cold:"],
-        ["--cold-start", "200000"], ["--protocol", "memcached", "--workload", "degraded"],
+        ["--cold-start", "200000"], ["--workload", "state", "--prefix", "state:"],
+        ["--workload", "state-set:1", "--state-prefix", "cold:"], ["--workload", "state", "--protocol", "memcached"],
+        ["--workload", "get:50,state-get:50", "--apart", "--connections", "1"], ["--state-prefix", "a b"],
+        ["--protocol", "memcached", "--workload", "get:99,state-set:1"],
+        ["--protocol", "memcached", "--workload", "degraded"],
         ["--apart", "--connections", "1", "--workload", "mixed"], ["--nothing"], ["hit"], ["--seed="],
     ])
     func `a wrong command line is refused in words that name the option`(_ words: [String]) {
@@ -81,8 +91,14 @@ import Testing
         #expect(try LoadOptions.parse(["--socket", "x", "--help"]) == .help)
         let lines = LoadOptions.help.split(separator: "\n")
         #expect(lines.allSatisfy { $0.count <= 112 })
-        for name in ["--socket", "--tcp", "--workload", "--rate", "--timeline", "--svg", "--cold-start", "--drain"] {
+        for name in [
+            "--socket", "--tcp", "--state-prefix", "--workload", "--rate", "--timeline", "--svg", "--cold-start",
+            "--drain",
+        ] {
             #expect(lines.contains { $0.hasPrefix("  \(name)") }, "\(name)")
+        }
+        for word in Workload.named.map(\.name) + LoadGenerator.Operation.allCases.map(\.name) {
+            #expect(LoadOptions.help.contains(word), "\(word)")
         }
     }
 

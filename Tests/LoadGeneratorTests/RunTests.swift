@@ -3,6 +3,8 @@
 import TestSupport
 import Testing
 
+@testable import LoadGenerator
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -46,10 +48,14 @@ import Testing
         for name in ["p50", "p90", "p99", "p99.9", "max", "mean"] { #expect(try number(name, json) > 0, "\(note)") }
         #expect(try number("p50", json) <= number("p99", json) * 1.001)
         #expect(try number("pid", json) > 0 && number("resident_bytes", json) > 0)
+        #expect(try number("sleeps_per_operation", json) >= 0)
         #expect(json.contains("\"cpu_source\":\"s") && json.contains("\"generator\":"))
     }
 
-    @Test(arguments: ["hit", "mixed", "write", "miss-warm", "get:50,miss:30,set:20"])
+    @Test(arguments: [
+        "hit", "mixed", "write", "miss-warm", "get:50,miss:30,set:20", "state", "state-set:100",
+        "get:40,store:10,state-get:40,state-set:10",
+    ])
     func `a workload runs against a Hearth without Redis`(_ workload: String) throws {
         let hearth = try HearthProcess()
         try expectSound(try report(hearth.socketPath, "--workload", workload), workload)
@@ -60,7 +66,7 @@ import Testing
         #expect(try number("rate", open) == 2000)
     }
 
-    @Test(arguments: ["hit", "miss-redis", "mixed", "write", "degraded"])
+    @Test(arguments: ["hit", "miss-redis", "mixed", "write", "degraded", "state", "get:50,state-get:40,state-set:10"])
     func `a workload runs in front of a Redis`(_ workload: String) throws {
         let redis = try RedisServer()
         let hearth = try HearthProcess(redis: redis.url)
@@ -71,6 +77,32 @@ import Testing
         #expect(try number("absent", json) == 0)
         // A breaker that was forced is given back.
         #expect(try hearth.client().call("HEARTH", "BREAKER").fields["mode"]?.text == "automatic")
+    }
+
+    @Test func `strings and records side by side have rows of their own`() throws {
+        let hearth = try HearthProcess()
+        let json = try report(hearth.socketPath, "--workload", "get:50,state-get:50", "--apart", "--pipeline", "16")
+        try expectSound(json)
+        #expect(try number("absent", json) == 0)
+        #expect(json.contains("\"get\":{\"count\":") && json.contains("\"state-get\":{\"count\":"))
+        #expect(try hearth.client().call("TYPE", "state:000000000007").text == "hash")
+        #expect(try hearth.client().call("TYPE", "key:000000000007").text == "string")
+        let absent = try report(hearth.socketPath, "--workload", "state", "--no-load", "--state-prefix", "nobody:")
+        #expect(try number("absent", absent) > 0 && number("failed", absent) == 0)
+    }
+
+    /// Others are understood as well, but at a pace at which the server would wait for the generator.
+    @Test func `what a Hearth answers from memory is the usual reply`() throws {
+        let hearth = try HearthProcess()
+        let keys = KeySpace(hotPrefix: "key:", coldPrefix: "cold:", statePrefix: "state:", sizes: ValueSizes(64))
+        let client = try hearth.client()
+        let (key, value) = (keys.keyText(.record(1)), String(decoding: keys.value(.record(1)), as: UTF8.self))
+        for life in [[], ["TTL", "60000"]] {
+            _ = try client.call(["STATE.SET", key, value] + life)
+            let reply = try client.callRaw(["STATE.GET", key].map { Array($0.utf8) })
+            let count = reply.withUnsafeBytes { ReplyReader(.redis, keys, .value).usualRecord($0, .record(1)) }
+            #expect(count == reply.count, "\(String(decoding: reply, as: UTF8.self))")
+        }
     }
 
     @Test func `redis-server and the bare loop are asked the same`() throws {
@@ -179,6 +211,8 @@ import Testing
         #expect(wrong.code == 64 && wrong.output.contains("--rate: 'fast'"))
         let help = try bench("--help")
         #expect(help.code == 0 && help.output.hasPrefix("usage: hearth-bench"))
+        let records = try bench("--socket", redis.socketPath, "--workload", "state")
+        #expect(records.code == 69 && records.output.contains("ERR unknown command 'STATE.SET'"))
         let degraded = try bench("--socket", redis.socketPath, "--workload", "degraded")
         #expect(degraded.code == 69 && degraded.output.contains("HEARTH BREAKER OPEN: ERR unknown command"))
     }

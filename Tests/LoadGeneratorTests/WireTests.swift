@@ -6,7 +6,8 @@ import Testing
 @testable import LoadGenerator
 
 @Suite struct WireTests {
-    private let keys = KeySpace(hotPrefix: "key:", coldPrefix: "cold:", sizes: ValueSizes(20))
+    private let keys = KeySpace(
+        hotPrefix: "key:", coldPrefix: "cold:", statePrefix: "state:", sizes: ValueSizes(20))
 
     private func request(_ wire: WireProtocol, _ operation: LoadGenerator.Operation, _ key: Key) -> String {
         let output = OutputBuffer()
@@ -36,8 +37,9 @@ import Testing
     @Test func `a value is the key's own, of its size, the same each time`() {
         #expect(value(.hot(5)).utf8.count == 20)
         #expect(value(.hot(5)) == value(.hot(5)))
-        #expect(Set((0..<1000).map { value(.hot($0)) } + (0..<1000).map { value(.cold($0)) }).count == 2000)
-        let small = KeySpace(hotPrefix: "a", coldPrefix: "b", sizes: ValueSizes(0))
+        let all = (0..<1000).flatMap { [value(.hot($0)), value(.cold($0)), value(.record($0))] }
+        #expect(Set(all).count == 3000)
+        let small = KeySpace(hotPrefix: "a", coldPrefix: "b", statePrefix: "c", sizes: ValueSizes(0))
         #expect(small.value(.hot(1)).isEmpty)
     }
 

@@ -13,20 +13,25 @@ internal import RESP
     internal import Darwin
 #endif
 
-/// One key: a hot one, asked for again and again, or a cold one, asked for in turn.
+/// One key: a hot one, asked for again and again, a cold one, asked for in turn, or a record's, which no string has.
 public struct Key: Equatable, Sendable {
     @usableFromInline static let coldBit: UInt64 = 1 << 63
+    @usableFromInline static let recordBit: UInt64 = 1 << 62
     let rawValue: UInt64
 
     @inline(__always)
     public static func hot(_ number: UInt64) -> Key { Key(rawValue: number) }
     @inline(__always)
     public static func cold(_ number: UInt64) -> Key { Key(rawValue: number | coldBit) }
+    @inline(__always)
+    public static func record(_ number: UInt64) -> Key { Key(rawValue: number | recordBit) }
 
     @inline(__always)
     var isCold: Bool { rawValue & Self.coldBit != 0 }
     @inline(__always)
-    var number: UInt64 { rawValue & ~Self.coldBit }
+    var isRecord: Bool { rawValue & Self.recordBit != 0 }
+    @inline(__always)
+    var number: UInt64 { rawValue & ~(Self.coldBit | Self.recordBit) }
 }
 
 /// The keys and values of a run.
@@ -38,16 +43,18 @@ public final class KeySpace {
 
     public let hotPrefix: String
     public let coldPrefix: String
+    public let statePrefix: String
     private let sizes: (hot: ValueSizes, cold: ValueSizes)
-    private let prefixes: (hot: [UInt8], cold: [UInt8])
     private let pattern: UnsafeMutablePointer<UInt8>
 
-    /// Cold keys have values of `sizes` where they are given none of their own.
-    public init(hotPrefix: String, coldPrefix: String, sizes: ValueSizes, coldSizes: ValueSizes? = nil) {
+    /// Values are of `sizes`; those of cold keys of `coldSizes`, where there are such.
+    public init(
+        hotPrefix: String, coldPrefix: String, statePrefix: String, sizes: ValueSizes, coldSizes: ValueSizes? = nil
+    ) {
         self.hotPrefix = hotPrefix
         self.coldPrefix = coldPrefix
+        self.statePrefix = statePrefix
         self.sizes = (sizes, coldSizes ?? sizes)
-        prefixes = (Array(hotPrefix.utf8), Array(coldPrefix.utf8))
         let count = max(self.sizes.hot.largest, self.sizes.cold.largest) + Self.offsets
         pattern = .allocate(capacity: count)
         var random = LoadRandom(seed: 0x68_65_61_72_74_68)
@@ -56,17 +63,12 @@ public final class KeySpace {
 
     deinit { pattern.deallocate() }
 
-    /// The bytes of a key.
-    @inline(__always)
-    func keyCount(_ key: Key) -> Int { (key.isCold ? prefixes.cold.count : prefixes.hot.count) + Self.digits }
+    /// What keys of this key's kind begin with.
+    func prefix(of key: Key) -> String { key.isCold ? coldPrefix : key.isRecord ? statePrefix : hotPrefix }
 
+    /// What stands behind its prefix.
     @inline(__always)
-    func appendKey(_ key: Key, to output: OutputBuffer) {
-        if key.isCold {
-            prefixes.cold.withUnsafeBytes { output.append($0) }
-        } else {
-            prefixes.hot.withUnsafeBytes { output.append($0) }
-        }
+    static func appendDigits(_ key: Key, to output: OutputBuffer) {
         let place = output.reserve(Self.digits).assumingMemoryBound(to: UInt8.self)
         var rest = key.number
         for position in stride(from: Self.digits - 1, through: 0, by: -1) {
@@ -80,7 +82,9 @@ public final class KeySpace {
     /// The bytes of a key's value.
     @inline(__always)
     func valueCount(_ key: Key) -> Int {
-        (key.isCold ? sizes.cold : sizes.hot).size(LoadRandom.mix(key.rawValue))
+        let mixed = LoadRandom.mix(key.rawValue)
+        // Not a choice of the two first, which would be copied.
+        return key.isCold ? sizes.cold.size(mixed) : sizes.hot.size(mixed)
     }
 
     @inline(__always)
@@ -119,8 +123,8 @@ public final class KeySpace {
 
     public func keyText(_ key: Key) -> String {
         let output = OutputBuffer()
-        appendKey(key, to: output)
-        return String(decoding: output.bytes, as: UTF8.self)
+        Self.appendDigits(key, to: output)
+        return prefix(of: key) + String(decoding: output.bytes, as: UTF8.self)
     }
 
     public func value(_ key: Key) -> [UInt8] {

@@ -31,6 +31,9 @@ extension LoadOptions {
         try exclusive("--duration", "--requests")
         try exclusive("--no-load", "--load-only")
         if workload.isDegraded, wire != .redis { throw UsageError("--workload degraded is for Hearth, not memcached") }
+        if workload.usesRecords, wire != .redis {
+            throw UsageError("--workload \(workload.name): records are Hearth's, not memcached's")
+        }
         let operations = workload.operations.count
         if isApart, connections < operations {
             throw UsageError("--apart needs a connection for each operation: --connections \(operations) at least")
@@ -40,6 +43,10 @@ extension LoadOptions {
         }
         if coldStart >= coldKeys { throw UsageError("--cold-start must be below --cold-keys (\(coldKeys))") }
         if prefix == coldPrefix { throw UsageError("--prefix and --cold-prefix must differ") }
+        // A key is a string or a record.
+        if workload.usesRecords, statePrefix == prefix || statePrefix == coldPrefix {
+            throw UsageError("--state-prefix must differ from --prefix and --cold-prefix")
+        }
     }
 
     /// What `--help` prints.
@@ -79,7 +86,9 @@ extension LoadOptions {
             mixed       90 % GETs and 10 % SETs of hot keys
             write       SETs
             degraded    hit with Hearth's breaker forced open
-            or weights, as get:80,miss:10,set:10; store is a SET of a cold key
+            state       STATE.GETs of records, as many as hot keys
+            or weights, as get:80,miss:10,set:10; store is a SET of a cold key,
+            state-get and state-set are STATE.GET and STATE.SET of a record
             """
         ) { (options, text) throws(UsageError) in
             guard let workload = Workload(text) else {
@@ -98,7 +107,7 @@ extension LoadOptions {
         Option("--apart", nil, "each operation has connections of its own, so that none waits behind another") {
             (options, _) in options.isApart = true
         },
-        Option("--keys", "N", "hot keys (10000)") { (options, text) throws(UsageError) in
+        Option("--keys", "N", "hot keys, and as many records (10000)") { (options, text) throws(UsageError) in
             options.keys = try whole("--keys", text, 1...keysMax)
         },
         Option("--cold-keys", "N", "cold keys, for misses (200000)") { (options, text) throws(UsageError) in
@@ -114,6 +123,10 @@ extension LoadOptions {
         },
         Option("--cold-prefix", "TEXT", "what cold keys begin with (cold:)") { (options, text) throws(UsageError) in
             options.coldPrefix = try word("--cold-prefix", text)
+        },
+        Option("--state-prefix", "TEXT", "what the keys of records begin with (state:)") {
+            (options, text) throws(UsageError) in
+            options.statePrefix = try word("--state-prefix", text)
         },
         Option("--distribution", "NAME", "uniform, zipfian or zipfian:THETA, over the hot keys (zipfian:0.99)") {
             (options, text) throws(UsageError) in

@@ -42,6 +42,8 @@ public struct LoadOptions: Equatable, Sendable {
     public var coldStart: UInt64 = 0
     public var prefix = "key:"
     public var coldPrefix = "cold:"
+    /// What the keys of records begin with, of which there are as many as hot keys.
+    public var statePrefix = "state:"
     public var distribution = KeyDistribution.zipfian(theta: 0.99)
     public var sizes = ValueSizes(64)
     /// Those of cold keys; nil is `sizes`.

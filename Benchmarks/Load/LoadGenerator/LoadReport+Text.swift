@@ -14,7 +14,7 @@ extension LoadReport {
             lines.append("  \(Self.grouped(count)) × \(text)")
         }
         lines.append("")
-        lines.append("latency       p50       p90       p99     p99.9       max")
+        lines.append("latency         p50       p90       p99     p99.9       max")
         if latencies.count > 1 { for (operation, latency) in latencies { lines.append(row(operation.name, latency)) } }
         lines.append(row("all", latency))
         if let waits { lines.append(row("waiting", waits)) }
@@ -52,7 +52,7 @@ extension LoadReport {
 
     private func row(_ name: String, _ latency: HistogramSnapshot) -> String {
         let values = Self.percentiles.map { latency.percentile($0.fraction) } + [latency.max]
-        return name.padding(to: 8) + values.map { Self.duration($0).leading(10) }.joined()
+        return name.padding(to: 10) + values.map { Self.duration($0).leading(10) }.joined()
     }
 
     private func row(_ slice: TimeSlice) -> String {

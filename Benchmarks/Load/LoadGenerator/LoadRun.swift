@@ -77,8 +77,8 @@ public final class LoadRun {
     public init(_ options: LoadOptions) {
         self.options = options
         keys = KeySpace(
-            hotPrefix: options.prefix, coldPrefix: options.coldPrefix, sizes: options.sizes,
-            coldSizes: options.coldSizes)
+            hotPrefix: options.prefix, coldPrefix: options.coldPrefix, statePrefix: options.statePrefix,
+            sizes: options.sizes, coldSizes: options.coldSizes)
         writer = RequestWriter(options.wire, keys)
         reader = ReplyReader(options.wire, keys, options.check)
         picker = KeyPicker(options.distribution, count: options.keys)
@@ -216,9 +216,17 @@ public final class LoadRun {
         }
     }
 
-    /// What is written before: cold keys first, so that the hot ones are in memory.
+    /// What is written before: cold keys first, so that the records and the hot ones are in memory.
     private var coldCount: UInt64 { options.workload.usesColdKeys ? options.coldKeys : 0 }
-    private var loadCount: UInt64 { coldCount + (options.workload.usesHotKeys ? options.keys : 0) }
+    private var recordCount: UInt64 { options.workload.usesRecords ? options.keys : 0 }
+    private var loadCount: UInt64 { coldCount + recordCount + (options.workload.usesHotKeys ? options.keys : 0) }
+
+    /// The write of this number.
+    private func loading(_ number: UInt64) -> (operation: Operation, number: UInt64) {
+        if number < coldCount { return (.store, number) }
+        let behind = number - coldCount
+        return behind < recordCount ? (.stateSet, behind) : (.set, behind - recordCount)
+    }
 
     private func didLoad() {
         if let (text, count) = loadedFailures.max(by: { $0.value < $1.value }) {
@@ -343,14 +351,14 @@ public final class LoadRun {
     private func append(to connection: LoadConnection, began: Int64) {
         if budget != .max { budget &-= 1 }
         let operation = connection.lane.operation ?? options.workload.pick(&random)
-        let key: Key
+        let number: UInt64
         switch operation {
-        case .get, .set: key = .hot(picker.next(&random))
+        case .get, .set, .stateGet, .stateSet: number = picker.next(&random)
         case .miss, .store:
-            key = .cold(nextCold)
+            number = nextCold
             nextCold = nextCold &+ 1 < options.coldKeys ? nextCold &+ 1 : 0
         }
-        connection.append(operation, key, began: began)
+        connection.append(operation, operation.key(number), began: began)
     }
 
     private func load(_ connection: LoadConnection) {
@@ -359,8 +367,9 @@ public final class LoadRun {
         var bytes = 0
         var left = Self.loadBatch
         while left > 0, bytes < 1 << 20, nextLoaded < loadCount {
-            let key: Key = nextLoaded < coldCount ? .cold(nextLoaded) : .hot(nextLoaded - coldCount)
-            connection.append(.set, key, began: now)
+            let (operation, number) = loading(nextLoaded)
+            let key = operation.key(number)
+            connection.append(operation, key, began: now)
             bytes += keys.valueCount(key)
             nextLoaded += 1
             left -= 1

@@ -29,8 +29,8 @@ public enum ValueCheck: String, CaseIterable, Sendable {
 /// Reads replies, each for the request that it answers. Pure: bytes in, what they are out.
 struct ReplyReader {
     private let wire: WireProtocol
-    private let keys: KeySpace
-    private let check: ValueCheck
+    let keys: KeySpace
+    let check: ValueCheck
 
     init(_ wire: WireProtocol, _ keys: KeySpace, _ check: ValueCheck) {
         self.wire = wire
@@ -53,8 +53,10 @@ struct ReplyReader {
     private func redis(
         _ bytes: UnsafeRawBufferPointer, _ operation: Operation, _ key: Key
     ) -> (outcome: ReplyOutcome, count: Int) {
+        if operation == .stateGet, let count = usualRecord(bytes, key) { return (.right, count) }
         guard bytes.count >= 4 else { return (.incomplete(needed: 4), 0) }
         switch bytes[0] {
+        case UInt8(ascii: "*") where operation.isOfRecord: return map(bytes, operation, key)
         case UInt8(ascii: "$"):
             if bytes[1] == UInt8(ascii: "-") {
                 return bytes.count < 5 ? (.incomplete(needed: 5), 0) : (operation.isWrite ? .wrong : .absent, 5)
@@ -70,7 +72,7 @@ struct ReplyReader {
             return value(bytes, from: position &+ 2, length, trailer: 2, operation, key)
         case UInt8(ascii: "+"):
             guard let end = lineEnd(bytes) else { return (.incomplete(needed: bytes.count + 1), 0) }
-            return (operation.isWrite ? .right : .wrong, end)
+            return (operation.isWrite && !operation.isOfRecord ? .right : .wrong, end)
         case UInt8(ascii: "-"):
             guard let end = lineEnd(bytes) else { return (.incomplete(needed: bytes.count + 1), 0) }
             return (.failed(from: 1, to: end - 2), end)
@@ -110,7 +112,7 @@ struct ReplyReader {
         let whole = start &+ length &+ trailer
         guard bytes.count >= whole else { return (.incomplete(needed: whole), 0) }
         guard bytes[start &+ length] == 13, bytes[whole &- 1] == 10 else { return (.garbled, 0) }
-        guard !operation.isWrite else { return (.wrong, whole) }
+        guard !operation.isWrite, !operation.isOfRecord else { return (.wrong, whole) }
         guard check == .value else { return (.right, whole) }
         let value = UnsafeRawBufferPointer(rebasing: bytes[start..<(start &+ length)])
         return (keys.isValue(value, of: key) ? .right : .wrong, whole)

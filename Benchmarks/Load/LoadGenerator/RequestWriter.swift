@@ -10,40 +10,49 @@ public enum WireProtocol: String, CaseIterable, Sendable {
 }
 
 /// Appends requests to what a connection sends next.
-struct RequestWriter {
+struct RequestWriter: ~Copyable {
     private let wire: WireProtocol
     private let keys: KeySpace
-    /// Everything before the key, for hot and cold keys: their lengths are constant.
-    private let getHead: (hot: [UInt8], cold: [UInt8])
-    private let setHead: [UInt8]
-    private let setColdHead: [UInt8]
+    /// Everything before the digits of the key, by ``Operation``; not in arrays, whose references each request would
+    /// count.
+    private let beginnings: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>
 
     init(_ wire: WireProtocol, _ keys: KeySpace) {
         self.wire = wire
         self.keys = keys
-        func head(_ redis: String, _ memcached: String, _ key: Key) -> [UInt8] {
-            switch wire {
-            case .redis: Array("\(redis)$\(keys.keyCount(key))\r\n".utf8)
-            case .memcached: Array(memcached.utf8)
-            }
+        let all = Operation.allCases
+        beginnings = .allocate(capacity: all.count)
+        for operation in all {
+            let text = Self.beginning(operation, wire, keys)
+            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+            bytes.copyBytes(from: text.utf8)
+            beginnings.initializeElement(at: operation.rawValue, to: UnsafeRawBufferPointer(bytes))
         }
-        getHead = (
-            head("*2\r\n$3\r\nGET\r\n", "get ", .hot(0)), head("*2\r\n$3\r\nGET\r\n", "get ", .cold(0))
-        )
-        setHead = head("*3\r\n$3\r\nSET\r\n", "set ", .hot(0))
-        setColdHead = head("*3\r\n$3\r\nSET\r\n", "set ", .cold(0))
     }
 
+    deinit {
+        for bytes in beginnings { bytes.deallocate() }
+        beginnings.deallocate()
+    }
+
+    private static func beginning(_ operation: Operation, _ wire: WireProtocol, _ keys: KeySpace) -> String {
+        let name = (operation.isOfRecord ? "STATE." : "") + (operation.isWrite ? "SET" : "GET")
+        let prefix = keys.prefix(of: operation.key(0))
+        switch wire {
+        case .redis:
+            let words = operation.isWrite ? 3 : 2
+            let length = prefix.utf8.count + KeySpace.digits
+            return "*\(words)\r\n$\(name.utf8.count)\r\n\(name)\r\n$\(length)\r\n\(prefix)"
+        case .memcached: return "\(name.lowercased()) \(prefix)"
+        }
+    }
+
+    /// Appends a request for a key of the operation's kind.
     @inline(__always)
     func append(_ operation: Operation, _ key: Key, to output: OutputBuffer) {
-        switch operation {
-        case .get, .miss:
-            (key.isCold ? getHead.cold : getHead.hot).withUnsafeBytes { output.append($0) }
-            keys.appendKey(key, to: output)
-            output.append("\r\n")
-        case .set, .store:
-            (key.isCold ? setColdHead : setHead).withUnsafeBytes { output.append($0) }
-            keys.appendKey(key, to: output)
+        output.append(beginnings[operation.rawValue])
+        KeySpace.appendDigits(key, to: output)
+        if operation.isWrite {
             switch wire {
             case .redis: output.append("\r\n$")
             case .memcached: output.append(" 0 0 ")
@@ -51,7 +60,7 @@ struct RequestWriter {
             output.append(decimal: Int64(keys.valueCount(key)))
             output.append("\r\n")
             keys.appendValue(key, to: output)
-            output.append("\r\n")
         }
+        output.append("\r\n")
     }
 }

@@ -15,6 +15,8 @@ public struct ValueSizes: Equatable, Sendable {
 
     public let shares: [Share]
     private let total: UInt64
+    /// The size of all where there is but one, so that nobody has to look into the array.
+    private let only: Int?
 
     /// Nil where there is none, a size is above ``sizeMax``, or a weight is not positive.
     public init?(_ shares: [Share]) {
@@ -23,18 +25,20 @@ public struct ValueSizes: Equatable, Sendable {
         else { return nil }
         self.shares = shares
         total = UInt64(shares.reduce(0) { $0 + $1.weight })
+        only = shares.count == 1 ? shares[0].size : nil
     }
 
     /// One size for all.
     public init(_ size: Int) {
         shares = [Share(size: size, weight: 1)]
         total = 1
+        only = size
     }
 
     /// The size of a key's value; `mixed` is the key, hashed.
     @inline(__always)
     func size(_ mixed: UInt64) -> Int {
-        if shares.count == 1 { return shares[0].size }
+        if let only { return only }
         var left = mixed.multipliedFullWidth(by: total).high
         for share in shares {
             if left < UInt64(share.weight) { return share.size }

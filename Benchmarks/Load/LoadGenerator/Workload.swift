@@ -10,6 +10,10 @@ public enum Operation: Int, CaseIterable, Sendable {
     case set = 2
     /// SET of a cold key, in turn.
     case store = 3
+    /// STATE.GET of a record, which was loaded and is read again and again.
+    case stateGet = 4
+    /// STATE.SET of a record, to the value that it has.
+    case stateSet = 5
 
     public var name: String {
         switch self {
@@ -17,11 +21,25 @@ public enum Operation: Int, CaseIterable, Sendable {
         case .miss: "miss"
         case .set: "set"
         case .store: "store"
+        case .stateGet: "state-get"
+        case .stateSet: "state-set"
         }
     }
 
     @inline(__always)
-    var isWrite: Bool { self == .set || self == .store }
+    var isWrite: Bool { self == .set || self == .store || self == .stateSet }
+    @inline(__always)
+    var isOfRecord: Bool { self == .stateGet || self == .stateSet }
+
+    /// A key of the kind that it asks for.
+    @inline(__always)
+    func key(_ number: UInt64) -> Key {
+        switch self {
+        case .get, .set: .hot(number)
+        case .miss, .store: .cold(number)
+        case .stateGet, .stateSet: .record(number)
+        }
+    }
 }
 
 /// A mix of operations, by its name or by its weights.
@@ -32,9 +50,11 @@ public struct Workload: Equatable, Sendable {
     /// The breaker is forced open before the measurement, and given back after it.
     public let isDegraded: Bool
 
-    private init(_ name: String, get: Int = 0, miss: Int = 0, set: Int = 0, store: Int = 0, isDegraded: Bool = false) {
+    private init(
+        _ name: String, get: Int = 0, miss: Int = 0, set: Int = 0, stateGet: Int = 0, isDegraded: Bool = false
+    ) {
         self.name = name
-        weights = [get, miss, set, store]
+        weights = [get, miss, set, 0, stateGet, 0]
         self.isDegraded = isDegraded
     }
 
@@ -42,7 +62,7 @@ public struct Workload: Equatable, Sendable {
     public static let named = [
         Workload("hit", get: 100), Workload("miss-redis", miss: 100), Workload("miss-warm", miss: 100),
         Workload("mixed", get: 90, set: 10), Workload("write", set: 100),
-        Workload("degraded", get: 100, isDegraded: true),
+        Workload("degraded", get: 100, isDegraded: true), Workload("state", stateGet: 100),
     ]
 
     /// One of ``named``, or weights as `get:80,miss:10,set:10`; nil for anything else.
@@ -70,14 +90,17 @@ public struct Workload: Equatable, Sendable {
     public var operations: [Operation] { Operation.allCases.filter { weight($0) > 0 } }
     var usesHotKeys: Bool { weight(.get) + weight(.set) > 0 }
     var usesColdKeys: Bool { weight(.miss) + weight(.store) > 0 }
+    var usesRecords: Bool { weight(.stateGet) + weight(.stateSet) > 0 }
 
     @inline(__always)
     func pick(_ random: inout LoadRandom) -> Operation {
         if weights[0] == total { return .get }
-        var drawn = Int(random.below(UInt64(total))) - weights[0]
-        if drawn < 0 { return .get }
-        drawn -= weights[1]
-        if drawn < 0 { return .miss }
-        return drawn < weights[2] ? .set : .store
+        var drawn = Int(random.below(UInt64(total)))
+        for operation in Operation.allCases {
+            drawn -= weights[operation.rawValue]
+            if drawn < 0 { return operation }
+        }
+        // Not reached: the weights add up to more than was drawn.
+        return .get
     }
 }
