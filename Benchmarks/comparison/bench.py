@@ -44,7 +44,11 @@ class Bench:
 
     @property
     def timing(self):
-        return ["--duration", f"{int(self.seconds * 1000)}ms", "--warmup", f"{int(self.seconds * 300)}ms", *self.keys]
+        return self.lasting(self.seconds)
+
+    def lasting(self, seconds):
+        """How long hearth-bench measures, and what it warms up before."""
+        return ["--duration", f"{int(seconds * 1000)}ms", "--warmup", f"{int(seconds * 300)}ms", *self.keys]
 
     @property
     def keys(self):

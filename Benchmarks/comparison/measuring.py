@@ -1,6 +1,7 @@
 """One measurement: a run of hearth-bench or redis-benchmark against a server, and the figures of several rounds."""
 import json
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -33,19 +34,26 @@ def figures(report, server, kind="all"):
         "resident": report["server"]["resident_bytes"], "generator": report["generator"]["cpu_ns_per_operation"],
     }
     # Where nothing was answered there is no figure, which is not 0.
-    return {name: value or None for name, value in found.items()}
+    return {name: value or None for name, value in found.items()} | {"sleeps": report["server"]["sleeps_per_operation"]}
 
 
 def redis_benchmark(server, pipeline, requests, *words):
     words = words or ("get", "key:__rand_int__")
-    before = server.cpu()
+    before, sleeps, own = server.cpu(), server.sleeps(), children_cpu()
     done = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-s", server.path, "-c", "50", "-P", str(pipeline), "-n",
          str(requests), "-r", "10000", "--csv", *words],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     row = [field.strip('"') for field in done.stdout.strip().split("\n")[-1].rsplit(",", 7)]
-    return {"cpu": (server.cpu() - before) / requests, "throughput": float(row[1]), "p50": float(row[4]) * 1e6,
-            "p99": float(row[6]) * 1e6, "p99.9": None, "resident": server.resident(), "cores": None, "generator": None}
+    return {"cpu": (server.cpu() - before) / requests, "sleeps": (server.sleeps() - sleeps) / requests,
+            "generator": (children_cpu() - own) / requests, "throughput": float(row[1]), "p50": float(row[4]) * 1e6,
+            "p99": float(row[6]) * 1e6, "p99.9": None, "resident": server.resident(), "cores": None}
+
+
+def children_cpu():
+    """Nanoseconds of CPU of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1e9
 
 
 def span(values, form):

@@ -1,6 +1,7 @@
 """Servers of a run: started on Unix sockets in a directory of their own, pinned to a core, ended by process id."""
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -99,6 +100,14 @@ class Server:
         for file in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
             with open(file) as text:
                 total += int(text.read().split()[0])
+        return total
+
+    def sleeps(self):
+        """How often a thread gave up its core to wait for something."""
+        total = 0
+        for file in glob.glob(f"/proc/{self.pid}/task/*/status"):
+            with open(file) as text:
+                total += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", text.read(), re.M)[1])
         return total
 
     def resident(self):

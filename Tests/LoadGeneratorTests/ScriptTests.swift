@@ -33,7 +33,8 @@ import Testing
             "SET through Redis", "GET warm hit", "SET, durable before it is answered", "while Redis hangs",
             "resident memory, idle", "start to first answer", "hung Redis to open breaker",
             "heap allocations per GET hit", "while warm writes saturate",
-            "GET miss, answered by Redis, no pipeline |",
+            "GET miss, answered by Redis, no pipeline |", "STATE.GET hit, pipeline 16 | hearth",
+            "STATE.GET hit, no pipeline, by redis-benchmark", "times a batch",
         ] { #expect(table.contains(what), "\(what)") }
         let json = readFile(run.directory.file("latest.json"))
         #expect(json.contains("\"machine\"") && json.contains("\"targets\"") && json.contains("\"rows\""))
