@@ -35,7 +35,7 @@ def run(bench):
         requests = int(requests * bench.seconds) // (10 if bench.tiny else 1)
         what = f"GET hit, {name}, by redis-benchmark"
         asked = next(row for row in bench.rows if row.what == f"GET hit, {name}" and row.who == "redis-server")
-        bench.notes.append(f"{name}: hearth-bench itbench took {asked.median('generator') or 0:,.0f} ns of CPU per "
+        bench.notes.append(f"{name}: hearth-bench itself took {asked.median('generator') or 0:,.0f} ns of CPU per "
                           f"operation, redis-server {asked.median('cpu') or 0:,.0f}")
         rows = [Row(what, server.name, lambda n, s=server: redis_benchmark(s, pipeline, requests))
                 for server in (hearth, redis)]
