@@ -136,13 +136,12 @@ public final class ReplyReader: ReplySource {
 /// Strings, nils and integers, arrays of them, and arrays that have such arrays within, read where all of it has come.
 /// Whatever else there is, is hiredis' to judge.
 private enum FlatReply {
-    /// The most elements, those of arrays within among them: longer ones are worth hiredis' way. All are looked at anew
-    /// with each piece that comes.
+    /// The most elements, those of arrays within among them: longer ones are worth hiredis' way.
     private static let elementsMax: Int64 = 65_536
 
     /// The reply with which `bytes` begin, and its length; nil where they begin with anything else, or it is not whole.
     static func read(_ bytes: UnsafeRawBufferPointer) -> (Reply, count: Int)? {
-        // Looked through before anything is made of it: what has come in part is seen by this more than once.
+        // Looked through before anything is made of it: what has come in part is hiredis' from its first byte on.
         var room = elementsMax
         guard let end = end(of: 0, in: bytes, depth: 0, &room) else { return nil }
         var position = 0

@@ -10,7 +10,8 @@ extension SimulatedRedis {
         case lengthenLife = """
             local life = redis.call('PTTL', KEYS[1])
             if life > 0 and life < tonumber(ARGV[1]) then
-              return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+              redis.call('PEXPIRE', KEYS[1], ARGV[1])
+              return redis.call('EXISTS', KEYS[1])
             end
             return 0
             """
@@ -135,7 +136,10 @@ extension SimulatedRedis {
 
     /// What a Redis in this condition answers to a command instead of carrying it out.
     private func refusal(_ name: String, isQueued: Bool) -> Reply? {
-        switch condition {
+        if refusedCommands.contains(name) {
+            return .error("NOPERM this user has no permissions to run the '\(name.lowercased())' command")
+        }
+        return switch condition {
         case .healthy: nil
         case .loading: .error("LOADING Redis is loading the dataset in memory")
         case .readonly where Self.writes.contains(name): .error("READONLY You can't write against a read only replica.")
@@ -260,7 +264,9 @@ extension SimulatedRedis {
             if held != nil { store(key, nil) }
             return held.map { .string($0) } ?? .null
         case "GETEX":
-            if let held, a.count > 2 { put(key, held, expiry(a, 2) ?? .never) }
+            let end = expiry(a, 2) ?? .never
+            // PERSIST where there is no end changes nothing.
+            if let held, a.count > 2, end != .never || expiresAt != .never { put(key, held, end) }
             return held.map { .string($0) } ?? .null
         case "APPEND":
             let value = (held ?? []) + a[2]
@@ -313,7 +319,8 @@ extension SimulatedRedis {
             guard case .integer(let life) = perform([Array("PTTL".utf8), keys[0]]), life > 0,
                 life < number(arguments[0])
             else { return .integer(0) }
-            return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
+            _ = perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])
+            return perform([Array("EXISTS".utf8), keys[0]])
         case .giveLife?:
             guard case .integer(-1) = perform([Array("PTTL".utf8), keys[0]]) else { return .integer(0) }
             return perform([Array("PEXPIRE".utf8), keys[0], arguments[0]])

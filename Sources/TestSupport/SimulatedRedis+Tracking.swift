@@ -60,6 +60,13 @@ extension SimulatedRedis {
                 return .error("ERR The client ID you want redirect to does not exist")
             }
             let prefixes = words.indices.filter { words[$0] == "PREFIX" }.map { a[$0 + 1] }
+            for (index, prefix) in prefixes.enumerated() {
+                for other in prefixes[..<index] where prefix.starts(with: other) || other.starts(with: prefix) {
+                    return .error(
+                        "ERR Prefix overlaps with another provided prefix. Prefixes for a single client must not overlap."
+                    )
+                }
+            }
             let isBroadcast = words.contains("BCAST")
             connection.tracking = SimulatedTracking(
                 redirect: redirect, skipsOwn: words.contains("NOLOOP"), isOptIn: words.contains("OPTIN"),

@@ -122,8 +122,10 @@ public final class SimulatedRedis {
     public var invalidationDelay: () -> Int64 = { 0 }
     /// CLIENT TRACKING is refused.
     public var refusesTracking = false
-    /// It lets nobody say CLIENT CACHING.
+    /// CLIENT CACHING is refused.
     public var refusesCaching = false
+    /// Commands, in upper case, that nobody has a permission for.
+    public var refusedCommands: Set<String> = []
     /// Subcommands of CLIENT that the user has no permission for, in capitals.
     public var refusedClientCommands: Set<String> = []
     var nextClientID: Int64 = 1

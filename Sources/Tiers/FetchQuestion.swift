@@ -91,44 +91,57 @@ struct FetchQuestion {
         return r
         """.utf8)
 
-    /// Hands each flight what Redis says of its key; false where Redis has not carried out what was asked, and then
-    /// nothing was handed. That a key is of another type is the answer of that key.
-    ///
-    /// `isPassedOver`: there is something that MGET passed over, or there was in the moment after it.
-    func eachAnswer(
-        _ replies: [Reply], _ body: (_ flight: Flight, _ value: Reply, _ life: Reply, _ isPassedOver: Bool) -> Void
-    ) -> Bool {
-        if form == .commands {
-            for case .error(let text) in replies where !text.starts(with: "WRONGTYPE".utf8) { return false }
-            return hand(replies, body)
+    /// What Redis says of the keys; nil where it has not carried out what was asked. That a key is of another type is
+    /// the answer of that key.
+    func answers(_ replies: [Reply]) -> Answers? {
+        guard refusalOfTracking(replies) == nil else { return nil }
+        guard form == .commands else {
+            guard case .array(let all)? = replies.last else { return nil }
+            return form == .script ? Answers(pairs: all, flights) : Answers(all, flights, strings, step: 1)
         }
-        guard case .array(let all)? = replies.last else { return false }
-        guard form == .script else { return hand(all, body) }
-        guard all.count == 2 * flights.count else { return false }
-        for (index, flight) in flights.enumerated() { body(flight, all[2 * index], all[2 * index + 1], false) }
-        return true
+        for case .error(let text) in replies where !text.starts(with: "WRONGTYPE".utf8) { return nil }
+        return Answers(replies, flights, strings, step: 2)
     }
 
-    /// `replies`: those to the commands for values, behind what acknowledges that they are tracked, then the lives.
-    private func hand(_ replies: [Reply], _ body: (Flight, Reply, Reply, Bool) -> Void) -> Bool {
-        let step = form == .commands ? 2 : 1
-        let commands = flights.count - strings + min(strings, 1)
-        guard replies.count == step * commands + flights.count else { return false }
-        var many: [Reply] = []
-        if strings > 1 {
-            guard case .array(let found) = replies[step - 1], found.count == strings else { return false }
-            many = found
+    /// Value and life of each key, where they lie among the replies.
+    struct Answers {
+        private let flights: [Flight]
+        private let replies: [Reply]
+        /// Those of MGET.
+        private var many: [Reply] = []
+        /// Where the first of the others, and the first life, are, and how far each is from the next.
+        private let values: (start: Int, step: Int)
+        private let lives: (start: Int, step: Int)
+
+        /// Replies to the commands for values, of `step` each, then the lives; nil where there are not as many.
+        fileprivate init?(_ replies: [Reply], _ flights: [Flight], _ strings: Int, step: Int) {
+            (values, lives) = ((step - 1, step), (step * (flights.count - strings + min(strings, 1)), 1))
+            guard replies.count == lives.start + flights.count else { return nil }
+            if strings > 1 {
+                guard case .array(let found) = replies[step - 1], found.count == strings else { return nil }
+                many = found
+            }
+            (self.replies, self.flights) = (replies, flights)
         }
-        for (index, flight) in flights.enumerated() {
-            let life = replies[step * commands + index]
-            if index < many.count {
-                body(flight, many[index], life, many[index] == .null && life != .integer(-2))
-            } else {
-                let command = index - max(0, many.count - 1)
-                body(flight, replies[step * command + step - 1], life, false)
+
+        /// Each value has its life behind it.
+        fileprivate init?(pairs: [Reply], _ flights: [Flight]) {
+            guard pairs.count == 2 * flights.count else { return nil }
+            (replies, self.flights, values, lives) = (pairs, flights, (0, 2), (1, 2))
+        }
+
+        /// `isPassedOver`: there is something that MGET passed over, or there was in the moment after it.
+        func each(_ body: (_ flight: Flight, _ value: Reply, _ life: Reply, _ isPassedOver: Bool) -> Void) {
+            for (index, flight) in flights.enumerated() {
+                let life = replies[lives.start + lives.step * index]
+                if index < many.count {
+                    body(flight, many[index], life, many[index] == .null && life != .integer(-2))
+                } else {
+                    let command = index - max(0, many.count - 1)
+                    body(flight, replies[values.start + values.step * command], life, false)
+                }
             }
         }
-        return true
     }
 
     /// What Redis says where it does not let its user ask for tracking; nil where that is not it.

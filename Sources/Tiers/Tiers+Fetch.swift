@@ -92,14 +92,23 @@ extension Tiers {
             for flight in batch where !retry(flight, after: failure, now) { fail(flight, failure.text) }
         case .success(let replies):
             counters.redisLatency.record(UInt64(max(0, now - sentAt)), count: UInt64(batch.count))
+            guard let answers = question.answers(replies) else {
+                return didRefuse(question, permit, replies, now: now, elapsed: elapsed)
+            }
+            breaker.succeeded(permit, now: now, elapsed: elapsed)
             var passedOver: [Flight] = []
-            let isAnswered = question.eachAnswer(replies) { flight, value, life, isPassedOver in
+            answers.each { flight, value, life, isPassedOver in
                 if isPassedOver { passedOver.append(flight) } else { land(flight, value, life) }
             }
-            guard isAnswered else { return didRefuse(question, permit, replies, now: now, elapsed: elapsed) }
-            breaker.succeeded(permit, now: now, elapsed: elapsed)
-            for flight in passedOver { send([flight]) }
+            for flight in passedOver { sendAgain([flight], now) }
         }
+    }
+
+    /// Asks once more, otherwise, where there is time for it.
+    private func sendAgain(_ flights: [Flight], _ now: Int64) {
+        let (late, inTime) = (flights.filter { $0.deadline <= now }, flights.filter { $0.deadline > now })
+        for flight in late { fail(flight, "Redis answered too late to be asked once more") }
+        if !inTime.isEmpty { send(inTime) }
     }
 
     /// How long reads are scripts after a Redis said that it is out of memory, in nanoseconds.
@@ -114,17 +123,17 @@ extension Tiers {
         if case .error(let error)? = replies.first(where: \.isError) { text = error }
         let isOwn = breaker.judge(permit, error: text, now: now, elapsed: elapsed)
         if isOwn, let tracker, let refusal = question.refusalOfTracking(replies) {
-            tracker.refused(refusal)
-            return send(batch)
+            tracker.refusedReads(refusal)
+            return sendAgain(batch, now)
         }
         // One key's error (-NOPERM) refuses the whole transaction: each key is asked for by itself.
         if isOwn && batch.count > 1 {
-            for flight in batch { send([flight]) }
+            for flight in batch { sendAgain([flight], now) }
             return
         }
         if text.starts(with: "OOM".utf8), question.form != .script {
             scriptUntil = now + Self.scriptTime
-            return send(batch)
+            return sendAgain(batch, now)
         }
         counters.redisError.add(UInt64(batch.count))
         for flight in batch {
@@ -231,7 +240,7 @@ extension Tiers {
         held = policy.retained(held)
         keep(
             flight.key, flight.hash, policy, held, sentAt: flight.sentAt, flight.token,
-            isTracked: flight.isToldOfChanges)
+            isTracked: flight.isRemembered || tracker?.hasBroadcast(of: flight.key) ?? false)
         return .found(held, .redis, .fresh, verifiedAt: flight.sentAt)
     }
 
@@ -527,11 +536,15 @@ extension Tiers {
     // MARK: Extensions
 
     /// Lengthens a life, never shortens one, and gives none to a key without. (PEXPIRE … GT would do, from Redis 7 on.)
+    ///
+    /// The key is tracked by it: a copy that was written here, and has not been read from Redis, would otherwise hear
+    /// of no change for as long as uses move its end.
     private static let extensionScript = Array(
         """
         local life = redis.call('PTTL', KEYS[1])
         if life > 0 and life < tonumber(ARGV[1]) then
-          return redis.call('PEXPIRE', KEYS[1], ARGV[1])
+          redis.call('PEXPIRE', KEYS[1], ARGV[1])
+          return redis.call('EXISTS', KEYS[1])
         end
         return 0
         """.utf8)
@@ -544,7 +557,12 @@ extension Tiers {
         var request = RequestEncoder()
         for (key, life) in batch {
             let life = Array(String(life).utf8)
-            if let retention = policies.policies[policies.index(for: key)].retention?.milliseconds {
+            let policy = policies.policies[policies.index(for: key)]
+            if tracker?.isTracking ?? false, policy.effectiveTracking == .keys {
+                ownWrites.ask(KeyHash(key))
+                request.appendCaching()
+            }
+            if let retention = policy.retention?.milliseconds {
                 let words = [Array("EVAL".utf8), Self.retainedExtensionScript, [UInt8(ascii: "1")], key, life]
                 request.append(words + [Array(String(retention).utf8)])
             } else {

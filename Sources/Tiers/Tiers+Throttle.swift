@@ -55,7 +55,6 @@ extension Tiers {
         }
         // The key is a plain string to every other command: what is held here of it is forgotten.
         let writes = beginPassedWrites([key], areAll: false)
-        ownWrites.ask(KeyHash(key))
         counters.writes.add()
         var request = RequestEncoder()
         request.append(ThrottleScript.words(throttle, key, byDigest: byDigest))

@@ -259,9 +259,6 @@ final class Flight {
         isTracked = policy.effectiveTracking == .keys
     }
 
-    /// Whether Redis tells of the next change of the key, if nothing has been lost.
-    var isToldOfChanges: Bool { isRemembered || policy.effectiveTracking == .prefix }
-
     var hasWaiters: Bool { !waiters.isEmpty || !impatientWaiters.isEmpty }
 
     /// Answers everybody who still waits.

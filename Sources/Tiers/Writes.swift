@@ -110,10 +110,12 @@ final class Writes {
             case .at(let time): settle(key, .put(HeldValue(bytes, expiresAt: retained(time, key, tiers))), tiers)
             case .keep: change(key, tiers) { HeldValue(bytes, expiresAt: $0.expiresAt) }
             }
-        case (.delete, _), (.getDelete, _), (.getExpire, .null): settle(key, .remove, tiers)
+        case (.delete, _), (.getDelete, _): settle(key, .remove, tiers)
+        case (.getExpire, .null): settle(key, .remove, tiers, isCertain: false)
         case (.getExpire(.at(let time)), .string(let bytes)):
             settle(key, .put(HeldValue(bytes, expiresAt: time)), tiers)
-        case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers)
+        // Redis changes nothing where there was no end, tells of nothing, and goes on tracking.
+        case (.getExpire(.clear), .string(let bytes)): settle(key, .put(HeldValue(bytes)), tiers, isCertain: false)
         // These say nothing of the value: it stays as old as it was.
         case (.expire(let time, _), .integer(1)):
             change(key, tiers, verifies: false) { HeldValue($0.bytes, kind: $0.kind, expiresAt: time) }
@@ -165,7 +167,10 @@ final class Writes {
             verifiedAt: verifies ? nil : tiers.verifiedAt(copy.metadata))
     }
 
-    private func settle(_ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil) {
+    /// `isCertain`: Redis has changed the key.
+    private func settle(
+        _ key: [UInt8], _ change: Change, _ tiers: Tiers, verifiedAt: Timestamp? = nil, isCertain: Bool = true
+    ) {
         let verifiedAt = verifiedAt ?? sentAt
         let hash = hash(of: key)
         let policy = tiers.policies.policy(for: key)
@@ -180,14 +185,15 @@ final class Writes {
                 of: value, verifiedAt: verifiedAt, authority: .redis, mark: isWarm ? EntryMark.inWarm : 0)
             // Memory first: who fills the disk from an older answer looks there last. Of two writes under way at the
             // same time whose order nobody knows neither is kept.
-            let isKnown = hold(key, hash, policy, value.bytes, metadata, tiers)
+            let isKnown = hold(key, hash, policy, value.bytes, metadata, tiers, isCertain: isCertain)
             let copy = WarmCopy(value, verifiedAt: verifiedAt)
             tiers.changeWarm(key, policy, isKnown ? .put(copy, staleFor: policy.staleSeconds(of: value)) : .remove)
             // An erasure that begins after this looks for it. One that began before may have removed it from Redis, and
             // have looked here before it was held.
             if tiers.share.erasures.mayHaveErased(key, since: erasureGeneration) { forget(key, tiers) }
         case .remove:
-            let isKnown = hold(key, hash, policy, [], policy.absentMetadata(verifiedAt: sentAt), tiers)
+            let absent = policy.absentMetadata(verifiedAt: sentAt)
+            let isKnown = hold(key, hash, policy, [], absent, tiers, isCertain: isCertain)
             tiers.changeWarm(key, policy, isKnown ? .end : .remove)
         }
     }
@@ -195,7 +201,8 @@ final class Writes {
     /// Holds what Redis has now in memory, unless another write of the key was under way in an order that is not known;
     /// whether it is known.
     private func hold(
-        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata, _ tiers: Tiers
+        _ key: [UInt8], _ hash: KeyHash, _ policy: Policy, _ bytes: [UInt8], _ metadata: EntryMetadata, _ tiers: Tiers,
+        isCertain: Bool
     ) -> Bool {
         let now = tiers.scheduler.now
         let (isContested, isFollowed) = tiers.share.writesUnderWay.outlook(hash)
@@ -212,7 +219,7 @@ final class Writes {
                 }
             }
         }
-        if !isContested, !isFollowed { tiers.ownWrites.settle(hash) }
+        if isCertain, !isContested, !isFollowed { tiers.ownWrites.settle(hash) }
         return !isContested
     }
 

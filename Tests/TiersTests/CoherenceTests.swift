@@ -396,6 +396,110 @@ import Testing
         #expect(car.redis.trackedKeys == before + 1)
     }
 
+    @Test func `a GETEX that has changed nothing does not explain a change`() throws {
+        let car = try car()
+        car.redis.execute("SET", "k", "1")
+        _ = car.read("k")
+        let persist = StringWrite.getExpire(.clear)
+        #expect(car.perform(.words(.write(persist, key: bytes("k")), "GETEX", "k", "PERSIST")) == [.string(bytes("1"))])
+        car.run(.milliseconds(5))
+        car.redis.execute("DEL", "k")
+        car.run(.milliseconds(5))
+        lose(car)
+        #expect(car.read("k", strong: true).content == .absent)
+        #expect(car.inRedis("k") == nil)
+    }
+
+    @Test func `what begins tracking is for no write that leaves behind it`() throws {
+        let car = try car()
+        car.set("k", "1")
+        // One that has worked is made anew at once.
+        car.run(.seconds(2))
+        car.connections[0].giveUp("a test")
+        let box = car.beginPerform([.set("k", "2"), .get("k")], isTransaction: true)
+        car.scheduler.run { box.value != nil }
+        #expect(box.value == [.ok, .string(bytes("2"))])
+        #expect(!car.redis.isTracked("k"))
+    }
+
+    @Test func `what is asked as a connection begins is tracked`() throws {
+        let car = try car([policy { ($0.consistency, $0.refreshAhead) = (.eventual, nil) }])
+        for key in ["a", "b"] { car.redis.execute("SET", key, key) }
+        car.run(.seconds(2))
+        car.connections[0].giveUp("a test")
+        let boxes = ["a", "b"].map { key in
+            defer { car.tiers.flush() }
+            return car.begin(key)
+        }
+        car.scheduler.run { boxes.allSatisfy { $0.value != nil } }
+        #expect(boxes.compactMap { $0.value?.summary } == ["a redis fresh", "b redis fresh"])
+        #expect(car.redis.isTracked("a") && car.redis.isTracked("b"))
+    }
+
+    @Test func `what waited to be tracked is asked without, where tracking has not begun`() throws {
+        let car = try car()
+        car.redis.execute("SET", "k", "1")
+        car.run(.seconds(2))
+        car.connections[0].giveUp("a test")
+        let box = car.begin("k")
+        car.tiers.flush()
+        car.redis.cutSubscribers()
+        car.scheduler.run { box.value != nil }
+        #expect(box.value?.summary == "1 redis fresh")
+        car.run(.seconds(2))
+        #expect(!car.coherenceEvents.values.contains { if case .refused = $0 { true } else { false } })
+        #expect(car.share.coherence.isLive)
+    }
+
+    @Test func `a copy that was written here hears of changes though uses move its end`() throws {
+        let car = try car([
+            policy { ($0.consistency, $0.ttl, $0.sliding, $0.refreshAhead) = (.eventual, .seconds(100), true, nil) }
+        ])
+        car.set("k", "1")
+        for _ in 0..<15 {
+            car.run(.seconds(1))
+            #expect(car.read("k").value.map { $0.bytes } == bytes("1"))
+        }
+        #expect(car.redis.isTracked("k"))
+        car.redis.execute("SET", "k", "2", "PX", "100000")
+        car.run(.milliseconds(5))
+        #expect(car.read("k").summary == "2 redis fresh")
+    }
+
+    @Test func `a refusal of tracking ahead of a transaction is seen`() throws {
+        let car = try car()
+        car.redis.execute("SET", "k", "1")
+        car.redis.losesInvalidations = true
+        car.scheduler.run { car.tiers.tracker?.tellsOfChanges == false }
+        car.redis.refusesCaching = true
+        #expect(car.read("k").summary == "1 redis fresh")
+        #expect(car.tiers.tracker?.isTracking == false)
+        #expect(!car.redis.isTracked("k"))
+    }
+
+    @Test func `a refused proof does not end the tracking of reads`() throws {
+        let car = try car([policy { ($0.consistency, $0.refreshAhead) = (.eventual, nil) }])
+        car.redis.refusedCommands = ["STRLEN"]
+        car.run(.seconds(25))
+        #expect(car.coherenceEvents.values.contains { if case .refused = $0 { true } else { false } })
+        car.redis.execute("SET", "k", "1")
+        #expect(car.read("k").summary == "1 redis fresh")
+        car.redis.execute("SET", "k", "2")
+        car.run(.milliseconds(5))
+        #expect(car.read("k").summary == "2 redis fresh")
+    }
+
+    @Test func `a policy may broadcast what the proofs change as well`() throws {
+        let car = try car([policy(), policy("hearth:") { $0.tracking.mode = .prefix }])
+        #expect(car.share.coherence.isLive)
+        car.redis.execute("SET", "hearth:k", "1")
+        car.run(.milliseconds(5))
+        _ = car.read("hearth:k")
+        car.redis.execute("SET", "hearth:k", "2")
+        car.run(.milliseconds(5))
+        #expect(car.read("hearth:k").summary == "2 redis fresh")
+    }
+
     @Test func `a write that was not done does not explain a change`() throws {
         let car = try car()
         car.redis.execute("SET", "k", "1")

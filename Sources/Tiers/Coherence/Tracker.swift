@@ -5,7 +5,7 @@
 // and to which the data connection redirects; the *beat* changes the sentinel, as another client would, and is the
 // connection that broadcasts where policies ask for prefixes.
 //
-//     data   STRLEN sentinel ──► reply                 (now it is tracked)
+//     data   CACHING YES, STRLEN sentinel ──► reply    (now it is tracked)
 //     beat                           SET, DEL sentinel ──►
 //     ear                                               ◄── invalidation of the sentinel
 //            ▲ everything that was changed until here is known
@@ -86,8 +86,12 @@ public final class Tracker {
     /// What the sentinels of all sidecars begin with.
     private static let sentinels = Array("hearth:beat:".utf8)
 
-    /// Whether the data connection tracks those reads for which it is asked to, be anybody there to be told or not.
-    private(set) var isTracking = false
+    /// Whether the data connection tracks those reads for which it is asked to, be anybody there to be told or not. Of
+    /// what waits for a connection: whether it will, since that is said ahead of it.
+    var isTracking: Bool { isAsked || data.state != .ready && canEnable }
+
+    /// Whether the data connection has been told to track, and has not refused.
+    private var isAsked = false
 
     /// Whether Redis tells of changes: they may be missed all the same, which the next proof shows.
     var tellsOfChanges: Bool { phase == .proving }
@@ -138,7 +142,7 @@ public final class Tracker {
     private func stop() {
         guard phase != .off else { return }
         lose("no policy asks for tracking")
-        isTracking = false
+        isAsked = false
         phase = .off
         attempt += 1
         var request = RequestEncoder()
@@ -201,7 +205,7 @@ public final class Tracker {
 
     /// The data connection has ended, before those hear who waited.
     func dataDidEnd() {
-        isTracking = false
+        isAsked = false
         if phase != .off { lose("the connection for reads ended") }
     }
 
@@ -220,11 +224,12 @@ public final class Tracker {
 
     private static let channel = Array("__redis__:invalidate".utf8)
 
+    /// Whether nothing but the data connection is missing.
+    private var canEnable: Bool { phase != .off && isSubscribed && ear?.client != nil && beat?.state == .ready }
+
     /// Asks Redis to track, where every connection is there.
     private func enable() {
-        guard phase != .off, isSubscribed, let ear, let id = ear.client?.id, let beat, beat.state == .ready,
-            data.state == .ready, data.client != nil
-        else { return }
+        guard canEnable, let id = ear?.client?.id, let beat, data.state == .ready, data.client != nil else { return }
         phase = .enabling
         attempt += 1
         pending = nil
@@ -242,32 +247,48 @@ public final class Tracker {
             missing -= 1
             guard missing == 0 else { return }
             phase = .proving
-            isTracking = true
             provenAt = scheduler.monotonicNanoseconds
             prove()
         }
         if let prefixes {
             missing += 1
             // Everything is broadcast already where a prefix is empty; Redis refuses prefixes that begin each other.
-            let all = prefixes.contains([]) ? [] : prefixes + [broadcastPrefix]
+            let isCovered = prefixes.contains { broadcastPrefix.starts(with: $0) }
+            let all = prefixes.contains([]) ? [] : isCovered ? prefixes : prefixes + [broadcastPrefix]
             let words = [Array("BCAST".utf8)] + all.flatMap { [Array("PREFIX".utf8), $0] }
             beat.send(tracking(words), timeoutNanoseconds: patience, completion: hears)
         }
-        // What every read will say is tried here: a user that may not say it hears so now.
+        // What every read will say is tried here: a user that may not say it hears so now. It is for the command behind
+        // it, which must be nobody's: a write that also reads its key would have Redis tell of what comes after it.
         var onlyAsked = tracking([Array("OPTIN".utf8)])
         onlyAsked.appendCaching()
-        data.send(onlyAsked, timeoutNanoseconds: patience, completion: hears)
+        onlyAsked.append("STRLEN", of: sentinelPrefix)
+        // Of all that is sent from here on.
+        isAsked = true
+        data.send(onlyAsked, timeoutNanoseconds: patience) { [weak self] result in
+            if let self, phase != .off, case .success(let replies) = result {
+                isAsked = !replies[..<2].contains(where: \.isError)
+            }
+            hears(result)
+        }
         wake(in: bound)
     }
 
     /// Redis refuses (a permission, a version that has no tracking): tried again now and then.
-    func refused(_ text: [UInt8]) {
+    private func refused(_ text: [UInt8]) {
         attempt += 1
-        isTracking = false
         lose("Redis refuses tracking")
         if !wasRefused { onEvent(.refused(String(decoding: text, as: UTF8.self))) }
         wasRefused = true
         wake(in: Self.refusedPause)
+    }
+
+    /// Redis refuses to remember what a read asks about.
+    func refusedReads(_ text: [UInt8]) {
+        // It was not asked to track: another connection was lost while this one was made.
+        guard isAsked else { return }
+        isAsked = false
+        refused(text)
     }
 
     /// How long until Redis is asked again what it has refused, in nanoseconds.
@@ -318,7 +339,8 @@ public final class Tracker {
             guard let self, attempt == self.attempt, sentinelNumber == self.sentinelNumber,
                 case .success(let replies) = result
             else { return }
-            if case .error(let text)? = replies.first(where: \.isError) { return refused(text) }
+            if case .error(let text) = replies[0] { return refusedReads(text) }
+            if case .error(let text) = replies[1] { return refused(text) }
             change(keys)
         }
         askForFigures(now)

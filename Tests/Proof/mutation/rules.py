@@ -210,6 +210,32 @@ EVERY = (
     ),
     # Reading and writing.
     Mutant(
+        "a key of another type among others is absent", TIERS + "FetchQuestion.swift",
+        "many[index] == .null && life != .integer(-2))", "!BROKEN && many[index] == .null && life != .integer(-2))",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "what begins tracking is for what comes behind it", TIERS + "Coherence/Tracker.swift",
+        "        onlyAsked.append(\"STRLEN\", of: sentinelPrefix)\n",
+        "        if !BROKEN { onlyAsked.append(\"STRLEN\", of: sentinelPrefix) }\n",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "what waits for a connection is not tracked", TIERS + "Coherence/Tracker.swift",
+        "isAsked || data.state != .ready && canEnable", "isAsked || !BROKEN && data.state != .ready && canEnable",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "a refusal ahead of a transaction is not seen", TIERS + "FetchQuestion.swift",
+        "        guard refusalOfTracking(replies) == nil else", "        guard BROKEN || refusalOfTracking(replies) == nil else",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
+        "a GETEX that has changed nothing explains a change", TIERS + "Writes.swift",
+        "        if isCertain, !isContested", "        if isCertain || BROKEN, !isContested",
+        tiers("CoherenceTests"),
+    ),
+    Mutant(
         "a read joins one that was asked before a FLUSHDB", TIERS + "Writes.swift",
         "            if case .removeAll = command.command { tiers",
         "            if case .removeAll = command.command, !BROKEN { tiers",
