@@ -35,12 +35,12 @@ def hits(bench):
     def cells(server, pipeline):
         return lambda n: figures(
             load(server, *bench.keys, "--no-load", "--pipeline", pipeline, "--seed", n + 1, "--distribution", "uniform",
-                 *bench.timing), server)
+                 *bench.brief), server)
 
     for pipeline, name in [(16, "pipeline 16"), (1, "no pipeline")]:
         row = Row(f"GET hit with tracking, {name}", "hearth", cells(tracked, pipeline))
         base = Row(f"GET hit without, {name}", "hearth", cells(timed, pipeline))
-        bench.group(f"GET hit with and without tracking, {name}", [row, base])
+        bench.group(f"GET hit with and without tracking, {name}", [row, base], times=bench.BRIEFER)
         row.base = base.base = base
         bench.ratio_verdict(f"GET hit with tracking, {name}", row, base, 1.05, against="without")
     for server in (tracked, timed, backend):

@@ -7,9 +7,6 @@ from comparison.servers import LOAD_CORE, Resp
 
 ORDER = 12
 PIPELINES = [(16, "pipeline 16", 1_000_000), (1, "no pipeline", 100_000)]
-# A round is so many times shorter, and there are so many times more: what else the machine does changes within a
-# second, and the median of many pairs that were measured close to each other hardly feels it.
-SHORTER = 4
 # A conversation of so many bytes.
 LARGE = 50 << 10
 
@@ -24,7 +21,7 @@ def hits(bench):
     server = bench.stage.hearth("records")
     for workload in ("hit", "state"):
         load(server, "--workload", workload, *bench.keys, "--load-only")
-    common = ["--distribution", "uniform", "--no-load", *bench.lasting(bench.seconds / SHORTER)]
+    common = ["--distribution", "uniform", "--no-load", *bench.brief]
 
     def asked(workload, pipeline):
         return lambda n: figures(
@@ -34,7 +31,7 @@ def hits(bench):
         plain = Row(f"GET hit, {name}, beside records", "hearth", asked("hit", pipeline))
         state = Row(f"STATE.GET hit, {name}", "hearth", asked("state", pipeline), base=plain)
         plain.base = plain
-        bench.group(state.what, [plain, state], times=1 if bench.tiny else SHORTER)
+        bench.group(state.what, [plain, state], times=bench.BRIEFER)
         bench.ratio_verdict(f"STATE.GET hit, 64 B, 50 connections, {name}", state, plain, 1.3,
                             against="a plain GET hit")
         by_redis_benchmark(bench, server, pipeline, name, requests, plain, state)

@@ -69,7 +69,7 @@ def run(bench):
             Row(f"local hits at {rate:,}/s, a scrape each 100 ms and {PAGES} pages", "hearth", watched),
             Row(f"local hits at {rate:,}/s, who asked computes as long and asks nobody", "hearth", computing)]
     # Rounds of the same row differ by more than what is looked for.
-    bench.group("latency of hits while somebody looks", rows, times=1 if bench.tiny else 4)
+    bench.group("latency of hits while somebody looks", rows, times=4)
     for row in rows:
         row.base = rows[0]
     bench.ratio_verdict("p99 of local hits, a scrape each 100 ms and five pages open", rows[1], rows[2], 1.1, TYPICAL,
