@@ -58,9 +58,9 @@ extension HistogramSnapshot {
                 below &+= counts[next]
                 next += 1
             }
-            samples.append(Sample(labels + [name], Double(below), suffix: "_bucket"))
+            samples.append(Sample(labels, bound: name, Double(below), suffix: "_bucket"))
         }
-        samples.append(Sample(labels + [BoundLabels.infinity], Double(count), suffix: "_bucket"))
+        samples.append(Sample(labels, bound: BoundLabels.infinity, Double(count), suffix: "_bucket"))
         samples.append(Sample(labels, unit.base(sum), suffix: "_sum"))
         samples.append(Sample(labels, Double(count), suffix: "_count"))
         return samples

@@ -31,12 +31,20 @@ public struct Sample: Sendable, Equatable {
     /// What follows the metric's name: empty, or `_bucket`, `_sum` or `_count` of a histogram.
     public let suffix: String
     /// Few, with a bounded number of values; never a key.
-    public let labels: [Label]
+    public var labels: [Label] { bound.map { shared + [$0] } ?? shared }
     public let value: Double
+    /// All of them but a bucket's bound: one array for all samples of a histogram, of which a scrape has hundreds.
+    let shared: [Label]
+    let bound: Label?
 
     public init(_ labels: [Label], _ value: Double, suffix: String = "") {
+        self.init(labels, bound: nil, value, suffix: suffix)
+    }
+
+    init(_ shared: [Label], bound: Label?, _ value: Double, suffix: String) {
         self.suffix = suffix
-        self.labels = labels
+        self.shared = shared
+        self.bound = bound
         self.value = value
     }
 

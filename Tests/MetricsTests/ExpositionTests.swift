@@ -49,11 +49,37 @@ private func text(_ families: MetricFamily...) -> String { String(decoding: expo
     @Test func `numbers are written as Prometheus reads them`() {
         let values: [(Double, String)] = [
             (0, "0"), (-3, "-3"), (1e15, "1000000000000000"), (0.00001, "1e-05"), (.infinity, "+Inf"),
-            (-.infinity, "-Inf"), (.nan, "NaN"), (1e300, "1e+300"),
+            (-.infinity, "-Inf"), (.nan, "NaN"), (1e300, "1e+300"), (-0.0, "0"), (0.5, "0.5"),
+            (-1.7976931348623157e308, "-1.7976931348623157e+308"), (999_999_999, "999999999"),
+            (1e9, "1000000000"), (4_294_967_296, "4294967296"), (999_999_999.5, "999999999.5"),
         ]
         for (value, expected) in values {
             #expect(text(MetricFamily("m", "h", .gauge, [Sample([], value)])).hasSuffix("m \(expected)\n"))
         }
+    }
+
+    @Test func `whole numbers of every length are written as they are`() {
+        var number: UInt64 = 1
+        while number < 1 << 53 {
+            for value in [number - 1, number, number + 1] {
+                #expect(text(MetricFamily("m", "h", .gauge, [Sample([], value)])).hasSuffix("m \(value)\n"))
+            }
+            number *= 10
+        }
+    }
+
+    @Test func `there is room for a text of which every byte is escaped`() {
+        let quotes = String(repeating: "\"", count: 1000)
+        let family = MetricFamily(
+            "m", String(repeating: "\n", count: 1000), .histogram,
+            (0..<10).map { _ in
+                Sample([Label("a", quotes), Label("b", quotes)], -1.7976931348623157e308, suffix: "_sum")
+            })
+        let escaped = String(repeating: "\\\"", count: 1000)
+        let line = "m_sum{a=\"\(escaped)\",b=\"\(escaped)\"} -1.7976931348623157e+308\n"
+        #expect(
+            text(family) == "# HELP m " + String(repeating: "\\n", count: 1000) + "\n# TYPE m histogram\n"
+                + String(repeating: line, count: 10))
     }
 
     @Test func `a family without samples is left out`() {
