@@ -129,6 +129,14 @@ extension RecordOutcome {
 
     // MARK: Fences
 
+    @Test func `no checkpoints are none, in whatever form a record comes`() throws {
+        var record = Record(version: 1, createdAt: Timestamp(milliseconds: 0), updatedAt: Timestamp(milliseconds: 0))
+        record.checkpoints = Checkpoints()
+        let read = try #require(Record(record.encoded))
+        #expect(read.checkpoints == nil)
+        #expect(Record(fields: read.fields) == read)
+    }
+
     @Test func `an older fence is refused, an equal one and none are not`() {
         var cell = Cell()
         cell.set("a", fence: 10)

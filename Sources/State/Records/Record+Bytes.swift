@@ -121,7 +121,8 @@ extension Record {
                 guard let (number, at, bytes) = input.item() else { return nil }
                 checkpoints.steps.append(Checkpoints.Step(number: number, at: at, bytes: bytes))
             }
-            self.checkpoints = checkpoints
+            // None are no checkpoints, as in the fields of Redis.
+            self.checkpoints = count > 0 ? checkpoints : nil
         }
         if flags & RecordLayout.hasLease != 0 {
             guard let (epoch, until, owner) = input.item() else { return nil }
