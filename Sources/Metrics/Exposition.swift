@@ -19,7 +19,7 @@ public func exposition(_ families: [MetricFamily]) -> [UInt8] {
     }
 }
 
-/// Writes where there is room for certain: looking at each piece of a line whether there is took half of the time.
+/// Writes where there is room for certain: to look at each piece of a line whether there is took half of a text's time.
 private struct Pen {
     var place: UnsafeMutablePointer<UInt8>
 

@@ -212,23 +212,23 @@ EVERY = (
     Mutant(
         "a key of another type among others is absent", TIERS + "FetchQuestion.swift",
         "many[index] == .null && life != .integer(-2))", "!BROKEN && many[index] == .null && life != .integer(-2))",
-        tiers("CoherenceTests"),
+        tiers("TrackedReadTests"),
     ),
     Mutant(
         "what begins tracking is for what comes behind it", TIERS + "Coherence/Tracker.swift",
         "        onlyAsked.append(\"STRLEN\", of: sentinelPrefix)\n",
         "        if !BROKEN { onlyAsked.append(\"STRLEN\", of: sentinelPrefix) }\n",
-        tiers("CoherenceTests"),
+        tiers("TrackedReadTests"),
     ),
     Mutant(
         "what waits for a connection is not tracked", TIERS + "Coherence/Tracker.swift",
         "isAsked || data.state != .ready && canEnable", "isAsked || !BROKEN && data.state != .ready && canEnable",
-        tiers("CoherenceTests"),
+        tiers("TrackedReadTests"),
     ),
     Mutant(
         "a refusal ahead of a transaction is not seen", TIERS + "FetchQuestion.swift",
         "        guard refusalOfTracking(replies) == nil else", "        guard BROKEN || refusalOfTracking(replies) == nil else",
-        tiers("CoherenceTests"),
+        tiers("TrackedReadTests"),
     ),
     Mutant(
         "a GETEX that has changed nothing explains a change", TIERS + "Writes.swift",
