@@ -3,10 +3,7 @@
 Scrapes keep their connection, as Prometheus does.
 
 usage: watchers.py PORT PAGES: says "watching" after the first scrape, and goes on until SIGTERM; then prints how many
-scrapes were answered since, how long the slowest took in milliseconds, how many events the pages heard, and which share
-of the time this process has computed.
-
-usage: watchers.py SHARE: asks nobody, and computes for that share of every 100 ms instead.
+scrapes were answered since, how long the slowest took in milliseconds, and how many events the pages heard.
 """
 import os
 import selectors
@@ -33,25 +30,12 @@ def receive(connection):
     return data
 
 
-def compute(share, is_over):
-    print("watching", flush=True)
-    due = time.monotonic()
-    while not is_over:
-        time.sleep(max(0, due - time.monotonic()))
-        began = time.thread_time()
-        while time.thread_time() - began < share * EVERY:
-            sum(range(100))
-        due = max(due + EVERY, time.monotonic())
-
-
 def main():
-    # They are not what is measured, and the load shares their core: it takes the core from them whenever it wakes. With
-    # niceness alone they would go on to the end of their slice, which would be in its latencies.
+    # They are not what is measured, and share a core with it: it takes the core from them whenever it wakes. With
+    # niceness alone they would go on to the end of their slice, which would be in the latencies of hits.
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     is_over = []
     signal.signal(signal.SIGTERM, lambda *_: is_over.append(True))
-    if len(sys.argv) == 2:
-        return compute(float(sys.argv[1]), is_over)
     port, count = int(sys.argv[1]), int(sys.argv[2])
     selector = selectors.DefaultSelector()
     events = scrapes = 0
@@ -82,12 +66,10 @@ def main():
             left -= len(receive(scrape))
         if scrapes == 0:
             print("watching", flush=True)
-            started, used = time.monotonic(), time.process_time()
         scrapes += 1
         slowest = max(slowest, time.monotonic() - began)
         due = max(due + EVERY, time.monotonic())
-    share = (time.process_time() - used) / (time.monotonic() - started)
-    print(scrapes, f"{slowest * 1000:.1f}", events, f"{share:.4f}")
+    print(scrapes, f"{slowest * 1000:.1f}", events)
 
 
 if __name__ == "__main__":

@@ -258,9 +258,10 @@ private func header(_ name: String, of connection: OpaquePointer) -> String? {
 }
 
 private func answer(_ response: AdminResponse, to connection: OpaquePointer) -> MHD_Result {
-    var body = response.body
-    let made = body.withUnsafeMutableBytes {
-        MHD_create_response_from_buffer($0.count, $0.baseAddress, hearth_mhd_copied)
+    // The library copies the bytes, and changes none.
+    let made = response.body.withUnsafeBytes {
+        MHD_create_response_from_buffer(
+            $0.count, UnsafeMutableRawPointer(mutating: $0.baseAddress), hearth_mhd_copied)
     }
     // Without memory for an answer the connection is closed: that is what a no asks for.
     guard let made else { return hearth_mhd_no }

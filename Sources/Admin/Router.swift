@@ -1,6 +1,7 @@
 // From a whole HTTP request to its answer; knows no socket and no library.
 
 internal import Metrics
+internal import Primitives
 
 /// A request as far as its answer depends on it.
 struct AdminRequest: Equatable {
@@ -30,6 +31,9 @@ struct Router: Sendable {
     static let bodyMax = 4096
 
     let source: AdminSource
+    private let metrics = Locked(ExpositionWriter())
+
+    init(source: AdminSource) { self.source = source }
 
     private static let pages =
         ["/", "/livez", "/readyz", "/metrics", "/status", "/events", "/dashboard"] + Page.parts.map(\.path)
@@ -62,7 +66,9 @@ struct Router: Sendable {
         switch request.path {
         case "/livez": return livez()
         case "/readyz": return readyz()
-        case "/metrics": return AdminResponse(contentType: expositionContentType, body: exposition(source.metrics()))
+        case "/metrics":
+            let families = source.metrics()
+            return AdminResponse(contentType: expositionContentType, body: metrics.withLock { $0.text(of: families) })
         case "/status": return .json(source.status())
         case "/events": return AdminResponse(contentType: "text/event-stream; charset=utf-8", body: [])
         case "/dashboard": return Page.document

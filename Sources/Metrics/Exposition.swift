@@ -6,16 +6,32 @@
 /// The content type under which an exposition is served.
 public let expositionContentType = "text/plain; version=0.0.4; charset=utf-8"
 
-/// The families in Prometheus's text format 0.0.4; a family without samples is left out.
+/// The families in Prometheus's text format 0.0.4; one that has nothing is left out.
 ///
 /// Every family's name may occur once; that is the caller's to see to.
 public func exposition(_ families: [MetricFamily]) -> [UInt8] {
-    let most = families.reduce(0) { $0 + Pen.most($1) }
-    return [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
-        guard let start = buffer.baseAddress else { return }
-        var pen = Pen(place: start)
-        for family in families where !family.samples.isEmpty { pen.write(family) }
-        count = pen.place - start
+    var writer = ExpositionWriter()
+    return writer.text(of: families)
+}
+
+/// Writes one text after another as ``exposition(_:)`` does, into the same memory where the last text is not held by
+/// anybody any more: memory for a scrape would else be the system's again after it, page by page.
+public struct ExpositionWriter: Sendable {
+    private var text: [UInt8] = []
+
+    public init() {}
+
+    public mutating func text(of families: [MetricFamily]) -> [UInt8] {
+        text.removeAll(keepingCapacity: true)
+        for family in families {
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Pen.most(family)) { buffer in
+                guard let start = buffer.baseAddress else { return }
+                var pen = Pen(place: start)
+                pen.write(family)
+                text.append(contentsOf: UnsafeBufferPointer(start: start, count: pen.place - start))
+            }
+        }
+        return text
     }
 }
 
@@ -26,18 +42,40 @@ private struct Pen {
     /// More bytes than a family can take: every byte of a help or a value may have to be escaped.
     static func most(_ family: MetricFamily) -> Int {
         let name = family.name.utf8.count
-        return family.samples.reduce(2 * (name + family.help.utf8.count) + 40) { sum, sample in
-            let labels = sample.shared.reduce(0) { $0 + most($1) } + (sample.bound.map(most) ?? 0)
-            return sum + name + sample.suffix.utf8.count + labels + numberBytesMax
+        let head = 2 * (name + family.help.utf8.count) + 40
+        switch family.content {
+        case .numbers(_, let samples):
+            return samples.reduce(head) { $0 + name + most($1.labels) + numberBytesMax }
+        case .histograms(let unit, let series):
+            // Beside the buckets there are `+Inf`, the sum and the count.
+            let lines = unit.buckets.count + 3
+            return series.reduce(head) { $0 + lines * (name + most($1.labels) + bucketBytesMax + numberBytesMax) }
         }
     }
 
-    private static func most(_ label: Label) -> Int { label.name.utf8.count + 2 * label.value.utf8.count + 4 }
+    private static func most(_ labels: [Label]) -> Int {
+        labels.reduce(0) { $0 + $1.name.utf8.count + 2 * $1.value.utf8.count + 4 }
+    }
 
     /// A Double has 24 characters at most, and beside it stand a brace, a space and a line end.
     private static let numberBytesMax = 32
+    /// `_bucket`, and the label `le`, whose value is a Double.
+    private static let bucketBytesMax = 48
 
     mutating func write(_ family: MetricFamily) {
+        switch family.content {
+        case .numbers(let kind, let samples):
+            guard !samples.isEmpty else { return }
+            writeHead(family, kind.rawValue)
+            for sample in samples { writeLine(family.name, "", sample.labels, sample.value) }
+        case .histograms(let unit, let series):
+            guard !series.isEmpty else { return }
+            writeHead(family, "histogram")
+            for one in series { write(one, family.name, unit) }
+        }
+    }
+
+    private mutating func writeHead(_ family: MetricFamily, _ kind: String) {
         write("# HELP ")
         write(family.name)
         write(" ")
@@ -45,33 +83,54 @@ private struct Pen {
         write("\n# TYPE ")
         write(family.name)
         write(" ")
-        write(family.kind.rawValue)
+        write(kind)
         write("\n")
-        for sample in family.samples {
-            write(family.name)
-            write(sample)
-        }
     }
 
-    private mutating func write(_ sample: Sample) {
-        write(sample.suffix)
+    private mutating func write(_ series: HistogramSeries, _ name: String, _ unit: HistogramUnit) {
+        // The lines of a histogram begin alike.
+        let start = place
+        write(name)
+        write("_bucket{")
+        for label in series.labels {
+            write(label)
+            write(byte: UInt8(ascii: ","))
+        }
+        write("le=\"")
+        let beginning = place - start
+        place = start
+        func writeBucket(_ bound: String, _ count: UInt64) {
+            // The first one's beginning stands there already.
+            if place != start { place.initialize(from: start, count: beginning) }
+            place += beginning
+            write(bound)
+            write("\"} ")
+            write(number: Double(count))
+            write(byte: UInt8(ascii: "\n"))
+        }
+        let snapshot = series.snapshot
+        snapshot.forEachBucket(of: unit) { writeBucket($0.text, $1) }
+        writeBucket("+Inf", snapshot.count)
+        writeLine(name, "_sum", series.labels, unit.base(snapshot.sum))
+        writeLine(name, "_count", series.labels, Double(snapshot.count))
+    }
+
+    private mutating func writeLine(_ name: String, _ suffix: String, _ labels: [Label], _ value: Double) {
+        write(name)
+        write(suffix)
         var separator = UInt8(ascii: "{")
-        for label in sample.shared {
-            write(label, behind: separator)
+        for label in labels {
+            write(byte: separator)
+            write(label)
             separator = UInt8(ascii: ",")
         }
-        if let bound = sample.bound {
-            write(bound, behind: separator)
-            separator = UInt8(ascii: ",")
-        }
-        if separator == UInt8(ascii: ",") { write(byte: UInt8(ascii: "}")) }
+        if !labels.isEmpty { write(byte: UInt8(ascii: "}")) }
         write(byte: UInt8(ascii: " "))
-        write(number: sample.value)
+        write(number: value)
         write(byte: UInt8(ascii: "\n"))
     }
 
-    private mutating func write(_ label: Label, behind separator: UInt8) {
-        write(byte: separator)
+    private mutating func write(_ label: Label) {
         write(label.name)
         write("=\"")
         writeEscaped(label.value, quotes: true)
@@ -102,7 +161,11 @@ private struct Pen {
     /// Escapes backslash and line feed, and in label values the double quote.
     private mutating func writeEscaped(_ text: String, quotes: Bool) {
         let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in
-            bytes.allSatisfy { $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\"") }
+            // Without a branch for each byte, so that many are looked at at a time.
+            bytes.reduce(0 as UInt8) {
+                $0 | ($1 == UInt8(ascii: "\\") ? 1 : 0) | ($1 == UInt8(ascii: "\n") ? 1 : 0)
+                    | ($1 == UInt8(ascii: "\"") ? 1 : 0)
+            } == 0
         }
         if isPlain == true { return write(text) }
         for byte in text.utf8 {

@@ -44,19 +44,9 @@ public final class Histogram: Sendable {
     /// the kinds of operations that a process counts most never come.
     public func add(to others: inout HistogramSnapshot) {
         let largest = largest.load(ordering: .relaxed)
-        let end = Buckets.index(of: largest) + 1
-        var total: UInt64 = 0
-        others.counts.withUnsafeMutableBufferPointer { sums in
-            for index in 0..<end {
-                let count = counts[index].load(ordering: .relaxed)
-                sums[index] &+= count
-                total &+= count
-            }
-        }
-        // A value that is being recorded may have its bucket and no sum yet, or be too large for `end` by now.
-        guard total > 0 else { return }
-        others.count &+= total
-        others.sum &+= sum.load(ordering: .relaxed)
-        others.max = max(others.max, largest)
+        // A value that is being recorded may have its bucket and no sum yet, or be too large for the end by now.
+        others.add(
+            { counts[$0].load(ordering: .relaxed) }, upTo: Buckets.index(of: largest) + 1,
+            sum: sum.load(ordering: .relaxed), max: largest)
     }
 }

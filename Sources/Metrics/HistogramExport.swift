@@ -8,16 +8,13 @@ public enum HistogramUnit: Sendable {
     case bytes
 
     /// Upper bounds in the unit of the recorded values, ascending, without `+Inf`.
-    public var bounds: [UInt64] {
+    public var bounds: [UInt64] { buckets.map(\.bound) }
+
+    /// The bounds, with what Prometheus is told of them.
+    var buckets: [HistogramBucket] {
         switch self {
-        case .nanoseconds:
-            [
-                10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-                1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000,
-                100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
-            ]
-        case .bytes:
-            [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20]
+        case .nanoseconds: HistogramBucket.nanoseconds
+        case .bytes: HistogramBucket.bytes
         }
     }
 
@@ -31,38 +28,44 @@ public enum HistogramUnit: Sendable {
     }
 }
 
-/// The labels of a unit's bounds, made once: there are hundreds of buckets in a scrape.
-private enum BoundLabels {
-    static let nanoseconds = of(.nanoseconds)
-    static let bytes = of(.bytes)
-    static let infinity = Label("le", "+Inf")
+/// A bound under which a histogram is exported; made once, since there are hundreds of buckets in a scrape.
+struct HistogramBucket: Sendable {
+    let bound: UInt64
+    /// The bound in base units, as `le` has it.
+    let text: String
+    /// One past the last of ``Buckets`` that counts here.
+    let end: Int
 
-    private static func of(_ unit: HistogramUnit) -> [Label] {
-        unit.bounds.map { Label("le", prometheusNumber(unit.base($0))) }
+    private init(_ bound: UInt64, _ unit: HistogramUnit) {
+        self.bound = bound
+        text = prometheusNumber(unit.base(bound))
+        end = Buckets.index(of: bound) + 1
     }
+
+    static let nanoseconds: [HistogramBucket] = [
+        10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+        1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000,
+        100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
+    ].map { HistogramBucket($0, .nanoseconds) }
+
+    static let bytes: [HistogramBucket] = [
+        64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 8 << 20,
+    ].map { HistogramBucket($0, .bytes) }
 }
 
 extension HistogramSnapshot {
-    /// The samples of this histogram under `labels`: cumulative `_bucket`s up to `+Inf`, `_sum` and `_count`.
-    public func samples(_ labels: [Label] = [], unit: HistogramUnit) -> [Sample] {
-        let bounds = unit.bounds
-        let names = unit == .bytes ? BoundLabels.bytes : BoundLabels.nanoseconds
-        var samples: [Sample] = []
-        samples.reserveCapacity(bounds.count + 3)
+    /// The buckets of the exposition with how many values each counts, all below it included; without `+Inf`.
+    func forEachBucket(of unit: HistogramUnit, _ body: (HistogramBucket, UInt64) -> Void) {
         var next = 0
         var below: UInt64 = 0
-        for (bound, name) in zip(bounds, names) {
+        for bucket in unit.buckets {
             // There is nothing to look for in an empty one, as most of a scrape's are.
-            let end = count > 0 ? Buckets.index(of: bound) + 1 : 0
+            let end = count > 0 ? bucket.end : 0
             while next < end {
                 below &+= counts[next]
                 next += 1
             }
-            samples.append(Sample(labels, bound: name, Double(below), suffix: "_bucket"))
+            body(bucket, below)
         }
-        samples.append(Sample(labels, bound: BoundLabels.infinity, Double(count), suffix: "_bucket"))
-        samples.append(Sample(labels, unit.base(sum), suffix: "_sum"))
-        samples.append(Sample(labels, Double(count), suffix: "_count"))
-        return samples
     }
 }

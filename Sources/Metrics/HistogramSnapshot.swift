@@ -2,8 +2,8 @@
 
 /// A histogram's content as a value: add those of all workers, then ask it.
 public struct HistogramSnapshot: Sendable, Equatable {
-    /// One count per bucket of ``Buckets``.
-    var counts = [UInt64](repeating: 0, count: Buckets.count)
+    /// One count per bucket of ``Buckets``; empty exactly while ``count`` is 0, as that of most operations' kinds is.
+    private(set) var counts: [UInt64] = []
     /// How many values there are; always the sum of the buckets, so that an export agrees with itself.
     public internal(set) var count: UInt64 = 0
     /// The exact sum of all values, in their unit.
@@ -16,10 +16,14 @@ public struct HistogramSnapshot: Sendable, Equatable {
 
     /// A snapshot from what another process told of one; see ``occupied``.
     public init(occupied: [(value: UInt64, count: UInt64)], sum: UInt64, max: UInt64) {
-        for bucket in occupied {
-            counts[Buckets.index(of: bucket.value)] &+= bucket.count
-            count &+= bucket.count
-        }
+        var counts = [UInt64](repeating: 0, count: Buckets.count)
+        for bucket in occupied { counts[Buckets.index(of: bucket.value)] &+= bucket.count }
+        self.init(counts, sum: sum, max: max)
+    }
+
+    private init(_ counts: [UInt64], sum: UInt64, max: UInt64) {
+        count = counts.reduce(0, &+)
+        if count > 0 { self.counts = counts }
         self.sum = sum
         self.max = max
     }
@@ -31,23 +35,33 @@ public struct HistogramSnapshot: Sendable, Equatable {
 
     /// Adds what `other` holds.
     public mutating func merge(_ other: HistogramSnapshot) {
-        for index in counts.indices { counts[index] &+= other.counts[index] }
-        count &+= other.count
-        sum &+= other.sum
-        max = Swift.max(max, other.max)
+        add({ other.counts[$0] }, upTo: other.counts.count, sum: other.sum, max: other.max)
+    }
+
+    /// Adds the buckets below `end` by their counts, which may grow meanwhile, with the sum and the maximum of them.
+    @inline(__always)
+    mutating func add(_ others: (Int) -> UInt64, upTo end: Int, sum: UInt64, max: UInt64) {
+        guard let first = (0..<end).first(where: { others($0) > 0 }) else { return }
+        if counts.isEmpty { counts = [UInt64](repeating: 0, count: Buckets.count) }
+        var total: UInt64 = 0
+        counts.withUnsafeMutableBufferPointer { sums in
+            for index in first..<end {
+                let count = others(index)
+                sums[index] &+= count
+                total &+= count
+            }
+        }
+        count &+= total
+        self.sum &+= sum
+        self.max = Swift.max(self.max, max)
     }
 
     /// The values recorded since `earlier`, a snapshot of the same histogram; the maximum stays that of all time.
     public func since(_ earlier: HistogramSnapshot) -> HistogramSnapshot {
-        var difference = self
+        guard earlier.count > 0 else { return self }
         // A snapshot taken before `earlier` would give negative counts; those are nothing, not huge.
-        for index in counts.indices {
-            difference.counts[index] =
-                counts[index] >= earlier.counts[index] ? counts[index] - earlier.counts[index] : 0
-        }
-        difference.count = difference.counts.reduce(0, &+)
-        difference.sum = sum >= earlier.sum ? sum - earlier.sum : 0
-        return difference
+        let difference = zip(counts, earlier.counts).map { $0 >= $1 ? $0 - $1 : 0 }
+        return HistogramSnapshot(difference, sum: sum >= earlier.sum ? sum - earlier.sum : 0, max: max)
     }
 
     /// The value that a share of `fraction` (0 to 1) of all values does not exceed, within 1.6 %; 0 for none.
@@ -74,6 +88,6 @@ public struct HistogramSnapshot: Sendable, Equatable {
 
     /// How many values are at most `bound`: every value equal to it is counted, and one up to 3.1 % above it may be.
     public func count(upTo bound: UInt64) -> UInt64 {
-        counts[...Buckets.index(of: bound)].reduce(0, &+)
+        counts.prefix(Buckets.index(of: bound) + 1).reduce(0, &+)
     }
 }

@@ -1,55 +1,83 @@
 // A metric as a value: its name, what it means, and its samples with their labels.
 
-/// A metric and all its samples at one moment, in base units (seconds, bytes), as Prometheus counts them.
+/// A metric and all that it has at one moment, in base units (seconds, bytes), as Prometheus counts them.
 public struct MetricFamily: Sendable, Equatable {
-    /// What a metric's numbers mean to who reads them.
+    /// What a number means to who reads it.
     public enum Kind: String, Sendable {
         /// Only grows; its name ends in `_total`.
         case counter
         case gauge
-        case histogram
     }
 
     /// `[a-zA-Z_:][a-zA-Z0-9_:]*`, with the unit at its end, as `hearth_operation_duration_seconds`.
     public let name: String
     /// One sentence for who reads the exposition.
     public let help: String
-    public let kind: Kind
-    public var samples: [Sample]
+    let content: Content
+
+    enum Content: Sendable, Equatable {
+        case numbers(Kind, [Sample])
+        case histograms(HistogramUnit, [HistogramSeries])
+    }
 
     public init(_ name: String, _ help: String, _ kind: Kind, _ samples: [Sample] = []) {
-        precondition(isMetricName(name), "BUG: \(name) is no metric name; Prometheus would refuse the whole scrape")
+        self.init(name, help, .numbers(kind, samples))
+    }
+
+    /// Histograms whose values are recorded in `unit`.
+    public init(_ name: String, _ help: String, _ unit: HistogramUnit, _ series: [HistogramSeries]) {
+        self.init(name, help, .histograms(unit, series))
+    }
+
+    /// One histogram, without labels.
+    public init(_ name: String, _ help: String, _ unit: HistogramUnit, _ snapshot: HistogramSnapshot) {
+        self.init(name, help, unit, [HistogramSeries([], snapshot)])
+    }
+
+    /// One number that only grows, without labels.
+    public static func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
+        MetricFamily(name, help, .counter, [Sample([], value)])
+    }
+
+    /// One number as it is now, without labels.
+    public static func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+        MetricFamily(name, help, .gauge, [Sample([], value)])
+    }
+
+    private init(_ name: String, _ help: String, _ content: Content) {
+        // An assertion: names are literals, and to look at each in every scrape took a twelfth of it.
+        assert(isMetricName(name), "BUG: \(name) is no metric name; Prometheus would refuse the whole scrape")
         self.name = name
         self.help = help
-        self.kind = kind
-        self.samples = samples
+        self.content = content
     }
 }
 
 /// One number of a metric, under its labels.
 public struct Sample: Sendable, Equatable {
-    /// What follows the metric's name: empty, or `_bucket`, `_sum` or `_count` of a histogram.
-    public let suffix: String
     /// Few, with a bounded number of values; never a key.
-    public var labels: [Label] { bound.map { shared + [$0] } ?? shared }
+    public let labels: [Label]
     public let value: Double
-    /// All of them but a bucket's bound: one array for all samples of a histogram, of which a scrape has hundreds.
-    let shared: [Label]
-    let bound: Label?
 
-    public init(_ labels: [Label], _ value: Double, suffix: String = "") {
-        self.init(labels, bound: nil, value, suffix: suffix)
-    }
-
-    init(_ shared: [Label], bound: Label?, _ value: Double, suffix: String) {
-        self.suffix = suffix
-        self.shared = shared
-        self.bound = bound
+    public init(_ labels: [Label], _ value: Double) {
+        self.labels = labels
         self.value = value
     }
 
     public init(_ labels: [Label], _ value: UInt64) { self.init(labels, Double(value)) }
     public init(_ labels: [Label], _ value: Int) { self.init(labels, Double(value)) }
+}
+
+/// One histogram of a metric, under its labels; of these none is `le`, which its buckets have.
+public struct HistogramSeries: Sendable, Equatable {
+    /// Few, with a bounded number of values; never a key.
+    public let labels: [Label]
+    public let snapshot: HistogramSnapshot
+
+    public init(_ labels: [Label], _ snapshot: HistogramSnapshot) {
+        self.labels = labels
+        self.snapshot = snapshot
+    }
 }
 
 /// A label's name (`[a-zA-Z_][a-zA-Z0-9_]*`) and its value, which may be any text.
@@ -58,7 +86,7 @@ public struct Label: Sendable, Hashable {
     public let value: String
 
     public init(_ name: String, _ value: String) {
-        precondition(isMetricName(name) && !name.utf8.contains(UInt8(ascii: ":")), "BUG: \(name) is no label name")
+        assert(isMetricName(name) && !name.utf8.contains(UInt8(ascii: ":")), "BUG: \(name) is no label name")
         self.name = name
         self.value = value
     }

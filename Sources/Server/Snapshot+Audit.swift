@@ -61,24 +61,18 @@ struct AuditFigures {
     }
 
     var families: [MetricFamily] {
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name, help, .counter, [Sample([], value)])
-        }
-        func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
-            MetricFamily(name, help, .gauge, [Sample([], value)])
-        }
-        return [
-            counter("hearth_audit_lines_total", "Lines that were written to the audit.", figures.lines),
-            counter("hearth_audit_written_bytes_total", "Bytes that were written to the audit.", figures.bytes),
-            counter("hearth_audit_dropped_total", "Accesses that were answered without a line in the audit.", dropped),
-            counter(
+        [
+            .counter("hearth_audit_lines_total", "Lines that were written to the audit.", figures.lines),
+            .counter("hearth_audit_written_bytes_total", "Bytes that were written to the audit.", figures.bytes),
+            .counter("hearth_audit_dropped_total", "Accesses that were answered without a line in the audit.", dropped),
+            .counter(
                 "hearth_audit_refused_total", "Accesses that were refused for want of a line in the audit.", refused),
-            counter(
+            .counter(
                 "hearth_audit_failures_total", "Writes and synchronisations of the audit that failed.",
                 figures.failures),
-            counter("hearth_audit_rotations_total", "Files that the audit has begun anew.", figures.rotations),
-            gauge("hearth_audit_waiting", "Requests whose lines wait to be written.", waiting),
-            gauge(
+            .counter("hearth_audit_rotations_total", "Files that the audit has begun anew.", figures.rotations),
+            .gauge("hearth_audit_waiting", "Requests whose lines wait to be written.", waiting),
+            .gauge(
                 "hearth_audit_degraded", "1 while lines of the audit can't be written.",
                 figures.failure == nil ? 0 : 1),
         ]

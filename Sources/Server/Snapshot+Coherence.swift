@@ -47,24 +47,21 @@ struct CoherenceFigures {
     }
 
     func families(_ counters: Snapshot.Sums) -> [MetricFamily] {
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name, help, .counter, [Sample([], value)])
-        }
-        return [
+        [
             MetricFamily(
                 "hearth_coherence_live", "1 while changes that others make in Redis are proved to be heard of.", .gauge,
                 [Sample([], isLive ? 1 : 0)]),
-            counter("hearth_coherence_gaps_total", "Times at which that ceased.", gaps),
+            .counter("hearth_coherence_gaps_total", "Times at which that ceased.", gaps),
             MetricFamily(
-                "hearth_coherence_gap_duration_seconds", "How long each gap took that is over.", .histogram,
-                gapDurations.samples(unit: .nanoseconds)),
+                "hearth_coherence_gap_duration_seconds", "How long each gap took that is over.", .nanoseconds,
+                gapDurations),
             MetricFamily(
                 "hearth_coherence_gap_age_seconds", "How long the present gap has lasted; 0 while there is none.",
                 .gauge, [Sample([], Double(gapAge) / 1e9)]),
-            counter("hearth_invalidations_received_total", "Keys of which Redis told that they changed.", received),
-            counter("hearth_invalidations_applied_total", "Those of them that local memory held.", applied),
-            counter("hearth_invalidation_flushes_total", "Times at which Redis told that every key changed.", flushes),
-            counter(
+            .counter("hearth_invalidations_received_total", "Keys of which Redis told that they changed.", received),
+            .counter("hearth_invalidations_applied_total", "Those of them that local memory held.", applied),
+            .counter("hearth_invalidation_flushes_total", "Times at which Redis told that every key changed.", flushes),
+            .counter(
                 "hearth_late_fills_total",
                 "Answers of Redis that were not held, since their key was written or invalidated meanwhile.",
                 counters.lateFills),
@@ -75,7 +72,7 @@ struct CoherenceFigures {
             MetricFamily(
                 "hearth_read_staleness_seconds",
                 "Time since a value was last known to be true, for sampled reads that local memory answered.",
-                .histogram, counters.staleness.samples(unit: .nanoseconds)),
+                .nanoseconds, counters.staleness),
         ] + (deletions?.families ?? [])
     }
 }
@@ -114,12 +111,9 @@ struct DeletionFigures {
     }
 
     var families: [MetricFamily] {
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name, help, .counter, [Sample([], value)])
-        }
-        return [
-            counter("hearth_deletions_read_total", "Entries of the stream of deletions that were read.", entries),
-            counter("hearth_deletions_keys_total", "Keys that they name, of other sidecars.", keys),
+        [
+            .counter("hearth_deletions_read_total", "Entries of the stream of deletions that were read.", entries),
+            .counter("hearth_deletions_keys_total", "Keys that they name, of other sidecars.", keys),
             MetricFamily(
                 "hearth_deletions_remembered", "Deletions that this sidecar remembers, 131,072 at most.", .gauge,
                 [Sample([], Double(remembered))]),
@@ -127,17 +121,17 @@ struct DeletionFigures {
                 "hearth_deletions_age_seconds",
                 "Time since the stream of deletions was last read to its end; -1 before the first time.", .gauge,
                 [Sample([], age)]),
-            counter(
+            .counter(
                 "hearth_deletions_refused_promotions_total",
                 "Copies on disk that were not given to Redis, since their key was deleted or may have been.", refused),
-            counter(
+            .counter(
                 "hearth_deletions_removed_copies_total",
                 "Copies of deleted keys that reads have removed from the disk.",
                 removed),
-            counter(
+            .counter(
                 "hearth_deletions_unreached_total",
                 "Times at which the stream did not reach back to what was read last.", unreached),
-            counter(
+            .counter(
                 "hearth_deletions_began_anew_total", "Times at which Redis had lost the stream with its data.",
                 begunAnew),
         ]

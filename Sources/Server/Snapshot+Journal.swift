@@ -73,51 +73,45 @@ struct JournalFigures {
     }
 
     func families(reads: UInt64) -> [MetricFamily] {
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name, help, .counter, [Sample([], value)])
-        }
-        func gauge(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
-            MetricFamily(name, help, .gauge, [Sample([], value)])
-        }
-        return [
-            gauge("hearth_journal_entries", "Entries that wait for Redis.", entries),
-            gauge("hearth_journal_keys", "Keys of which entries wait for Redis.", keys),
-            gauge(
+        [
+            .gauge("hearth_journal_entries", "Entries that wait for Redis.", entries),
+            .gauge("hearth_journal_keys", "Keys of which entries wait for Redis.", keys),
+            .gauge(
                 "hearth_journal_unnoted_keys",
                 "Keys whose writes are refused until the disk has a note of what became of an earlier one.", unnotedKeys
             ),
             MetricFamily(
                 "hearth_journal_age_seconds", "Age of the oldest entry that waits; 0 where none does.", .gauge,
                 [Sample([], Double(ageMilliseconds) / 1000)]),
-            gauge("hearth_journal_entry_bytes", "Bytes of the entries that wait, as records.", statistics.entryBytes),
-            gauge(
+            .gauge("hearth_journal_entry_bytes", "Bytes of the entries that wait, as records.", statistics.entryBytes),
+            .gauge(
                 "hearth_journal_free_bytes", "Bytes that further entries may take before the journal is full.",
                 statistics.freeBytes),
-            gauge("hearth_journal_disk_bytes", "Bytes of the journal's files.", statistics.diskBytes),
-            gauge(
+            .gauge("hearth_journal_disk_bytes", "Bytes of the journal's files.", statistics.diskBytes),
+            .gauge(
                 "hearth_journal_max_bytes", "Bytes that the journal's files may take (journal.max_bytes).",
                 statistics.maxBytes),
             MetricFamily(
                 "hearth_journal_state", "1 for the state that the journal is in.", .gauge,
                 ["healthy", "full", "degraded"].map { Sample([Label("state", $0)], $0 == state ? 1 : 0) }),
-            gauge(
+            .gauge(
                 "hearth_journal_conflicts_kept", "Conflicts that are kept for a person to look at.",
                 statistics.notes),
             MetricFamily(
                 "hearth_journal_conflicts_total", "Conflicts found at replay, by what was done.", .counter,
                 conflicts.map { Sample([Label("verdict", $0.verdict.label)], $0.count) }),
-            counter("hearth_journal_accepted_total", "Commands accepted without Redis.", accepted),
-            counter("hearth_journal_refused_total", "Commands that the journal could not take.", refused),
-            counter("hearth_journal_replayed_total", "Entries whose effect Redis has.", replayed),
-            counter("hearth_journal_discarded_total", "Entries forgotten by hearth journal discard.", discarded),
-            counter("hearth_journal_reads_total", "Reads answered from what waits for Redis.", reads),
-            counter(
+            .counter("hearth_journal_accepted_total", "Commands accepted without Redis.", accepted),
+            .counter("hearth_journal_refused_total", "Commands that the journal could not take.", refused),
+            .counter("hearth_journal_replayed_total", "Entries whose effect Redis has.", replayed),
+            .counter("hearth_journal_discarded_total", "Entries forgotten by hearth journal discard.", discarded),
+            .counter("hearth_journal_reads_total", "Reads answered from what waits for Redis.", reads),
+            .counter(
                 "hearth_journal_syncs_total", "Synchronisations of the journal's files.",
                 UInt64(statistics.synchronizations)),
-            counter(
+            .counter(
                 "hearth_journal_superseded_total", "Entries that a later write of their key made needless.",
                 UInt64(statistics.superseded)),
-            counter(
+            .counter(
                 "hearth_journal_compacted_bytes_total", "Bytes copied forward to make room.",
                 UInt64(statistics.compactedBytes)),
         ]

@@ -50,10 +50,7 @@ struct OutboxSnapshot {
     }
 
     var families: [MetricFamily] {
-        func counter(_ name: String, _ help: String, _ value: UInt64) -> MetricFamily {
-            MetricFamily(name, help, .counter, [Sample([], value)])
-        }
-        return [
+        [
             MetricFamily(
                 "hearth_outbox_pending",
                 "Messages (EMIT) that are not in their streams yet: in Redis, where they are every sidecar's, and in this "
@@ -69,13 +66,13 @@ struct OutboxSnapshot {
                 "hearth_outbox_age_seconds", "Age of the oldest message that waits in Redis; 0 where none does.",
                 .gauge,
                 [Sample([], Double(ageMilliseconds) / 1000)]),
-            counter(
+            .counter(
                 "hearth_outbox_delivered_total", "Messages that this process brought into their streams.", delivered),
-            counter(
+            .counter(
                 "hearth_outbox_delayed_total", "Messages that their streams did not take as they were committed.",
                 delayed),
-            counter("hearth_outbox_retried_total", "Attempts at delivering messages that wait.", retried),
-            counter("hearth_outbox_refused_total", "Attempts that a stream refused.", refused),
+            .counter("hearth_outbox_retried_total", "Attempts at delivering messages that wait.", retried),
+            .counter("hearth_outbox_refused_total", "Attempts that a stream refused.", refused),
         ]
     }
 }

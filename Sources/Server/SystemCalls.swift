@@ -16,13 +16,16 @@ func leaveAtOnce() -> Never { _exit(70) }
 
 /// Resident memory of this process, in bytes; 0 where the system does not tell.
 func residentBytes() -> Int {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-    defer { fclose(file) }
-    var text = [CChar](repeating: 0, count: 256)
-    guard fgets(&text, Int32(text.count), file) != nil else { return 0 }
-    let words = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }.split(separator: 32)
+    // "size resident shared …", in pages (proc_pid_statm(5)).
+    let bytes = withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { buffer in
+        Array(buffer.prefix(max(0, pread(statm, buffer.baseAddress, buffer.count, 0))))
+    }
+    let words = bytes.split(separator: UInt8(ascii: " "), maxSplits: 2)
     guard words.count > 1, let pages = Int(String(decoding: words[1], as: UTF8.self)) else { return 0 }
     return pages * sysconf(Int32(_SC_PAGESIZE))
 }
+
+/// Opened once: to open it again for every scrape took a twentieth of one.
+private let statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
 
 func processID() -> Int32 { getpid() }

@@ -95,7 +95,14 @@ public final class ResidencyFigures: Sendable {
     public enum Place: Int, Sendable, CaseIterable {
         case local, redis, warm, journal
         /// The metric's label.
-        public var label: String { "\(self)" }
+        public var label: String {
+            switch self {
+            case .local: "local"
+            case .redis: "redis"
+            case .warm: "warm"
+            case .journal: "journal"
+            }
+        }
     }
 
     private let skipped = Place.allCases.map { _ in SharedCell() }

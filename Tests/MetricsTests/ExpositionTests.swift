@@ -70,20 +70,37 @@ private func text(_ families: MetricFamily...) -> String { String(decoding: expo
 
     @Test func `there is room for a text of which every byte is escaped`() {
         let quotes = String(repeating: "\"", count: 1000)
-        let family = MetricFamily(
-            "m", String(repeating: "\n", count: 1000), .histogram,
-            (0..<10).map { _ in
-                Sample([Label("a", quotes), Label("b", quotes)], -1.7976931348623157e308, suffix: "_sum")
-            })
-        let escaped = String(repeating: "\\\"", count: 1000)
-        let line = "m_sum{a=\"\(escaped)\",b=\"\(escaped)\"} -1.7976931348623157e+308\n"
+        let labels = [Label("a", quotes), Label("b", quotes)]
+        let help = String(repeating: "\n", count: 1000)
+        let (escaped, line) = (String(repeating: "\\\"", count: 1000), String(repeating: "\\n", count: 1000))
+        let written = "a=\"\(escaped)\",b=\"\(escaped)\""
+        let number = "-1.7976931348623157e+308"
         #expect(
-            text(family) == "# HELP m " + String(repeating: "\\n", count: 1000) + "\n# TYPE m histogram\n"
-                + String(repeating: line, count: 10))
+            text(MetricFamily("m", help, .gauge, (0..<10).map { _ in Sample(labels, -.greatestFiniteMagnitude) }))
+                == "# HELP m \(line)\n# TYPE m gauge\n" + String(repeating: "m{\(written)} \(number)\n", count: 10))
+
+        let histogram = Histogram()
+        histogram.record(1_234_567, count: UInt64.max / 1_234_567)
+        let series = (0..<10).map { _ in HistogramSeries(labels, histogram.snapshot()) }
+        let lines = text(MetricFamily("m", help, .nanoseconds, series)).split(separator: "\n")
+        #expect(lines.count == 2 + 10 * 22 && lines[0] == "# HELP m \(line)")
+        #expect(lines[2] == "m_bucket{\(written),le=\"1e-05\"} 0")
+        #expect(lines[21] == "m_bucket{\(written),le=\"+Inf\"} \(UInt64.max / 1_234_567)")
+        #expect(lines[23] == "m_count{\(written)} \(UInt64.max / 1_234_567)")
     }
 
     @Test func `a family without samples is left out`() {
         #expect(exposition([MetricFamily("m", "h", .gauge)]).isEmpty)
+        #expect(exposition([MetricFamily("m", "h", .bytes, [])]).isEmpty)
+    }
+
+    @Test func `a text that is still held is not written over`() {
+        var writer = ExpositionWriter()
+        let first = writer.text(of: [MetricFamily.gauge("m", "h", 1)])
+        let second = writer.text(of: [MetricFamily.gauge("m", "h", 2)])
+        #expect(String(decoding: first, as: UTF8.self).hasSuffix("m 1\n"))
+        #expect(String(decoding: second, as: UTF8.self).hasSuffix("m 2\n"))
+        #expect(writer.text(of: []).isEmpty)
     }
 
     @Test(.enabled(if: isInstalled("promtool"), "promtool is not installed (Debian's package is prometheus)"))
@@ -96,10 +113,9 @@ private func text(_ families: MetricFamily...) -> String { String(decoding: expo
             MetricFamily("hearth_lookups_total", "Lookups.", .counter, [Sample([Label("tier", "a\"\\\n")], 1)]),
             MetricFamily("hearth_local_bytes", "Bytes held.", .gauge, [Sample([], 17)]),
             MetricFamily(
-                "hearth_operation_duration_seconds", "Latency.", .histogram,
-                latency.snapshot().samples([Label("operation", "get")], unit: .nanoseconds)),
-            MetricFamily(
-                "hearth_value_size_bytes", "Sizes.", .histogram, sizes.snapshot().samples(unit: .bytes)),
+                "hearth_operation_duration_seconds", "Latency.", .nanoseconds,
+                [HistogramSeries([Label("operation", "get")], latency.snapshot())]),
+            MetricFamily("hearth_value_size_bytes", "Sizes.", .bytes, sizes.snapshot()),
         ])
         let pipe = try #require(popen("promtool check metrics", "w"))
         #expect(fwrite(bytes, 1, bytes.count, pipe) == bytes.count)

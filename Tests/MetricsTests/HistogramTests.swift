@@ -102,6 +102,20 @@ private struct Seeded: RandomNumberGenerator {
         #expect(added.count == 10 && added.count(upTo: 0) == 3)
     }
 
+    @Test func `a snapshot of nothing can be asked everything`() {
+        let (nothing, something) = (HistogramSnapshot(), Histogram())
+        something.record(7)
+        #expect(nothing == Histogram().snapshot())
+        #expect(nothing.count(upTo: 0) == 0 && nothing.count(upTo: .max) == 0)
+        #expect(nothing.p50 == 0 && nothing.percentile(1) == 0 && nothing.occupied.isEmpty)
+        #expect(nothing.since(something.snapshot()).count == 0)
+        #expect(something.snapshot().since(nothing) == something.snapshot())
+        #expect(something.snapshot().since(something.snapshot()).count(upTo: .max) == 0)
+        var merged = something.snapshot()
+        merged.merge(nothing)
+        #expect(merged == something.snapshot())
+    }
+
     @Test func `the difference of two snapshots holds what came between`() {
         let histogram = Histogram()
         histogram.record(10_000, count: 5)
@@ -149,15 +163,15 @@ private struct Seeded: RandomNumberGenerator {
         histogram.record(5_000)
         histogram.record(2_000_000)
         histogram.record(20_000_000_000)
-        let samples = histogram.snapshot().samples([Label("tier", "local")], unit: .nanoseconds)
-        let buckets = samples.filter { $0.suffix == "_bucket" }
-        #expect(buckets.count == 20)
-        #expect(buckets.first?.labels == [Label("tier", "local"), Label("le", "1e-05")])
-        #expect(buckets.first?.value == 1)
-        #expect(buckets.map(\.value) == buckets.map(\.value).sorted())
-        #expect(buckets.last?.labels.last == Label("le", "+Inf"))
-        #expect(buckets.last?.value == 3)
-        #expect(samples.first { $0.suffix == "_count" }?.value == 3)
-        #expect(samples.first { $0.suffix == "_sum" }?.value == 20.002005)
+        let family = MetricFamily(
+            "m", "h", .nanoseconds, [HistogramSeries([Label("tier", "local")], histogram.snapshot())])
+        let lines = String(decoding: exposition([family]), as: UTF8.self).split(separator: "\n").dropFirst(2)
+        let buckets = lines.filter { $0.hasPrefix("m_bucket{tier=\"local\",le=\"") }
+        #expect(buckets.count == 20 && lines.count == 22)
+        #expect(buckets.first == "m_bucket{tier=\"local\",le=\"1e-05\"} 1")
+        let counts = buckets.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }
+        #expect(counts.count == 20 && counts == counts.sorted() && Set(counts) == [1, 2, 3])
+        #expect(buckets.last == "m_bucket{tier=\"local\",le=\"+Inf\"} 3")
+        #expect(lines.suffix(2) == ["m_sum{tier=\"local\"} 20.002005", "m_count{tier=\"local\"} 3"])
     }
 }
