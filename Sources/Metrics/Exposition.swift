@@ -14,8 +14,8 @@ public func exposition(_ families: [MetricFamily]) -> [UInt8] {
     return writer.text(of: families)
 }
 
-/// Writes one text after another as ``exposition(_:)`` does, into the same memory where the last text is not held by
-/// anybody any more: memory for a scrape would else be the system's again after it, page by page.
+/// Writes one text after another as ``exposition(_:)`` does, into the memory of the last where nobody holds that one any
+/// more: malloc gives memory of a text's size back to the kernel, and each scrape would fault it in anew, page by page.
 public struct ExpositionWriter: Sendable {
     private var text: [UInt8] = []
 
@@ -28,6 +28,7 @@ public struct ExpositionWriter: Sendable {
                 guard let start = buffer.baseAddress else { return }
                 var pen = Pen(place: start)
                 pen.write(family)
+                precondition(pen.place - start <= buffer.count, "BUG: \(family.name) took more room than it may")
                 text.append(contentsOf: UnsafeBufferPointer(start: start, count: pen.place - start))
             }
         }

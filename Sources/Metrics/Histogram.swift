@@ -31,7 +31,7 @@ public final class Histogram: Sendable {
         if value > largest.load(ordering: .relaxed) { largest.store(value, ordering: .relaxed) }
     }
 
-    /// What was recorded until about now; a value recorded meanwhile may be in the counts and not yet in the sum.
+    /// What was recorded until about now; a value recorded meanwhile may be in the counts or in the sum alone.
     public func snapshot() -> HistogramSnapshot {
         var snapshot = HistogramSnapshot()
         add(to: &snapshot)
@@ -44,7 +44,7 @@ public final class Histogram: Sendable {
     /// the kinds of operations that a process counts most never come.
     public func add(to others: inout HistogramSnapshot) {
         let largest = largest.load(ordering: .relaxed)
-        // A value that is being recorded may have its bucket and no sum yet, or be too large for the end by now.
+        // A value that is being recorded may have its bucket and no sum yet, or be in the sum and above the end.
         others.add(
             { counts[$0].load(ordering: .relaxed) }, upTo: Buckets.index(of: largest) + 1,
             sum: sum.load(ordering: .relaxed), max: largest)

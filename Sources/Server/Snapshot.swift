@@ -14,7 +14,7 @@ struct Snapshot {
     struct Lookup {
         let tier: String
         let result: TierCounters.LookupResult
-        let count: UInt64
+        var count: UInt64
     }
 
     let hasRedis: Bool
@@ -98,7 +98,7 @@ struct Snapshot {
         var writesFailed: UInt64 = 0
         var unknowns: UInt64 = 0
         var unavailable: UInt64 = 0
-        var lookups: [Lookup] = []
+        var lookups = Self.kinds.map { Lookup(tier: $0, result: $1, count: 0) }
         var localLatency = HistogramSnapshot()
         var redisLatency = HistogramSnapshot()
         var warmLatency = HistogramSnapshot()
@@ -147,14 +147,10 @@ struct Snapshot {
 
 extension Snapshot.Sums {
     init(_ workers: [WorkerHandle]) {
-        var counts: [[UInt64]] = []
         for worker in workers {
             add(worker.counters)
             add(worker.tierCounters)
-            counts.append(Self.lookupCounts(worker.tierCounters))
         }
-        let sums = Self.kinds.indices.map { index in counts.reduce(0) { $0 + $1[index] } }
-        lookups = zip(Self.kinds, sums).map { Snapshot.Lookup(tier: $0.0, result: $0.1, count: $1) }
     }
 
     private mutating func add(_ counters: ServerCounters) {
@@ -186,6 +182,7 @@ extension Snapshot.Sums {
     }
 
     private mutating func add(_ counters: TierCounters) {
+        for (index, count) in Self.lookupCounts(counters).enumerated() { lookups[index].count += count }
         coalesced += counters.coalesced.value
         softTimeouts += counters.softTimeouts.value
         retries += counters.retries.value
@@ -219,7 +216,7 @@ extension Snapshot.Sums {
         counters.valueBytes.add(to: &valueBytes)
     }
 
-    private static let kinds: [(String, TierCounters.LookupResult)] = [
+    fileprivate static let kinds: [(String, TierCounters.LookupResult)] = [
         ("local", .fresh), ("local", .stale), ("local", .absent), ("redis", .fresh), ("redis", .absent),
         ("redis", .error), ("warm", .fresh), ("warm", .stale), ("warm", .absent), ("warm", .error),
         ("default", .contextual),

@@ -1,5 +1,7 @@
 // The few system calls of this module that need their C names.
 
+internal import Primitives
+
 #if canImport(Glibc)
     internal import Glibc
 #else
@@ -17,15 +19,19 @@ func leaveAtOnce() -> Never { _exit(70) }
 /// Resident memory of this process, in bytes; 0 where the system does not tell.
 func residentBytes() -> Int {
     // "size resident shared …", in pages (proc_pid_statm(5)).
-    let bytes = withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { buffer in
-        Array(buffer.prefix(max(0, pread(statm, buffer.baseAddress, buffer.count, 0))))
+    let bytes = statm.withLock { descriptor in
+        if descriptor < 0 { descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC) }
+        return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { buffer in
+            Array(buffer.prefix(max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))))
+        }
     }
     let words = bytes.split(separator: UInt8(ascii: " "), maxSplits: 2)
     guard words.count > 1, let pages = Int(String(decoding: words[1], as: UTF8.self)) else { return 0 }
     return pages * sysconf(Int32(_SC_PAGESIZE))
 }
 
-/// Opened once: to open it again for every scrape took a twentieth of one.
-private let statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+/// The descriptor of /proc/self/statm: to open that for every scrape took a twentieth of one. Negative where it is not
+/// open, as before, and where there were no descriptors left.
+private let statm = Locked<Int32>(-1)
 
 func processID() -> Int32 { getpid() }

@@ -28,8 +28,6 @@ final class Dashboard: Sendable {
         /// The names of a row's numbers.
         var columns: [String] = []
         var newest: (fine: History.Row?, coarse: History.Row?)
-        /// How things were at the last look, as JSON.
-        var present: [UInt8] = []
         /// What the last news told of.
         var told = Versions()
     }
@@ -50,20 +48,18 @@ final class Dashboard: Sendable {
     func look() {
         let snapshot = Snapshot(context)
         let measurement = snapshot.measurement
-        let present = snapshot.present(context.readiness(snapshot))
         let at = Loop.wallClock.milliseconds
         let monotonic = Loop.monotonicNanoseconds / 1_000_000
         state.withLock { state in
             state.newest.fine = state.fine.add(measurement, at: at, monotonic: monotonic)
             state.newest.coarse = state.coarse.add(measurement, at: at, monotonic: monotonic)
-            state.present = present
             if state.columns.isEmpty { state.columns = snapshot.columns }
         }
     }
 
-    /// What the last look brought.
+    /// What the last look brought, and how things are.
     func news() -> [UInt8] {
-        let versions = versions
+        let (versions, present) = (versions, present)
         var json = JSONWriter()
         state.withLock { state in
             json.object { json in
@@ -74,7 +70,7 @@ final class Dashboard: Sendable {
                     json.row(row)
                 }
                 json.key("present")
-                json.verbatim(state.present)
+                json.verbatim(present)
                 writeLists(&json, versions, since: state.told)
             }
             state.told = versions
@@ -101,10 +97,16 @@ final class Dashboard: Sendable {
                 }
             }
             json.key("present")
-            json.verbatim(state.present)
+            json.verbatim(present)
             writeLists(&json, versions, since: nil)
         }
         return json.bytes
+    }
+
+    /// How things are now, as JSON; made only while a page is open.
+    private var present: [UInt8] {
+        let snapshot = Snapshot(context)
+        return snapshot.present(context.readiness(snapshot))
     }
 
     private var versions: Versions {

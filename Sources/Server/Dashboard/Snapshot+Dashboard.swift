@@ -34,7 +34,7 @@ extension Snapshot {
             ("archive_evicted", UInt64(warm.archivesEvicted)),
             ("archive_reads", archives.readsFound + archives.readsAbsent + archives.readsFailed),
             ("turns_dropped", counters.turnsDropped),
-        ] + counters.lookups.map { ("\($0.tier)_\($0.result.label)", $0.count) }
+        ]
     }
 
     private var levels: [(String, Double?)] {
@@ -56,12 +56,13 @@ extension Snapshot {
 
     /// What a row of the history holds, in its order.
     var columns: [String] {
-        tallies.map(\.0) + levels.map(\.0) + Self.tiers.flatMap { ["\($0)_p50", "\($0)_p95", "\($0)_p99"] }
+        tallies.map(\.0) + counters.lookups.map { "\($0.tier)_\($0.result.label)" } + levels.map(\.0)
+            + Self.tiers.flatMap { ["\($0)_p50", "\($0)_p95", "\($0)_p99"] }
     }
 
     var measurement: Measurement {
         Measurement(
-            counts: tallies.map(\.1), levels: levels.map(\.1),
+            counts: tallies.map(\.1) + counters.lookups.map(\.count), levels: levels.map(\.1),
             histograms: [counters.localLatency, counters.redisLatency, counters.warmLatency, counters.journalLatency])
     }
 
