@@ -1,6 +1,7 @@
 """What a process asks of the C library: a server with Benchmarks/Counts preloaded, and its totals."""
 import os
 import struct
+import time
 
 from comparison.measuring import load
 from comparison.servers import Server
@@ -23,12 +24,26 @@ def totals(server):
         return dict(zip(KINDS, struct.unpack("8Q", file.read(64))))
 
 
+def per_second(server, seconds=3):
+    """What the process does without requests: it keeps house, asks its Redis whether it lives, walks over its disk."""
+    before, began = totals(server), time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - began
+    return {kind: (count - before[kind]) / passed for kind, count in totals(server).items()}
+
+
 def per_request(server, few, many, *words):
-    """Calls for one request: the difference of a long run and a short one, in which connections cost the same."""
-    grown = []
+    """Calls for one request: the difference of a long run and a short one, in which connections cost the same, less what
+    the process does in that time without requests. It may come out below 0, since that is not the same in each second.
+    """
+    quiet, grown = [per_second(server)], []
     for count in (few, many):
-        before = totals(server)
+        before, began = totals(server), time.monotonic()
         load(server, *words, "--requests", count, "--warmup", "0s")
+        passed = time.monotonic() - began
         after = totals(server)
-        grown.append({kind: after[kind] - before[kind] for kind in KINDS})
-    return {kind: (grown[1][kind] - grown[0][kind]) / (many - few) for kind in KINDS}
+        grown.append((passed, {kind: after[kind] - before[kind] for kind in KINDS}))
+    quiet.append(per_second(server))
+    (short, first), (long, second) = grown
+    return {kind: (second[kind] - first[kind] - (long - short) * (quiet[0][kind] + quiet[1][kind]) / 2) / (many - few)
+            for kind in KINDS}

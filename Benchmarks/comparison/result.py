@@ -55,7 +55,7 @@ def counted(counts):
     """What one request asks of the C library and the kernel, as lines of a table."""
     kinds = list(counts[0]["each"])
     return ["| what | " + " | ".join(kinds) + " |", "|---" + "|---:" * len(kinds) + "|"] + [
-        f"| {row['what']} | " + " | ".join(f"{row['each'][kind]:.3f}" for kind in kinds) + " |" for row in counts]
+        f"| {row['what']} | " + " | ".join(f"{round(row['each'][kind], 3) + 0:.3f}" for kind in kinds) + " |" for row in counts]
 
 
 def markdown(bench, computer, noise):

@@ -13,6 +13,7 @@ import sys
 import time
 
 EVERY = 0.1
+EVENT = b"\nevent: "
 
 
 def connect(port):
@@ -31,14 +32,15 @@ def receive(connection):
 
 
 def main():
-    # They are not what is measured, and share a core with it: it takes the core from them whenever it wakes. With
-    # niceness alone they would go on to the end of their slice, which would be in the latencies of hits.
+    # This process shares a core with the server that is measured, which takes the core back whenever it wakes. With
+    # niceness alone this one would go on to the end of its slice, and that would be in the latencies of hits.
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     is_over = []
     signal.signal(signal.SIGTERM, lambda *_: is_over.append(True))
     port, count = int(sys.argv[1]), int(sys.argv[2])
     selector = selectors.DefaultSelector()
-    events = scrapes = 0
+    scrapes = 0
+    events = {}
     slowest = 0.0
     for _ in range(count):
         page = connect(port)
@@ -52,7 +54,9 @@ def main():
             data = key.fileobj.recv(1 << 20)
             if not data:
                 sys.exit("a page's stream ended")
-            events += data.count(b"\nevent: ") + data.startswith(b"event: ")
+            # A name may lie in two pieces.
+            count, tail = events.get(key.fd, (0, b""))
+            events[key.fd] = count + (tail + data).count(EVENT), (tail + data)[1 - len(EVENT):]
         if time.monotonic() < due:
             continue
         began = time.monotonic()
@@ -69,7 +73,7 @@ def main():
         scrapes += 1
         slowest = max(slowest, time.monotonic() - began)
         due = max(due + EVERY, time.monotonic())
-    print(scrapes, f"{slowest * 1000:.1f}", events)
+    print(scrapes, f"{slowest * 1000:.1f}", sum(count for count, _ in events.values()))
 
 
 if __name__ == "__main__":
