@@ -14,8 +14,9 @@ public func exposition(_ families: [MetricFamily]) -> [UInt8] {
     return writer.text(of: families)
 }
 
-/// Writes one text after another as ``exposition(_:)`` does, into the memory of the last where nobody holds that one any
-/// more: malloc gives memory of a text's size back to the kernel, and each scrape would fault it in anew, page by page.
+/// Writes one text after another as ``exposition(_:)`` does, into the memory of the last where nobody holds that one
+/// any more: malloc gives memory of a text's size back to the kernel, and each scrape would fault it in anew, page by
+/// page.
 public struct ExpositionWriter: Sendable {
     private var text: [UInt8] = []
 
