@@ -1,26 +1,16 @@
 // Passwords from files, as secrets are mounted.
 
 import Configuration
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 @Suite struct PasswordFileTests {
     /// Reads `content` as a password file; the file is gone afterwards.
     private func read(_ content: String) throws -> [UInt8] {
-        var name = Array("/tmp/hearth-password-XXXXXX\0".utf8CString)
-        let descriptor = mkstemp(&name)
-        try #require(descriptor >= 0)
-        let path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { unlink(path) }
-        let bytes = Array(content.utf8)
-        #expect(write(descriptor, bytes, bytes.count) == bytes.count)
-        close(descriptor)
-        return try Configuration.readPassword(file: path, of: "redis.password_file")
+        let directory = try TemporaryDirectory()
+        return try withExtendedLifetime(directory) {
+            try Configuration.readPassword(file: directory.write("password", content), of: "redis.password_file")
+        }
     }
 
     @Test(arguments: [("secret", "secret"), ("secret\n", "secret"), ("secret\r\n", "secret"), (" a b \n\n", " a b \n")])
